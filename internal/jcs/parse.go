@@ -1,0 +1,305 @@
+package jcs
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// MaxDepth is the number of arrays and objects that may lie inside each other.
+// Deeper JSON is refused, because everything that walks it is recursive.
+const MaxDepth = 128
+
+// Error says which part of a JSON text isn't acceptable, and why.
+type Error struct {
+	Pointer string // JSON Pointer (RFC 6901) of the offending value; "" is the whole text
+	Reason  string // a sentence without its full stop
+}
+
+func (e *Error) Error() string {
+	if e.Pointer == "" {
+		return "JSON: " + e.Reason
+	}
+	return "JSON at " + e.Pointer + ": " + e.Reason
+}
+
+// Parse reads one JSON text (RFC 8259) in the strict sense of I-JSON (RFC 7493):
+// it refuses duplicate members, invalid UTF-8, lone surrogates, numbers beyond
+// the range of a double, nesting deeper than [MaxDepth] and anything after the
+// value, because each of these is read differently by different programs.
+//
+// The result consists of map[string]any, []any, string, json.Number, bool and
+// nil. A json.Number holds the number as it was spelled. Arrays and objects are
+// never nil. Errors are of type [*Error].
+func Parse(raw []byte) (any, error) {
+	if !utf8.Valid(raw) {
+		i := 0
+		for i < len(raw) {
+			r, n := utf8.DecodeRune(raw[i:])
+			if r == utf8.RuneError && n == 1 {
+				break
+			}
+			i += n
+		}
+		return nil, &Error{Reason: fmt.Sprintf("byte %d isn't valid UTF-8", i)}
+	}
+	p := parser{s: string(raw)}
+	v, err := p.value(0)
+	if err != nil {
+		return nil, err
+	}
+	p.space()
+	if p.i < len(p.s) {
+		return nil, p.fail("there is more after the end of the value")
+	}
+	return v, nil
+}
+
+type parser struct {
+	s string
+	i int
+}
+
+func (p *parser) fail(reason string) *Error {
+	return &Error{Reason: fmt.Sprintf("%s (byte %d)", reason, p.i)}
+}
+
+// within puts the member name or array index k in front of err's pointer.
+func within(err *Error, k string) *Error {
+	err.Pointer = "/" + pointerEscape.Replace(k) + err.Pointer
+	return err
+}
+
+var pointerEscape = strings.NewReplacer("~", "~0", "/", "~1")
+
+func (p *parser) space() {
+	for p.i < len(p.s) {
+		switch p.s[p.i] {
+		case ' ', '\t', '\n', '\r':
+			p.i++
+		default:
+			return
+		}
+	}
+}
+
+func (p *parser) value(depth int) (any, *Error) {
+	p.space()
+	if p.i == len(p.s) {
+		return nil, p.fail("the text ends where a value should begin")
+	}
+	switch c := p.s[p.i]; {
+	case c == '{':
+		return p.object(depth + 1)
+	case c == '[':
+		return p.array(depth + 1)
+	case c == '"':
+		return p.str()
+	case c == '-' || '0' <= c && c <= '9':
+		return p.number()
+	case strings.HasPrefix(p.s[p.i:], "true"):
+		p.i += 4
+		return true, nil
+	case strings.HasPrefix(p.s[p.i:], "false"):
+		p.i += 5
+		return false, nil
+	case strings.HasPrefix(p.s[p.i:], "null"):
+		p.i += 4
+		return nil, nil
+	}
+	return nil, p.fail("no JSON value begins like this")
+}
+
+func (p *parser) object(depth int) (any, *Error) {
+	if depth > MaxDepth {
+		return nil, p.fail(fmt.Sprintf("nested deeper than %d levels", MaxDepth))
+	}
+	p.i++
+	m := map[string]any{}
+	for first := true; ; first = false {
+		p.space()
+		if first && p.at('}') {
+			return m, nil
+		}
+		if p.i == len(p.s) || p.s[p.i] != '"' {
+			return nil, p.fail("a member name in quotes should stand here")
+		}
+		k, err := p.str()
+		if err != nil {
+			return nil, err
+		}
+		if _, twice := m[k]; twice {
+			return nil, within(p.fail("the member occurs twice"), k)
+		}
+		p.space()
+		if !p.at(':') {
+			return nil, within(p.fail("a colon should follow the member name"), k)
+		}
+		v, err := p.value(depth)
+		if err != nil {
+			return nil, within(err, k)
+		}
+		m[k] = v
+		p.space()
+		if p.at('}') {
+			return m, nil
+		}
+		if !p.at(',') {
+			return nil, p.fail("a comma or the end of the object should stand here")
+		}
+	}
+}
+
+func (p *parser) array(depth int) (any, *Error) {
+	if depth > MaxDepth {
+		return nil, p.fail(fmt.Sprintf("nested deeper than %d levels", MaxDepth))
+	}
+	p.i++
+	a := []any{}
+	for first := true; ; first = false {
+		p.space()
+		if first && p.at(']') {
+			return a, nil
+		}
+		v, err := p.value(depth)
+		if err != nil {
+			return nil, within(err, strconv.Itoa(len(a)))
+		}
+		a = append(a, v)
+		p.space()
+		if p.at(']') {
+			return a, nil
+		}
+		if !p.at(',') {
+			return nil, p.fail("a comma or the end of the array should stand here")
+		}
+	}
+}
+
+// at steps over c if it stands here.
+func (p *parser) at(c byte) bool {
+	if p.i < len(p.s) && p.s[p.i] == c {
+		p.i++
+		return true
+	}
+	return false
+}
+
+func (p *parser) str() (string, *Error) {
+	p.i++
+	start := p.i
+	var b []byte // used once the string has an escape
+	for p.i < len(p.s) {
+		switch c := p.s[p.i]; {
+		case c == '"':
+			s := p.s[start:p.i]
+			p.i++
+			if b != nil {
+				s = string(append(b, s...))
+			}
+			return s, nil
+		case c < 0x20:
+			return "", p.fail("a control character in a string must be escaped")
+		case c == '\\':
+			b = append(b, p.s[start:p.i]...)
+			r, err := p.escape()
+			if err != nil {
+				return "", err
+			}
+			b = utf8.AppendRune(b, r)
+			start = p.i
+		default:
+			p.i++
+		}
+	}
+	return "", p.fail("the text ends inside a string")
+}
+
+// escape reads one escape sequence, or two that are a surrogate pair.
+func (p *parser) escape() (rune, *Error) {
+	if p.i+1 >= len(p.s) {
+		return 0, p.fail("the text ends inside a string")
+	}
+	c := p.s[p.i+1]
+	if c != 'u' {
+		i := strings.IndexByte(`"\/bfnrt`, c)
+		if i < 0 {
+			return 0, p.fail("unknown escape sequence in a string")
+		}
+		p.i += 2
+		return rune("\"\\/\b\f\n\r\t"[i]), nil
+	}
+	r, ok := hex4(p.s[p.i+2:])
+	if !ok {
+		return 0, p.fail(`\u needs four hexadecimal digits`)
+	}
+	if !utf16.IsSurrogate(r) {
+		p.i += 6
+		return r, nil
+	}
+	if rest := p.s[p.i+6:]; strings.HasPrefix(rest, `\u`) {
+		if low, ok := hex4(rest[2:]); ok {
+			if pair := utf16.DecodeRune(r, low); pair != utf8.RuneError {
+				p.i += 12
+				return pair, nil
+			}
+		}
+	}
+	return 0, p.fail("a lone surrogate is not a character")
+}
+
+func hex4(s string) (rune, bool) {
+	if len(s) < 4 {
+		return 0, false
+	}
+	var r rune
+	for i := range 4 {
+		switch c := s[i]; {
+		case '0' <= c && c <= '9':
+			r = r<<4 | rune(c-'0')
+		case 'a' <= c && c <= 'f':
+			r = r<<4 | rune(c-'a'+10)
+		case 'A' <= c && c <= 'F':
+			r = r<<4 | rune(c-'A'+10)
+		default:
+			return 0, false
+		}
+	}
+	return r, true
+}
+
+func (p *parser) number() (any, *Error) {
+	start := p.i
+	p.at('-')
+	if !p.at('0') && p.digits() == 0 {
+		return nil, p.fail("a digit should stand here")
+	}
+	if p.at('.') && p.digits() == 0 {
+		return nil, p.fail("a digit should follow the decimal point")
+	}
+	if p.at('e') || p.at('E') {
+		if !p.at('+') {
+			p.at('-')
+		}
+		if p.digits() == 0 {
+			return nil, p.fail("the exponent has no digits")
+		}
+	}
+	s := p.s[start:p.i]
+	if f, _ := strconv.ParseFloat(s, 64); math.IsInf(f, 0) {
+		return nil, p.fail("the number is beyond the range of a double; write it as a string")
+	}
+	return json.Number(s), nil
+}
+
+func (p *parser) digits() int {
+	start := p.i
+	for p.i < len(p.s) && '0' <= p.s[p.i] && p.s[p.i] <= '9' {
+		p.i++
+	}
+	return p.i - start
+}

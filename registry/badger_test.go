@@ -1,0 +1,59 @@
+package registry_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"testing"
+
+	"clrnode/registry"
+	"clrnode/registry/enginetest"
+)
+
+func TestBadger(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "store")
+	enginetest.TestEngine(t, func() registry.Engine {
+		e, err := registry.OpenBadger(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	})
+}
+
+func TestBadgerIsLocked(t *testing.T) {
+	dir := t.TempDir()
+	e, err := registry.OpenBadger(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if _, err := registry.OpenBadger(dir); !errors.Is(err, registry.ErrLocked) {
+		t.Errorf("a second OpenBadger = %v, want ErrLocked", err)
+	}
+}
+
+func TestBadgerTooBig(t *testing.T) {
+	e, err := registry.OpenBadger(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	tab := registry.Table{Name: "many"}
+	err = e.Update(context.Background(), func(d registry.Docs) error {
+		for i := range 200_000 {
+			d.Put(tab, fmt.Sprint(i), []byte(`{}`)) // who overlooks the error loses nothing silently
+		}
+		return nil
+	})
+	if !errors.Is(err, registry.ErrTooBig) {
+		t.Errorf("an Update of 200,000 documents = %v, want ErrTooBig", err)
+	}
+	e.View(context.Background(), func(d registry.Docs) error {
+		for range d.Scan(tab, "", "", 1) {
+			t.Error("a part of what was too big is stored")
+		}
+		return nil
+	})
+}

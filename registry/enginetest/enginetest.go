@@ -1,0 +1,655 @@
+// Package enginetest holds the contract that every engine of the registry keeps.
+// An engine's own test calls [TestEngine]; nothing else is exported.
+package enginetest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand"
+	"slices"
+	"sort"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"clrnode/registry"
+)
+
+// TestEngine checks that an engine keeps the promises of registry.Engine and
+// registry.Docs. Each call of open opens the same, at first empty, store; the
+// test closes an engine before it opens the next.
+func TestEngine(t *testing.T, open func() registry.Engine) {
+	t.Helper()
+	e := open()
+	for _, c := range []struct {
+		name string
+		test func(*testing.T, registry.Engine)
+	}{
+		{"get, put, delete", testBasics},
+		{"errors leave nothing", testErrors},
+		{"order and prefixes", testOrder},
+		{"after and limit", testPaging},
+		{"scans agree with a model", testModel},
+		{"own writes are seen", testOwnWrites},
+		{"scans within scans", testNestedScans},
+		{"tables are apart", testTables},
+		{"opaque bytes", testOpaque},
+		{"views are snapshots", testSnapshot},
+		{"counters", testCounters},
+		{"write skew", testWriteSkew},
+		{"phantoms", testPhantoms},
+		{"cancelled contexts", testCancel},
+		{"no writes in views", testReadOnly},
+	} {
+		t.Run(c.name, func(t *testing.T) { c.test(t, e) })
+	}
+	t.Run("durability", func(t *testing.T) { e = testDurability(t, e, open) })
+	t.Run("close", func(t *testing.T) { testClose(t, e) })
+}
+
+var ctx = context.Background()
+
+// table makes a table that no other part of the test uses.
+func table(t *testing.T, opaque bool) registry.Table {
+	name := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' {
+			return r
+		}
+		return '_'
+	}, strings.ToLower(t.Name()))
+	return registry.Table{Name: "t_" + name, Opaque: opaque}
+}
+
+func update(t *testing.T, e registry.Engine, fn func(registry.Docs) error) {
+	t.Helper()
+	if err := e.Update(ctx, fn); err != nil {
+		t.Fatalf("Update: %v", err)
+	}
+}
+
+func view(t *testing.T, e registry.Engine, fn func(registry.Docs) error) {
+	t.Helper()
+	if err := e.View(ctx, fn); err != nil {
+		t.Fatalf("View: %v", err)
+	}
+}
+
+func put(t *testing.T, e registry.Engine, tab registry.Table, keys ...string) {
+	t.Helper()
+	update(t, e, func(d registry.Docs) error {
+		for _, k := range keys {
+			if err := d.Put(tab, k, []byte(`{"v":1}`)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func keys(t *testing.T, d registry.Docs, tab registry.Table, prefix, after string, limit int) []string {
+	t.Helper()
+	var all []string
+	for r, err := range d.Scan(tab, prefix, after, limit) {
+		if err != nil {
+			t.Fatalf("Scan(%q, %q, %d): %v", prefix, after, limit, err)
+		}
+		all = append(all, r.Key)
+	}
+	return all
+}
+
+func testBasics(t *testing.T, e registry.Engine) {
+	tab := table(t, false)
+	update(t, e, func(d registry.Docs) error {
+		if _, err := d.Get(tab, "a"); !errors.Is(err, registry.ErrNotFound) {
+			t.Errorf("Get of nothing = %v, want ErrNotFound", err)
+		}
+		if err := d.Delete(tab, "a"); err != nil {
+			t.Errorf("Delete of nothing = %v, want nil", err)
+		}
+		return d.Put(tab, "a", []byte(`{"n": 1}`))
+	})
+	update(t, e, func(d registry.Docs) error { return d.Put(tab, "a", []byte(`{"n": 2}`)) })
+	view(t, e, func(d registry.Docs) error {
+		got, err := d.Get(tab, "a")
+		if err != nil || !strings.Contains(string(got), "2") {
+			t.Errorf("Get = %s, %v, want the second document", got, err)
+		}
+		return nil
+	})
+	update(t, e, func(d registry.Docs) error { return d.Delete(tab, "a") })
+	view(t, e, func(d registry.Docs) error {
+		if _, err := d.Get(tab, "a"); !errors.Is(err, registry.ErrNotFound) {
+			t.Errorf("Get after Delete = %v, want ErrNotFound", err)
+		}
+		if got := keys(t, d, tab, "", "", 0); len(got) != 0 {
+			t.Errorf("Scan after Delete = %q, want none", got)
+		}
+		return nil
+	})
+}
+
+func testErrors(t *testing.T, e registry.Engine) {
+	tab := table(t, false)
+	put(t, e, tab, "kept")
+	wrong := errors.New("wrong")
+	err := e.Update(ctx, func(d registry.Docs) error {
+		if err := d.Put(tab, "new", []byte(`{}`)); err != nil {
+			return err
+		}
+		if err := d.Delete(tab, "kept"); err != nil {
+			return err
+		}
+		return wrong
+	})
+	if !errors.Is(err, wrong) {
+		t.Errorf("Update = %v, want the function's own error", err)
+	}
+	func() {
+		defer func() { recover() }()
+		e.Update(ctx, func(d registry.Docs) error {
+			d.Put(tab, "panicked", []byte(`{}`))
+			panic("a panic inside Update")
+		})
+	}()
+	view(t, e, func(d registry.Docs) error {
+		if got := keys(t, d, tab, "", "", 0); !slices.Equal(got, []string{"kept"}) {
+			t.Errorf("after a failed and a panicked Update there are %q, want only kept", got)
+		}
+		return nil
+	})
+	if err := e.View(ctx, func(registry.Docs) error { return wrong }); !errors.Is(err, wrong) {
+		t.Errorf("View = %v, want the function's own error", err)
+	}
+	put(t, e, tab, "later") // the engine goes on
+}
+
+// awkward keys: bytes beyond ASCII sort as bytes, not as a locale would.
+var awkward = []string{"", "!", "%2F", "-", "0", "10", "9", "A", "Z", "_", "a", "a/", "a/b", "a0", "aa", "b", "b c", "z", "~", "ä", "Ä", "é", "e\u0301", "ß", "ı", "中文", "日本", "\U0001F600", "\u202e", "'; drop", "100%", `\`, "a%b_c"}
+
+func testOrder(t *testing.T, e registry.Engine) {
+	tab := table(t, false)
+	put(t, e, tab, awkward...)
+	want := slices.Clone(awkward)
+	sort.Strings(want)
+	view(t, e, func(d registry.Docs) error {
+		if got := keys(t, d, tab, "", "", 0); !slices.Equal(got, want) {
+			t.Errorf("Scan =\n%q, want\n%q", got, want)
+		}
+		for _, prefix := range awkward {
+			var below []string
+			for _, k := range want {
+				if strings.HasPrefix(k, prefix) {
+					below = append(below, k)
+				}
+			}
+			if got := keys(t, d, tab, prefix, "", 0); !slices.Equal(got, below) {
+				t.Errorf("Scan below %q = %q, want %q", prefix, got, below)
+			}
+			if _, err := d.Get(tab, prefix); err != nil {
+				t.Errorf("Get(%q): %v", prefix, err)
+			}
+		}
+		return nil
+	})
+}
+
+func testPaging(t *testing.T, e registry.Engine) {
+	tab := table(t, false)
+	var want []string
+	for i := range 1000 {
+		want = append(want, fmt.Sprintf("p/%04d", i))
+	}
+	put(t, e, tab, append([]string{"o", "q"}, want...)...)
+	check := func(d registry.Docs) error {
+		var got []string
+		for after := ""; ; {
+			page := keys(t, d, tab, "p/", after, 70)
+			if len(page) > 70 {
+				t.Fatalf("a page has %d rows, want at most 70", len(page))
+			}
+			if got = append(got, page...); len(page) < 70 {
+				break
+			}
+			after = page[len(page)-1]
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("paging gives %d rows, want the same %d as one scan", len(got), len(want))
+		}
+		for _, n := range []int{1, 199, 200, 201, 400, 401, 5000} {
+			if got := keys(t, d, tab, "p/", "", n); !slices.Equal(got, want[:min(n, 1000)]) {
+				t.Errorf("Scan with limit %d gives %d rows", n, len(got))
+			}
+		}
+		if got := keys(t, d, tab, "p/", "p/0998x", 0); !slices.Equal(got, want[999:]) {
+			t.Errorf("after a key that isn't there: %q", got)
+		}
+		if got := keys(t, d, tab, "p/", "a", 2); !slices.Equal(got, want[:2]) {
+			t.Errorf("after a key before the prefix: %q, want the first two", got)
+		}
+		if got := keys(t, d, tab, "p/", "q", 0); got != nil {
+			t.Errorf("after a key behind the prefix: %q, want none", got)
+		}
+		for range d.Scan(tab, "", "", 0) { // leaving a scan early harms nothing
+			break
+		}
+		return nil
+	}
+	view(t, e, check)
+	update(t, e, check)
+}
+
+func testModel(t *testing.T, e registry.Engine) {
+	tab := table(t, false)
+	r := rand.New(rand.NewSource(1))
+	model := map[string]bool{}
+	key := func() string {
+		const letters = "ab/é0"
+		var b strings.Builder
+		for range r.Intn(5) {
+			b.WriteString(string([]rune(letters)[r.Intn(5)]))
+		}
+		return b.String()
+	}
+	for range 30 {
+		update(t, e, func(d registry.Docs) error {
+			for range 20 {
+				k := key()
+				if r.Intn(3) == 0 {
+					delete(model, k)
+					if err := d.Delete(tab, k); err != nil {
+						return err
+					}
+				} else {
+					model[k] = true
+					if err := d.Put(tab, k, []byte(`{}`)); err != nil {
+						return err
+					}
+				}
+				prefix, after, limit := key(), key(), r.Intn(4)
+				var want []string
+				for k := range model {
+					if strings.HasPrefix(k, prefix) && (after == "" || k > after) {
+						want = append(want, k)
+					}
+				}
+				sort.Strings(want)
+				if limit > 0 && len(want) > limit {
+					want = want[:limit]
+				}
+				if got := keys(t, d, tab, prefix, after, limit); !slices.Equal(got, want) {
+					t.Fatalf("Scan(%q, %q, %d) = %q, want %q", prefix, after, limit, got, want)
+				}
+			}
+			return nil
+		})
+	}
+}
+
+func testOwnWrites(t *testing.T, e registry.Engine) {
+	tab := table(t, false)
+	put(t, e, tab, "b", "c")
+	update(t, e, func(d registry.Docs) error {
+		for _, err := range []error{d.Put(tab, "a", []byte(`{"new":true}`)), d.Put(tab, "d", []byte(`{}`)), d.Delete(tab, "b"), d.Put(tab, "c", []byte(`{"changed":true}`))} {
+			if err != nil {
+				return err
+			}
+		}
+		if got := keys(t, d, tab, "", "", 0); !slices.Equal(got, []string{"a", "c", "d"}) {
+			t.Errorf("Scan among own writes = %q, want a, c, d", got)
+		}
+		if doc, err := d.Get(tab, "c"); err != nil || !strings.Contains(string(doc), "changed") {
+			t.Errorf("Get of an own write = %s, %v", doc, err)
+		}
+		if _, err := d.Get(tab, "b"); !errors.Is(err, registry.ErrNotFound) {
+			t.Errorf("Get of an own deletion = %v, want ErrNotFound", err)
+		}
+		return nil
+	})
+}
+
+func testNestedScans(t *testing.T, e registry.Engine) {
+	tab := table(t, false)
+	put(t, e, tab, "a", "a/1", "a/2", "b", "b/1")
+	count := func(d registry.Docs) error {
+		n := 0
+		for _, err := range d.Scan(tab, "", "", 0) {
+			if err != nil {
+				return err
+			}
+			for _, err := range d.Scan(tab, "a/", "", 0) {
+				if err != nil {
+					return err
+				}
+				n++
+			}
+		}
+		if n != 10 {
+			t.Errorf("scans within a scan gave %d rows, want 10", n)
+		}
+		return nil
+	}
+	view(t, e, count)
+	update(t, e, count)
+	// Deleting what is being scanned is how queues are emptied.
+	update(t, e, func(d registry.Docs) error {
+		for r, err := range d.Scan(tab, "a", "", 0) {
+			if err != nil {
+				return err
+			}
+			if err := d.Delete(tab, r.Key); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	view(t, e, func(d registry.Docs) error {
+		if got := keys(t, d, tab, "", "", 0); !slices.Equal(got, []string{"b", "b/1"}) {
+			t.Errorf("after deleting in a scan: %q", got)
+		}
+		return nil
+	})
+}
+
+func testTables(t *testing.T, e registry.Engine) {
+	a := registry.Table{Name: "t_apart"}
+	b := registry.Table{Name: "t_apart_b"}
+	put(t, e, a, "k", "\u007fk")
+	put(t, e, b, "k", "l")
+	view(t, e, func(d registry.Docs) error {
+		if got := keys(t, d, a, "", "", 0); len(got) != 2 {
+			t.Errorf("table a has %q", got)
+		}
+		if got := keys(t, d, b, "", "", 0); !slices.Equal(got, []string{"k", "l"}) {
+			t.Errorf("table b has %q", got)
+		}
+		return nil
+	})
+}
+
+func testOpaque(t *testing.T, e registry.Engine) {
+	tab := table(t, true)
+	all := make([]byte, 256)
+	for i := range all {
+		all[i] = byte(i)
+	}
+	big := make([]byte, 2<<20)
+	rand.New(rand.NewSource(2)).Read(big)
+	docs := map[string][]byte{"all": all, "zero": {0}, "big": big, "json": []byte("{ \"b\": 1,\n \"a\": 1.0 }"), "utf": {0xff, 0xfe, 0xc0}}
+	update(t, e, func(d registry.Docs) error {
+		for k, v := range docs {
+			if err := d.Put(tab, k, v); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	view(t, e, func(d registry.Docs) error {
+		for r, err := range d.Scan(tab, "", "", 0) {
+			if err != nil {
+				return err
+			}
+			if !bytes.Equal(r.Doc, docs[r.Key]) {
+				t.Errorf("Scan gives other bytes for %s than were put", r.Key)
+			}
+		}
+		for k, v := range docs {
+			if got, err := d.Get(tab, k); err != nil || !bytes.Equal(got, v) {
+				t.Errorf("Get(%s) gives other bytes than were put: %v", k, err)
+			}
+		}
+		return nil
+	})
+}
+
+func testSnapshot(t *testing.T, e registry.Engine) {
+	tab := table(t, false)
+	put(t, e, tab, "a", "b")
+	view(t, e, func(d registry.Docs) error {
+		before := keys(t, d, tab, "", "", 0)
+		put(t, e, tab, "c") // another transaction, while this one looks
+		update(t, e, func(d registry.Docs) error { return d.Delete(tab, "a") })
+		if got := keys(t, d, tab, "", "", 0); !slices.Equal(got, before) {
+			t.Errorf("a view saw %q, then %q", before, got)
+		}
+		if _, err := d.Get(tab, "a"); err != nil {
+			t.Errorf("a view lost what it had: %v", err)
+		}
+		return nil
+	})
+	view(t, e, func(d registry.Docs) error {
+		if got := keys(t, d, tab, "", "", 0); !slices.Equal(got, []string{"b", "c"}) {
+			t.Errorf("the next view sees %q, want b, c", got)
+		}
+		return nil
+	})
+}
+
+func testCounters(t *testing.T, e registry.Engine) {
+	tab := table(t, false)
+	const writers, each = 64, 8
+	var wg sync.WaitGroup
+	for range writers {
+		wg.Go(func() {
+			for range each {
+				err := e.Update(ctx, func(d registry.Docs) error {
+					n := 0
+					doc, err := d.Get(tab, "n")
+					if err == nil {
+						fmt.Sscanf(string(doc), `{"n":%d}`, &n)
+					} else if !errors.Is(err, registry.ErrNotFound) {
+						return err
+					}
+					return d.Put(tab, "n", fmt.Appendf(nil, `{"n":%d}`, n+1))
+				})
+				if err != nil {
+					t.Errorf("Update: %v", err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	view(t, e, func(d registry.Docs) error {
+		n := 0
+		doc, err := d.Get(tab, "n")
+		fmt.Sscanf(strings.ReplaceAll(string(doc), " ", ""), `{"n":%d}`, &n)
+		if err != nil || n != writers*each {
+			t.Errorf("the counter is %d (%v), want %d", n, err, writers*each)
+		}
+		return nil
+	})
+}
+
+// testWriteSkew: each of two transactions takes its own key away only if the
+// other's is there; in any serial order one stays.
+func testWriteSkew(t *testing.T, e registry.Engine) {
+	tab := table(t, false)
+	for round := range 50 {
+		put(t, e, tab, "a", "b")
+		var wg sync.WaitGroup
+		for _, pair := range [][2]string{{"a", "b"}, {"b", "a"}} {
+			wg.Go(func() {
+				err := e.Update(ctx, func(d registry.Docs) error {
+					if _, err := d.Get(tab, pair[1]); errors.Is(err, registry.ErrNotFound) {
+						return nil
+					}
+					return d.Delete(tab, pair[0])
+				})
+				if err != nil {
+					t.Errorf("Update: %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		view(t, e, func(d registry.Docs) error {
+			if got := keys(t, d, tab, "", "", 0); len(got) != 1 {
+				t.Fatalf("round %d: %q are left, want exactly one", round, got)
+			}
+			return nil
+		})
+	}
+}
+
+// testPhantoms: of many transactions that write only into an empty range, one may.
+func testPhantoms(t *testing.T, e registry.Engine) {
+	tab := table(t, false)
+	for round := range 30 {
+		var wg sync.WaitGroup
+		for i := range 8 {
+			wg.Go(func() {
+				err := e.Update(ctx, func(d registry.Docs) error {
+					if len(keys(t, d, tab, fmt.Sprintf("%d/", round), "", 1)) > 0 {
+						return nil
+					}
+					return d.Put(tab, fmt.Sprintf("%d/%d", round, i), []byte(`{}`))
+				})
+				if err != nil {
+					t.Errorf("Update: %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		view(t, e, func(d registry.Docs) error {
+			if got := keys(t, d, tab, fmt.Sprintf("%d/", round), "", 0); len(got) != 1 {
+				t.Fatalf("round %d: %q were written, want exactly one", round, got)
+			}
+			return nil
+		})
+	}
+}
+
+func testCancel(t *testing.T, e registry.Engine) {
+	tab := table(t, false)
+	put(t, e, tab, "a", "b")
+	gone, cancel := context.WithCancel(ctx)
+	cancel()
+	ran := false
+	run := func(registry.Docs) error { ran = true; return nil }
+	if err := e.Update(gone, run); !errors.Is(err, context.Canceled) || ran {
+		t.Errorf("Update with a cancelled context = %v, ran %v", err, ran)
+	}
+	if err := e.View(gone, run); !errors.Is(err, context.Canceled) || ran {
+		t.Errorf("View with a cancelled context = %v, ran %v", err, ran)
+	}
+	half, cancel := context.WithCancel(ctx)
+	err := e.Update(half, func(d registry.Docs) error {
+		if err := d.Put(tab, "c", []byte(`{}`)); err != nil {
+			return err
+		}
+		cancel()
+		return nil
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("Update cancelled halfway = %v, want context.Canceled", err)
+	}
+	// One who waits for a long Update gives up when told.
+	inside, leave := make(chan bool), make(chan bool)
+	done := make(chan error, 1)
+	go func() {
+		done <- e.Update(ctx, func(d registry.Docs) error {
+			if inside != nil {
+				close(inside)
+				inside = nil
+			}
+			<-leave
+			return nil
+		})
+	}()
+	<-inside
+	short, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+	defer cancel()
+	err = e.Update(short, func(d registry.Docs) error {
+		<-short.Done()
+		return short.Err()
+	})
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("an Update that waited = %v, want DeadlineExceeded", err)
+	}
+	close(leave)
+	if err := <-done; err != nil {
+		t.Errorf("the long Update: %v", err)
+	}
+	view(t, e, func(d registry.Docs) error {
+		if got := keys(t, d, tab, "", "", 0); !slices.Equal(got, []string{"a", "b"}) {
+			t.Errorf("after cancelled updates: %q", got)
+		}
+		return nil
+	})
+}
+
+func testReadOnly(t *testing.T, e registry.Engine) {
+	tab := table(t, false)
+	e.View(ctx, func(d registry.Docs) error {
+		if d.Put(tab, "a", []byte(`{}`)) == nil || d.Delete(tab, "a") == nil {
+			t.Error("a view could write")
+		}
+		return nil
+	})
+	view(t, e, func(d registry.Docs) error {
+		if got := keys(t, d, tab, "", "", 0); got != nil {
+			t.Errorf("a view wrote %q", got)
+		}
+		return nil
+	})
+}
+
+func testDurability(t *testing.T, e registry.Engine, open func() registry.Engine) registry.Engine {
+	tab := table(t, true)
+	big := bytes.Repeat([]byte("clr"), 50_000)
+	for i := range 20 {
+		update(t, e, func(d registry.Docs) error {
+			if err := d.Put(tab, fmt.Sprint("big", i), big); err != nil {
+				return err
+			}
+			return d.Put(tab, fmt.Sprint("small", i), []byte{byte(i)})
+		})
+	}
+	if err := e.Close(); err != nil {
+		t.Fatalf("Close: %v", err)
+	}
+	e = open()
+	view(t, e, func(d registry.Docs) error {
+		for i := range 20 {
+			doc, err := d.Get(tab, fmt.Sprint("big", i))
+			small, err2 := d.Get(tab, fmt.Sprint("small", i))
+			if err != nil || err2 != nil || !bytes.Equal(doc, big) || !bytes.Equal(small, []byte{byte(i)}) {
+				t.Errorf("document %d didn't outlive the engine: %v, %v", i, err, err2)
+			}
+		}
+		return nil
+	})
+	return e
+}
+
+func testClose(t *testing.T, e registry.Engine) {
+	tab := table(t, false)
+	inside, done := make(chan bool), make(chan error, 1)
+	go func() {
+		done <- e.Update(ctx, func(d registry.Docs) error {
+			close(inside)
+			time.Sleep(50 * time.Millisecond)
+			return d.Put(tab, "a", []byte(`{}`))
+		})
+	}()
+	<-inside
+	if err := e.Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Errorf("the Update that Close had to wait for: %v", err)
+		}
+	case <-time.After(time.Second):
+		t.Error("Close didn't wait for a running Update")
+	}
+	if err := e.View(ctx, func(registry.Docs) error { return nil }); err == nil {
+		t.Error("View works after Close")
+	}
+	if err := e.Close(); err != nil {
+		t.Errorf("Close again = %v, want nil", err)
+	}
+}

@@ -1,0 +1,207 @@
+package anchor
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"math/bits"
+	"time"
+
+	"clrnode/internal/jcs"
+)
+
+// How the bytes that a digest is over come from the credential.
+const (
+	CanonicalJCS   = "jcs"   // a JSON credential with its proof, in the form of RFC 8785
+	CanonicalBytes = "bytes" // the bytes as they are, as for a JWT
+)
+
+const (
+	receiptType    = "CLRAnchorReceipt"
+	receiptVersion = 1
+	maxReceipt     = 64 << 10 // far more than 64 path entries need
+)
+
+// ReceiptSchema is the JSON Schema of a receipt, for those who write their own
+// verifier. [ParseReceipt] is stricter in what a schema can't say.
+//
+//go:embed receipt.schema.json
+var ReceiptSchema []byte
+
+// Receipt is the proof that one credential is under a root in a log. It
+// travels beside the credential, never in it. It carries the salt, so whoever
+// may not see the record may not see the receipt.
+//
+// Nothing in it is to be believed: [CheckReceipt] compares it with the chain.
+// The finality rule, the phase, the transaction and "local" tell where to look
+// and what the node thought; they decide nothing.
+type Receipt struct {
+	Type             string   `json:"type"`             // always "CLRAnchorReceipt"
+	Version          int      `json:"version"`          // 1
+	Canonicalization string   `json:"canonicalization"` // CanonicalJCS or CanonicalBytes
+	Digest           Hash     `json:"digest"`           // SHA-256 of the canonical bytes
+	LeafType         byte     `json:"leafType"`         // one of the Leaf constants
+	Salt             Hash     `json:"salt"`
+	Index            uint64   `json:"index"` // the leaf's place in the tree
+	Count            uint64   `json:"count"` // the tree's size; 0: in no batch yet
+	Path             []Hash   `json:"path"`  // the neighbours up to the root, lowest first
+	Root             Hash     `json:"root"`  // zero while in no batch
+	Chain            Chain    `json:"chain"`
+	Log              Address  `json:"log"`
+	Seq              uint64   `json:"seq"`             // the batch's place in the log
+	FirstLeaf        uint64   `json:"firstLeaf"`       // the number of leaves in the log before it
+	Phase            Phase    `json:"phase"`           // as the node saw it last
+	Tx               *Hash    `json:"tx,omitempty"`    // the transaction, once it is known
+	Block            *InBlock `json:"block,omitempty"` // once it is in one
+}
+
+// InBlock names the block in which a batch was appended.
+type InBlock struct {
+	Number uint64    `json:"number"`
+	Hash   Hash      `json:"hash"`
+	Time   time.Time `json:"time"` // in UTC, whole seconds
+}
+
+// LogID is the log's name across chains (CAIP-10), as the signed credential
+// has it.
+func (r Receipt) LogID() string { return CAIP10(r.Chain.ID, r.Log) }
+
+// Leaf is what the receipt says was anchored.
+func (r Receipt) Leaf() Leaf { return Leaf{Type: r.LeafType, Digest: r.Digest, Salt: r.Salt} }
+
+// NewReceipt makes the receipt of leaf i of a tree whose root was appended to a
+// log as state tells. Before that, state has only its phase.
+func NewReceipt(chain Chain, log Address, state State, tree *Tree, i int, leaf Leaf, canonicalization string) Receipt {
+	r := WaitingReceipt(chain, log, leaf, canonicalization)
+	r.Index, r.Count, r.Root = uint64(i), uint64(tree.Size()), tree.Root()
+	for _, h := range tree.Path(i) {
+		r.Path = append(r.Path, h)
+	}
+	r.Phase, r.Seq, r.FirstLeaf = state.Phase, state.Seq, state.FirstLeaf
+	if !state.TxHash.IsZero() {
+		r.Tx = &state.TxHash
+	}
+	if !state.BlockHash.IsZero() {
+		r.Block = &InBlock{Number: state.BlockNumber, Hash: state.BlockHash, Time: state.BlockTime.UTC().Truncate(time.Second)}
+	}
+	return r
+}
+
+// WaitingReceipt is the receipt of a leaf that is in no batch yet. It proves
+// nothing; it says what is going to happen, by the word of whoever gives it.
+func WaitingReceipt(chain Chain, log Address, leaf Leaf, canonicalization string) Receipt {
+	return Receipt{
+		Type: receiptType, Version: receiptVersion, Canonicalization: canonicalization,
+		Digest: leaf.Digest, LeafType: leaf.Type, Salt: leaf.Salt,
+		Path: []Hash{}, Chain: chain, Log: log, Phase: Unknown,
+	}
+}
+
+// ParseReceipt reads a receipt strictly: every member spelt as documented,
+// none twice, none unknown, the numbers in agreement with each other. It asks
+// no chain; see [CheckReceipt].
+func ParseReceipt(raw []byte) (Receipt, error) {
+	if len(raw) > maxReceipt {
+		return Receipt{}, fmt.Errorf("not a receipt: it is longer than %d bytes", maxReceipt)
+	}
+	given, err := jcs.Parse(raw) // refuses what two readers could read in two ways
+	if err != nil {
+		return Receipt{}, fmt.Errorf("not a receipt: %w", err)
+	}
+	if members, ok := given.(map[string]any); !ok || members["type"] != receiptType {
+		return Receipt{}, fmt.Errorf("not a receipt: its type should be %q", receiptType)
+	}
+	var r Receipt
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&r); err != nil {
+		return Receipt{}, fmt.Errorf("read the receipt: %w", err)
+	}
+	if err := r.consistent(); err != nil {
+		return Receipt{}, fmt.Errorf("read the receipt: %w", err)
+	}
+	// encoding/json takes "Root" for "root", and null for nothing. We don't.
+	again, err := json.Marshal(r)
+	if err != nil {
+		return Receipt{}, fmt.Errorf("read the receipt: %w", err)
+	}
+	meant, err := jcs.Parse(again)
+	if err != nil {
+		return Receipt{}, fmt.Errorf("read the receipt: %w", err)
+	}
+	if name := firstDifference(given, meant); name != "" {
+		return Receipt{}, fmt.Errorf("read the receipt: the member %q is missing, misspelt or null", shorten(name))
+	}
+	return r, nil
+}
+
+// consistent says what is wrong with the receipt on its face.
+func (r Receipt) consistent() error {
+	switch {
+	case r.Version != receiptVersion:
+		return fmt.Errorf("version %d is not known here, only %d: a newer program may read it", r.Version, receiptVersion)
+	case r.Canonicalization != CanonicalJCS && r.Canonicalization != CanonicalBytes:
+		return fmt.Errorf("canonicalization should be %q or %q", CanonicalJCS, CanonicalBytes)
+	case r.LeafType < LeafCredential || r.LeafType > LeafHolder:
+		return fmt.Errorf("leafType %d is not known", r.LeafType)
+	case r.Digest.IsZero(), r.Salt.IsZero():
+		return fmt.Errorf("digest and salt may not be zero")
+	case r.Chain.ID == 0, r.Chain.Genesis.IsZero(), r.Chain.Registry.IsZero(), r.Log.IsZero():
+		return fmt.Errorf("the chain's id, genesis and registry, and the log, may not be zero")
+	case r.Path == nil:
+		return fmt.Errorf("path should be a list")
+	}
+	switch r.Phase {
+	case Unknown, Submitted:
+		if r.Block != nil {
+			return fmt.Errorf("the phase %q has no block", r.Phase)
+		}
+	case Mined, Confirmed, Final:
+		if r.Block == nil || r.Tx == nil {
+			return fmt.Errorf("the phase %q needs a block and a transaction", r.Phase)
+		}
+		if r.Block.Hash.IsZero() || r.Tx.IsZero() || r.Block.Time.IsZero() {
+			return fmt.Errorf("the block's hash, its time and the transaction may not be zero")
+		}
+	default:
+		return fmt.Errorf("the phase %q is not known", shorten(string(r.Phase)))
+	}
+	if r.Count == 0 {
+		if r.Phase != Unknown || r.Index != 0 || len(r.Path) != 0 || !r.Root.IsZero() {
+			return fmt.Errorf("count is 0, so there can be no root, path, or index yet")
+		}
+		return nil
+	}
+	if r.Root.IsZero() || r.Index >= r.Count || len(r.Path) > bits.Len64(r.Count-1) {
+		return fmt.Errorf("root, index, count and path don't go together")
+	}
+	return nil
+}
+
+// firstDifference names a member that one of the two has and the other hasn't.
+func firstDifference(a, b any) string {
+	x, ok := a.(map[string]any)
+	if !ok {
+		return ""
+	}
+	y, ok := b.(map[string]any)
+	if !ok {
+		return "?"
+	}
+	for name, v := range x {
+		w, ok := y[name]
+		if !ok || v == nil {
+			return name
+		}
+		if inner := firstDifference(v, w); inner != "" {
+			return name + "." + inner
+		}
+	}
+	for name := range y {
+		if _, ok := x[name]; !ok {
+			return name
+		}
+	}
+	return ""
+}

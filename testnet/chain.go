@@ -1,0 +1,290 @@
+package testnet
+
+import (
+	"crypto/ecdsa"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/big"
+	"net"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core"
+	"github.com/ethereum/go-ethereum/core/rawdb"
+	"github.com/ethereum/go-ethereum/eth"
+	"github.com/ethereum/go-ethereum/eth/catalyst"
+	"github.com/ethereum/go-ethereum/eth/ethconfig"
+	"github.com/ethereum/go-ethereum/eth/filters"
+	"github.com/ethereum/go-ethereum/node"
+	"github.com/ethereum/go-ethereum/p2p"
+	"github.com/ethereum/go-ethereum/rpc"
+)
+
+// ChainID is the id of every embedded chain (EIP-155). Chains of two folders
+// share it and differ in their genesis hash.
+const ChainID = 271828
+
+const gasLimit = 30_000_000
+
+// ErrChainInUse means that another process has the chain's folder open.
+var ErrChainInUse = errors.New("another process has this chain open: use it by its URL (--chain URL), or stop the other process")
+
+// ChainOptions says where a chain lies and listens.
+type ChainOptions struct {
+	// Dir is the chain's folder. It is made when it isn't there, and belongs
+	// to one process at a time.
+	Dir string
+
+	// Listen is the address of the JSON-RPC server, on loopback only: whoever
+	// reaches it can send transactions. Empty is a free port of 127.0.0.1.
+	Listen string
+
+	// Log gets the warnings of go-ethereum, process-wide. Nil discards them.
+	Log *slog.Logger
+}
+
+// Chain is a running chain of one block producer, with all its history. A
+// block is made when there are transactions for it, at most one a second, and
+// never with a time ahead of the clock. Its methods may be called at the same
+// time.
+type Chain struct {
+	stack   *node.Node
+	eth     *eth.Ethereum
+	beacon  *catalyst.SimulatedBeacon
+	key     *ecdsa.PrivateKey
+	genesis common.Hash
+	log     *slog.Logger
+
+	durable atomic.Uint64 // the newest block that is synced to disk
+	stop    chan struct{}
+	stopped chan struct{}
+	closing sync.Once
+	closed  error
+}
+
+// StartChain starts the chain in o.Dir, a new one when there is none. A folder
+// whose chain isn't the one that its files name is refused.
+func StartChain(o ChainOptions) (*Chain, error) {
+	host, port, err := loopback(o.Listen)
+	if err != nil {
+		return nil, err
+	}
+	quiet(o.Log)
+	if o.Dir == "" {
+		return nil, errors.New("start the chain: no folder was named")
+	}
+	key, genesis, err := loadOrMake(o.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("start the chain in %s: %w", o.Dir, err)
+	}
+	c := &Chain{key: key, log: o.Log, stop: make(chan struct{}), stopped: make(chan struct{})}
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
+	}
+	if err := c.start(o.Dir, host, port, genesis); err != nil {
+		return nil, fmt.Errorf("start the chain in %s: %w", o.Dir, err)
+	}
+	return c, nil
+}
+
+// start makes the node and its parts, or leaves nothing behind.
+func (c *Chain) start(dir, host string, port int, genesis storedGenesis) (err error) {
+	c.stack, err = node.New(nodeConfig(dir, host, port))
+	if errors.Is(err, node.ErrDatadirUsed) {
+		return ErrChainInUse
+	}
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.stack.Close())
+		}
+	}()
+	c.eth, err = eth.New(c.stack, chainConfig(dir, genesis))
+	if other := new(core.GenesisMismatchError); errors.As(err, &other) {
+		return fmt.Errorf("its blocks begin with %s, but %s says %s: the folder holds files of two chains. Put the file of this chain back, or move the folder away to begin a new chain", other.Stored, genesisFile, genesis.Hash)
+	}
+	if err != nil {
+		return fmt.Errorf("open its blocks: %w", err)
+	}
+	c.genesis = c.eth.BlockChain().Genesis().Hash()
+	c.durable.Store(c.eth.BlockChain().CurrentBlock().Number.Uint64())
+	system := filters.NewFilterSystem(c.eth.APIBackend, filters.Config{LogCacheSize: 32})
+	c.stack.RegisterAPIs([]rpc.API{{Namespace: "eth", Service: filters.NewFilterAPI(system)}})
+	if c.beacon, err = catalyst.NewSimulatedBeacon(0, common.Address{}, c.eth); err != nil {
+		return err
+	}
+	c.stack.RegisterLifecycle(c.beacon)
+	if err := c.stack.Start(); err != nil {
+		return err
+	}
+	go c.mine()
+	return nil
+}
+
+func nodeConfig(dir, host string, port int) *node.Config {
+	n := node.DefaultConfig
+	n.Name = instance
+	n.DataDir = dir
+	n.IPCPath = ""
+	n.P2P = p2p.Config{NoDiscovery: true, NoDial: true, MaxPeers: 0, ListenAddr: ""}
+	n.UseLightweightKDF = true
+	n.HTTPHost, n.HTTPPort = host, port
+	n.HTTPModules = []string{"eth", "net", "web3"}
+	n.HTTPVirtualHosts = []string{"localhost", "127.0.0.1"} // no page of a browser gets in by a name of its own
+	n.HTTPCors = nil
+	n.WSHost = ""
+	return &n
+}
+
+func chainConfig(dir string, genesis storedGenesis) *ethconfig.Config {
+	e := ethconfig.Defaults
+	e.NetworkId = ChainID
+	e.Genesis = genesis.Genesis
+	e.SyncMode = ethconfig.FullSync
+	// The path scheme, go-ethereum's default, loses every block since the last
+	// clean stop when the process is killed. The hash scheme without pruning
+	// writes each block's state with the block.
+	e.StateScheme = rawdb.HashScheme
+	e.NoPruning = true
+	e.DatabaseFreezer = filepath.Join(dir, "ancient")
+	e.DatabaseCache, e.DatabaseHandles = 16, 64
+	e.TrieCleanCache, e.TrieDirtyCache, e.SnapshotCache = 8, 8, 0
+	e.TransactionHistory, e.LogHistory, e.StateHistory = 0, 0, 0 // 0: all of it
+	e.TxPool.NoLocals, e.TxPool.Journal = true, ""               // whoever sent a transaction sends it again
+	e.Miner.GasPrice = big.NewInt(1)
+	e.Miner.GasCeil = gasLimit
+	return &e
+}
+
+// mine makes a block when there are transactions and the newest block is at
+// least a second old, and puts it on the disk. It polls, since events about
+// the pool can be missed while a block is being made.
+func (c *Chain) mine() {
+	defer close(c.stopped)
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	warned := false
+	for {
+		select {
+		case <-c.stop:
+			return
+		case <-tick.C:
+		}
+		if n, _ := c.eth.TxPool().Stats(); n == 0 {
+			continue
+		}
+		head := c.eth.BlockChain().CurrentBlock()
+		// A block's time is at least its parent's plus one. Waiting for that
+		// second keeps the chain's time from running ahead of the clock.
+		if ahead := time.Until(time.Unix(int64(head.Time)+1, 0)); ahead > 0 {
+			if ahead > time.Minute && !warned {
+				warned = true
+				c.log.Warn("the newest block is in the future: this computer's clock was set back. No block is made until then", "until", time.Unix(int64(head.Time), 0))
+			}
+			continue
+		}
+		c.beacon.Commit()
+		if err := c.sync(); err != nil {
+			c.log.Error("write the newest block to the disk", "error", err)
+		}
+	}
+}
+
+// sync makes the newest block outlive a power cut.
+func (c *Chain) sync() error {
+	head := c.eth.BlockChain().CurrentBlock().Number.Uint64()
+	if err := c.eth.ChainDb().SyncKeyValue(); err != nil {
+		return err
+	}
+	c.durable.Store(head)
+	return c.eth.TxPool().Sync()
+}
+
+// URL is the address of the JSON-RPC server (modules eth, net and web3).
+func (c *Chain) URL() string { return c.stack.HTTPEndpoint() }
+
+// Client is a connection inside the process. The caller closes it.
+func (c *Chain) Client() *rpc.Client { return c.stack.Attach() }
+
+// Durable is the number of the newest block that is on the disk. A younger one
+// may be gone after kill -9, so nothing is final before it is durable.
+func (c *Chain) Durable() uint64 { return c.durable.Load() }
+
+// Genesis is the hash of the chain's first block, by which it is known.
+func (c *Chain) Genesis() [32]byte { return c.genesis }
+
+// FundedKey is the one account that has money on this chain, all of it.
+func (c *Chain) FundedKey() *ecdsa.PrivateKey { return c.key }
+
+// Info is what there is to know of the chain at one moment.
+type Info struct {
+	ID        uint64
+	Genesis   [32]byte
+	Head      uint64    // the number of the newest block
+	HeadTime  time.Time // its time; zero at block 0
+	Waiting   int       // transactions in no block yet
+	Directory string
+	URL       string
+}
+
+// Info tells how the chain is.
+func (c *Chain) Info() Info {
+	head := c.eth.BlockChain().CurrentBlock()
+	pending, queued := c.eth.TxPool().Stats()
+	i := Info{ID: ChainID, Genesis: c.genesis, Head: head.Number.Uint64(), Waiting: pending + queued,
+		Directory: c.stack.DataDir(), URL: c.URL()}
+	if i.Head > 0 {
+		i.HeadTime = time.Unix(int64(head.Time), 0).UTC()
+	}
+	return i
+}
+
+// Close stops making blocks, then the node, and returns when all is on disk.
+// Calling it again does nothing.
+func (c *Chain) Close() error {
+	c.closing.Do(func() {
+		close(c.stop)
+		<-c.stopped // a block in the making would keep the node from closing
+		c.closed = c.stack.Close()
+	})
+	return c.closed
+}
+
+// loopback reads a listen address and refuses one that others could reach.
+func loopback(listen string) (host string, port int, err error) {
+	if listen == "" {
+		return "127.0.0.1", 0, nil
+	}
+	host, p, err := net.SplitHostPort(listen)
+	if err != nil {
+		return "", 0, fmt.Errorf("the chain's listen address %q: write it as 127.0.0.1:8545", listen)
+	}
+	if port, err = strconv.Atoi(p); err != nil || port < 0 || port > 65535 {
+		return "", 0, fmt.Errorf("the chain's listen address %q: the port should be a number from 0 to 65535", listen)
+	}
+	if host == "localhost" {
+		return "127.0.0.1", port, nil
+	}
+	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
+		return "", 0, fmt.Errorf("the chain's listen address %q: it serves this computer only, so the host should be 127.0.0.1", listen)
+	}
+	return host, port, nil
+}
+
+// reorganize makes the chain go on from an older block, as public chains do at
+// times, so that tests see what follows. The transactions of the blocks that
+// are left behind come back into the pool.
+func (c *Chain) reorganize(parent uint64) error {
+	block := c.eth.BlockChain().GetBlockByNumber(parent)
+	if block == nil {
+		return fmt.Errorf("there is no block %d", parent)
+	}
+	return c.beacon.Fork(block.Hash())
+}

@@ -1,0 +1,4 @@
+package did
+
+// IsPublic is for tests.
+var IsPublic = isPublic

@@ -1,0 +1,176 @@
+package did
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// Web makes the did:web identifier of something that a node serves below its
+// public URL: Web("http://localhost:8080", "p", "7F") is
+// did:web:localhost%3A8080:p:7F, whose document lies at
+// http://localhost:8080/p/7F/did.json. A path in publicURL comes first.
+//
+// The URL must be https, or http on localhost; did:web has no IP addresses.
+// Each element of path is made of letters, digits, '.', '-' and '_'.
+func Web(publicURL string, path ...string) (DID, error) {
+	u, err := url.Parse(publicURL)
+	if err != nil {
+		return DID{}, fmt.Errorf("%w public URL: %v", ErrInvalid, err)
+	}
+	if u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Opaque != "" {
+		return DID{}, fmt.Errorf("%w public URL %q: it should look like https://example.edu, without user, query or fragment", ErrInvalid, publicURL)
+	}
+	host, port := strings.ToLower(u.Hostname()), u.Port()
+	switch {
+	case u.Scheme == "http" && host != "localhost":
+		return DID{}, fmt.Errorf("%w public URL %q: a did:web needs https, except on localhost", ErrInvalid, publicURL)
+	case u.Scheme == "https" && host == "localhost":
+		return DID{}, fmt.Errorf("%w public URL %q: did:web on localhost is read over plain http; use http://localhost", ErrInvalid, publicURL)
+	case u.Scheme != "http" && u.Scheme != "https":
+		return DID{}, fmt.Errorf("%w public URL %q: it should begin with https://", ErrInvalid, publicURL)
+	}
+	s := "did:web:" + host
+	if port != "" && !(port == "443" && u.Scheme == "https") && !(port == "80" && u.Scheme == "http") {
+		s += "%3A" + port
+	}
+	if base := strings.Trim(u.Path, "/"); base != "" {
+		path = append(strings.Split(base, "/"), path...)
+	}
+	for _, p := range path {
+		if p == "" || p == "." || p == ".." || !all(p, isIDChar) {
+			return DID{}, fmt.Errorf("%w path element %q of a did:web: only letters, digits, '.', '-' and '_' may stand in it", ErrInvalid, p)
+		}
+		s += ":" + p
+	}
+	d, err := Parse(s)
+	if err != nil {
+		return DID{}, err
+	}
+	if _, err := WebDocumentURL(d); err != nil {
+		return DID{}, err
+	}
+	return d, nil
+}
+
+// WebDocumentURL returns where the document of a did:web lies (did:web method
+// specification, "Read"): https, except http for the host localhost. It opens
+// nothing. Errors wrap [ErrInvalid].
+func WebDocumentURL(d DID) (string, error) {
+	if d.Method() != "web" {
+		return "", fmt.Errorf("%w: %q isn't a did:web", ErrInvalid, d)
+	}
+	parts := strings.Split(d.specific(), ":")
+	host, port, hasPort := strings.Cut(strings.ReplaceAll(parts[0], "%3a", "%3A"), "%3A")
+	if err := checkHostName(host); err != nil {
+		return "", fmt.Errorf("%w DID %q: %v", ErrInvalid, d, err)
+	}
+	if hasPort {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || port[0] == '0' {
+			return "", fmt.Errorf("%w DID %q: %q isn't a port", ErrInvalid, d, port)
+		}
+		host += ":" + port
+	}
+	path := "/.well-known"
+	if len(parts) > 1 {
+		path = ""
+		for _, p := range parts[1:] {
+			clear, err := url.PathUnescape(p)
+			if err != nil || p == "" || clear == "." || clear == ".." || strings.ContainsAny(clear, "/\\\x00") {
+				return "", fmt.Errorf("%w DID %q: %q can't be a part of a path", ErrInvalid, d, p)
+			}
+			path += "/" + p
+		}
+	}
+	scheme := "https://"
+	if name, _, _ := strings.Cut(host, ":"); strings.EqualFold(name, "localhost") {
+		scheme = "http://"
+	}
+	return scheme + host + path + "/did.json", nil
+}
+
+// checkHostName accepts DNS names (RFC 1123) and no spelling of an IP address.
+func checkHostName(host string) error {
+	if host == "" || len(host) > 253 {
+		return errors.New("the host name is missing or too long")
+	}
+	labels := strings.Split(host, ".")
+	for _, l := range labels {
+		if l == "" || len(l) > 63 || l[0] == '-' || l[len(l)-1] == '-' || !all(l, func(c byte) bool { return isIDChar(c) && c != '.' && c != '_' }) {
+			return fmt.Errorf("%q isn't a host name", host)
+		}
+	}
+	// Some resolvers read a name whose last label is a number, in any base, as an IPv4 address.
+	last := strings.ToLower(labels[len(labels)-1])
+	if all(last, isDigit) || strings.HasPrefix(last, "0x") && all(last[2:], isHex) {
+		return fmt.Errorf("%q is an IP address, which did:web doesn't have", host)
+	}
+	return nil
+}
+
+// resolveWeb fetches the document of a did:web.
+func resolveWeb(ctx context.Context, client *http.Client, d DID) (*Document, error) {
+	where, err := WebDocumentURL(d)
+	if err != nil {
+		return nil, err
+	}
+	if client == nil {
+		return nil, fmt.Errorf("resolve %s: %w: no connections may be opened", d, ErrCouldNotCheck)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, where, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%w DID %q: %v", ErrInvalid, d, err)
+	}
+	req.Header.Set("Accept", "application/did, application/did+json, application/did+ld+json, application/json;q=0.9, */*;q=0.1")
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("resolve %s: %w: %w", d, ErrCouldNotCheck, err)
+	}
+	defer resp.Body.Close()
+	switch resp.StatusCode {
+	case http.StatusOK:
+	case http.StatusNotFound:
+		return nil, fmt.Errorf("resolve %s: %w: there is nothing at %s", d, ErrNotFound, where)
+	case http.StatusGone:
+		return nil, fmt.Errorf("resolve %s: %w: %s says that it is gone", d, ErrDeactivated, where)
+	default:
+		return nil, fmt.Errorf("resolve %s: %w: %s answers %s", d, ErrCouldNotCheck, where, resp.Status)
+	}
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
+	if err != nil {
+		return nil, fmt.Errorf("resolve %s: %w: read %s: %w", d, ErrCouldNotCheck, where, err)
+	}
+	doc, err := ParseDocument(raw)
+	if err != nil {
+		return nil, fmt.Errorf("resolve %s: read %s: %w", d, where, err)
+	}
+	if doc.ID != d {
+		return nil, fmt.Errorf("resolve %s: %w document at %s: its id is %s", d, ErrInvalid, where, doc.ID)
+	}
+	return doc, nil
+}
+
+// isLoopbackHost says whether a URL's host names this machine: localhost, or an
+// IP address such as 127.0.0.1.
+func isLoopbackHost(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+// hostOnly is the host of a host:port, or the whole when there is no port.
+func hostOnly(hostport string) string {
+	if h, _, err := net.SplitHostPort(hostport); err == nil {
+		return h
+	}
+	return hostport
+}

@@ -278,10 +278,10 @@ func loopback(listen string) (host string, port int, err error) {
 	return host, port, nil
 }
 
-// reorganize makes the chain go on from an older block, as public chains do at
+// Reorganize makes the chain go on from an older block, as public chains do at
 // times, so that tests see what follows. The transactions of the blocks that
 // are left behind come back into the pool.
-func (c *Chain) reorganize(parent uint64) error {
+func (c *Chain) Reorganize(parent uint64) error {
 	block := c.eth.BlockChain().GetBlockByNumber(parent)
 	if block == nil {
 		return fmt.Errorf("there is no block %d", parent)

@@ -1,0 +1,273 @@
+package evm
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"errors"
+	"fmt"
+	"math/big"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/rpc"
+
+	"clrnode/anchor"
+	"clrnode/contracts"
+)
+
+// Options says which chain is meant, and what may be done there.
+type Options struct {
+	// Key is the poster's. Nil makes a client that only reads.
+	Key *ecdsa.PrivateKey
+
+	// ChainID and Genesis are the chain that has to answer; zero takes any.
+	ChainID uint64
+	Genesis anchor.Hash
+
+	// Registry is the AnchorRegistry contract; zero is the one that
+	// [Client.Deploy] makes, which has the same address on every chain.
+	Registry anchor.Address
+
+	// Finality is "depth:N" (a block is final when N blocks stand on it) or
+	// "tag:finalized" (when the chain calls it so), the default.
+	Finality string
+
+	// Local says that the chain is a node's own and proves nothing to others.
+	Local bool
+
+	// Durable, if set, is the number of the newest block that is on the disk:
+	// no block after it is final. The embedded chain has it.
+	Durable func() uint64
+
+	// MaxFee is the most that is paid for a unit of gas, in wei; nil is no limit.
+	MaxFee *big.Int
+
+	// RPC is a connection that is there already, such as the one inside the
+	// process to the embedded chain; the URL then only names it. Close closes it.
+	RPC *rpc.Client
+
+	// HTTP makes the requests to an http or https URL. Nil is a client with a
+	// timeout of 20 seconds.
+	HTTP *http.Client
+}
+
+// Client speaks to one chain. Its methods may be called at the same time.
+type Client struct {
+	rpc      *rpc.Client
+	chain    anchor.Chain
+	registry common.Address
+	finality finality
+	durable  func() uint64
+	key      *ecdsa.PrivateKey
+	poster   common.Address
+	maxFee   *big.Int
+
+	sending sync.Mutex // from asking for a nonce until the transaction with it is sent
+	last    sentTx     // guarded by sending
+}
+
+// sentTx is the newest transaction that this client sent.
+type sentTx struct {
+	nonce uint64
+	hash  common.Hash
+}
+
+// Dial connects and checks that the chain is the one that is meant. No answer
+// wraps [anchor.ErrCouldNotCheck]; another chain doesn't.
+func Dial(ctx context.Context, rpcURL string, o Options) (*Client, error) {
+	c := &Client{rpc: o.RPC, durable: o.Durable, key: o.Key, maxFee: o.MaxFee}
+	var err error
+	if c.finality, err = parseFinality(o.Finality); err != nil {
+		return nil, err
+	}
+	if c.rpc == nil {
+		if !strings.HasPrefix(rpcURL, "http://") && !strings.HasPrefix(rpcURL, "https://") {
+			return nil, fmt.Errorf("the chain's URL should begin with http:// or https://, not %q", rpcURL)
+		}
+		client := o.HTTP
+		if client == nil {
+			client = &http.Client{Timeout: 20 * time.Second}
+		}
+		if c.rpc, err = rpc.DialOptions(ctx, rpcURL, rpc.WithHTTPClient(client)); err != nil {
+			return nil, fmt.Errorf("connect to the chain: %w: %w", anchor.ErrCouldNotCheck, err)
+		}
+	}
+	if c.key != nil {
+		c.poster = common.Address(AddressOf(c.key))
+	}
+	c.registry = common.Address(o.Registry)
+	if o.Registry.IsZero() {
+		c.registry = contracts.AnchorRegistryAddress
+	}
+	if err := c.identify(ctx, o); err != nil {
+		c.rpc.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// identify asks which chain answers, and compares.
+func (c *Client) identify(ctx context.Context, o Options) error {
+	var id quantity
+	var genesis *header
+	if err := c.ask(ctx, &id, "eth_chainId"); err != nil {
+		return fmt.Errorf("ask for the chain's id: %w", err)
+	}
+	if err := c.ask(ctx, &genesis, "eth_getBlockByNumber", "0x0", false); err != nil {
+		return fmt.Errorf("ask for the chain's first block: %w", err)
+	}
+	if genesis == nil {
+		return fmt.Errorf("the chain's node doesn't have the first block, by which the chain is known: %w", anchor.ErrCouldNotCheck)
+	}
+	if o.ChainID != 0 && uint64(id) != o.ChainID {
+		return fmt.Errorf("the chain at this URL has the id %d, the one that is meant has %d: check the URL", uint64(id), o.ChainID)
+	}
+	if !o.Genesis.IsZero() && anchor.Hash(genesis.Hash) != o.Genesis {
+		return fmt.Errorf("the chain at this URL has the id %d as it should, but begins with the block %s and not %s: it is another chain", uint64(id), genesis.Hash, o.Genesis)
+	}
+	c.chain = anchor.Chain{ID: uint64(id), Genesis: anchor.Hash(genesis.Hash), Registry: anchor.Address(c.registry), Finality: c.finality.String(), Local: o.Local}
+	return nil
+}
+
+// Chain names the chain, the registry and the rule of finality.
+func (c *Client) Chain() anchor.Chain { return c.chain }
+
+// Poster is the account that pays; zero when the client only reads.
+func (c *Client) Poster() anchor.Address { return anchor.Address(c.poster) }
+
+// Balance is what an account has, in wei.
+func (c *Client) Balance(ctx context.Context, account anchor.Address) (*big.Int, error) {
+	var b bigQuantity
+	if err := c.ask(ctx, &b, "eth_getBalance", common.Address(account), "latest"); err != nil {
+		return nil, fmt.Errorf("ask for the balance of %s: %w", account, err)
+	}
+	return b.Int(), nil
+}
+
+// Close ends the connection.
+func (c *Client) Close() { c.rpc.Close() }
+
+// ask makes one call that changes nothing. Whatever goes wrong, we don't know
+// the answer: every error wraps [anchor.ErrCouldNotCheck].
+func (c *Client) ask(ctx context.Context, answer any, method string, args ...any) error {
+	if err := c.rpc.CallContext(ctx, answer, method, args...); err != nil {
+		return fmt.Errorf("%w: %s: %w", anchor.ErrCouldNotCheck, method, err)
+	}
+	return nil
+}
+
+// view asks the registry at a block, which is "latest" or a number.
+func (c *Client) view(ctx context.Context, call []byte, at string) ([]byte, error) {
+	var answer data
+	msg := map[string]any{"to": c.registry, "input": data(call), "data": data(call)}
+	if err := c.ask(ctx, &answer, "eth_call", msg, at); err != nil {
+		return nil, err
+	}
+	if len(answer) == 0 {
+		return nil, fmt.Errorf("%w: there is no registry at %s on chain %d", anchor.ErrCouldNotCheck, c.registry, c.chain.ID)
+	}
+	return answer, nil
+}
+
+// head is the newest block.
+func (c *Client) head(ctx context.Context) (*header, error) {
+	return c.block(ctx, "latest")
+}
+
+// block is the block with this number (as JSON-RPC writes it) or tag.
+func (c *Client) block(ctx context.Context, at string) (*header, error) {
+	var h *header
+	if err := c.ask(ctx, &h, "eth_getBlockByNumber", at, false); err != nil {
+		return nil, err
+	}
+	if h == nil {
+		return nil, fmt.Errorf("%w: the chain's node doesn't have the block %s", anchor.ErrCouldNotCheck, at)
+	}
+	return h, nil
+}
+
+// Block gives the block with this number on the chain that counts now.
+func (c *Client) Block(ctx context.Context, number uint64) (anchor.Block, error) {
+	h, err := c.block(ctx, hexNumber(number))
+	if err != nil {
+		return anchor.Block{}, err
+	}
+	head, err := c.head(ctx)
+	if err != nil {
+		return anchor.Block{}, err
+	}
+	final, err := c.final(ctx, number, uint64(head.Number))
+	if err != nil {
+		return anchor.Block{}, err
+	}
+	return anchor.Block{Number: number, Hash: anchor.Hash(h.Hash), Time: h.time(), Final: final}, nil
+}
+
+// Entry says what the registry has of root in log.
+func (c *Client) Entry(ctx context.Context, log anchor.Address, root, leaf [32]byte) (anchor.Entry, bool, error) {
+	return c.entry(ctx, log, root, leaf, "latest")
+}
+
+func (c *Client) entry(ctx context.Context, log anchor.Address, root, leaf [32]byte, at string) (anchor.Entry, bool, error) {
+	answer, err := c.view(ctx, contracts.Find(common.Address(log), root, leaf), at)
+	if err != nil {
+		return anchor.Entry{}, false, fmt.Errorf("look up the root %s: %w", anchor.Hash(root), err)
+	}
+	e, err := contracts.UnpackEntry(answer)
+	if err != nil {
+		return anchor.Entry{}, false, fmt.Errorf("%w: %w", anchor.ErrCouldNotCheck, err)
+	}
+	entry := anchor.Entry{Seq: e.Seq, FirstLeaf: e.FirstLeaf, Count: e.Count, Block: e.Block}
+	if e.Revoked != 0 {
+		entry.Revoked = time.Unix(int64(e.Revoked), 0).UTC()
+	}
+	return entry, e.Count != 0, nil
+}
+
+// finality is the rule by which a block is final.
+type finality struct {
+	tag   bool
+	depth uint64
+}
+
+func parseFinality(s string) (finality, error) {
+	if s == "" || s == "tag:finalized" {
+		return finality{tag: true}, nil
+	}
+	if n, ok := strings.CutPrefix(s, "depth:"); ok {
+		if depth, err := strconv.ParseUint(n, 10, 32); err == nil {
+			return finality{depth: depth}, nil
+		}
+	}
+	return finality{}, fmt.Errorf("the rule of finality %q: write depth:N with a whole number, or tag:finalized", s)
+}
+
+func (f finality) String() string {
+	if f.tag {
+		return "tag:finalized"
+	}
+	return "depth:" + strconv.FormatUint(f.depth, 10)
+}
+
+// final says whether block number stays, with head being the newest.
+func (c *Client) final(ctx context.Context, number, head uint64) (bool, error) {
+	if c.durable != nil && number > c.durable() {
+		return false, nil
+	}
+	if !c.finality.tag {
+		return head >= number && head-number >= c.finality.depth, nil
+	}
+	h, err := c.block(ctx, "finalized")
+	if err != nil {
+		var refused rpc.Error
+		if errors.As(err, &refused) && strings.Contains(refused.Error(), "finalized block not found") {
+			return false, nil // a chain so young that it has none
+		}
+		return false, err
+	}
+	return uint64(h.Number) >= number, nil
+}

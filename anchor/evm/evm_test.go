@@ -1,0 +1,305 @@
+package evm
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"clrnode/anchor"
+	"clrnode/anchor/anchortest"
+	"clrnode/contracts"
+	"clrnode/testnet"
+)
+
+func ExampleDial() {
+	dir, _ := os.MkdirTemp("", "chain")
+	defer os.RemoveAll(dir)
+	chain, err := testnet.StartChain(testnet.ChainOptions{Dir: dir})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer chain.Close()
+
+	ctx := context.Background()
+	client, err := Dial(ctx, chain.URL(), Options{Key: chain.FundedKey(), Finality: "depth:0", Local: true})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	fmt.Println(client.Chain().ID, client.Deploy(ctx))
+	// Output: 271828 <nil>
+}
+
+// start gives a chain with the registry, and a client of it.
+func start(t *testing.T) (*testnet.Chain, *Client) {
+	t.Helper()
+	chain, err := testnet.StartChain(testnet.ChainOptions{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { chain.Close() })
+	c := dial(t, chain.URL(), Options{Key: chain.FundedKey(), Finality: "depth:0", Local: true,
+		RPC: chain.Client(), Durable: chain.Durable})
+	if err := c.Deploy(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return chain, c
+}
+
+func dial(t *testing.T, url string, o Options) *Client {
+	t.Helper()
+	c, err := Dial(t.Context(), url, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+// newLog enrols a fresh log.
+func newLog(t *testing.T, c *Client) (*ecdsa.PrivateKey, anchor.Address) {
+	t.Helper()
+	key, err := GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Enroll(t.Context(), key, time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	return key, AddressOf(key)
+}
+
+func TestLedgerInProcess(t *testing.T) {
+	_, c := start(t)
+	anchortest.TestLedger(t, func(t *testing.T) (anchor.Ledger, anchor.Address) {
+		_, log := newLog(t, c)
+		return c, log
+	})
+}
+
+func TestLedgerOverHTTP(t *testing.T) {
+	chain, _ := start(t)
+	c := dial(t, chain.URL(), Options{Key: chain.FundedKey(), Finality: "depth:0", ChainID: testnet.ChainID, Genesis: chain.Genesis()})
+	anchortest.TestLedger(t, func(t *testing.T) (anchor.Ledger, anchor.Address) {
+		_, log := newLog(t, c)
+		return c, log
+	})
+}
+
+func TestOtherChainIsRefused(t *testing.T) {
+	chain, _ := start(t)
+	for _, o := range []Options{{ChainID: 1}, {Genesis: anchor.Hash{1}}, {Finality: "soon"}} {
+		if c, err := Dial(t.Context(), chain.URL(), o); err == nil || errors.Is(err, anchor.ErrCouldNotCheck) {
+			t.Errorf("Dial(%+v) = %v, %v; want a refusal", o, c, err)
+		}
+	}
+	if _, err := Dial(t.Context(), "http://127.0.0.1:1", Options{}); !errors.Is(err, anchor.ErrCouldNotCheck) {
+		t.Errorf("Dial() of nobody = %v, want ErrCouldNotCheck", err)
+	}
+	if _, err := Dial(t.Context(), "/tmp/geth.ipc", Options{}); err == nil {
+		t.Error("Dial() of a file is no error")
+	}
+}
+
+func TestEnroll(t *testing.T) {
+	_, c := start(t)
+	key, log := newLog(t, c)
+	if until, err := c.Enrolled(t.Context(), log); err != nil || time.Until(until) < 50*time.Minute {
+		t.Errorf("Enrolled() = %v, %v", until, err)
+	}
+	head, _ := c.head(t.Context())
+	begin := time.Now()
+	if err := c.Enroll(t.Context(), key, time.Now().Add(30*time.Minute)); err != nil {
+		t.Error(err)
+	}
+	if after, _ := c.head(t.Context()); after.Number != head.Number || time.Since(begin) > time.Second {
+		t.Error("enrolling again sends transactions")
+	}
+	left, err := c.Balance(t.Context(), log)
+	if err != nil || left.Cmp(big.NewInt(1e15)) > 0 {
+		t.Errorf("the log's account keeps %v wei, %v", left, err)
+	}
+
+	stranger, err := GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := anchor.Batch{Log: AddressOf(stranger), Root: anchor.Hash{1}, Count: 16}
+	if _, err := c.Prepare(t.Context(), b); !errors.Is(err, anchor.ErrNotAllowed) {
+		t.Errorf("Prepare() for a log that never enrolled us = %v, want ErrNotAllowed", err)
+	}
+	poor := dial(t, "in process", Options{Key: stranger, RPC: c.rpc, Finality: "depth:0"})
+	if _, err := poor.Prepare(t.Context(), b); err != nil {
+		t.Logf("a poor log: %v", err) // some nodes refuse at the estimate, others when it is sent
+	}
+	reading := dial(t, "in process", Options{RPC: c.rpc})
+	if _, err := reading.Prepare(t.Context(), b); err == nil {
+		t.Error("Prepare() without a key is no error")
+	}
+}
+
+func TestReplacePaysMoreForTheSamePlace(t *testing.T) {
+	_, c := start(t)
+	_, log := newLog(t, c)
+	b := anchor.Batch{Log: log, Root: anchor.Hash{7}, Count: 16}
+	old, err := c.Prepare(t.Context(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Send(t.Context(), old); err != nil {
+		t.Fatal(err)
+	}
+	tx, err := c.Replace(t.Context(), b, old)
+	if errors.Is(err, anchor.ErrAnchored) {
+		t.Skip("SKIP: the block was quicker than the test")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tx.Nonce != old.Nonce || tx.Seq != old.Seq || tx.MaxFee.Cmp(old.MaxFee) <= 0 || tx.Tip.Cmp(old.Tip) <= 0 {
+		t.Errorf("Replace() = %+v of %+v", tx, old)
+	}
+	if err := c.Send(t.Context(), tx); err != nil && !errors.Is(err, anchor.ErrStale) {
+		t.Fatal(err)
+	}
+	waitPhase(t, c, b, tx, anchor.Final)
+}
+
+func waitPhase(t *testing.T, c *Client, b anchor.Batch, tx anchor.Tx, want anchor.Phase) anchor.State {
+	t.Helper()
+	for begin := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		s, err := c.State(t.Context(), b, tx)
+		if err != nil && !errors.Is(err, anchor.ErrCouldNotCheck) {
+			t.Fatal(err)
+		}
+		if s.Phase == want {
+			return s
+		}
+		if time.Since(begin) > 20*time.Second {
+			t.Fatalf("State() = %+v, %v; want %s", s, err, want)
+		}
+	}
+}
+
+// A block is replaced by another one, as on public chains at times. What was
+// confirmed isn't any more, and becomes so again.
+func TestReorganization(t *testing.T) {
+	chain, local := start(t)
+	c := dial(t, "in process", Options{Key: chain.FundedKey(), RPC: chain.Client(), Finality: "depth:2"})
+	_, log := newLog(t, c)
+	b := anchor.Batch{Log: log, Root: anchor.Hash{3}, Count: 16}
+	tx, err := c.Prepare(t.Context(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Send(t.Context(), tx); err != nil {
+		t.Fatal(err)
+	}
+	before := waitPhase(t, c, b, tx, anchor.Mined)
+	if err := chain.Reorganize(before.BlockNumber - 1); err != nil {
+		t.Fatal(err)
+	}
+	for begin := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		s, err := c.State(t.Context(), b, tx)
+		if err == nil && s.Phase == anchor.Unknown {
+			if err := c.Send(t.Context(), tx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err == nil && s.Phase == anchor.Mined && s.BlockHash != before.BlockHash {
+			break
+		}
+		if time.Since(begin) > 20*time.Second {
+			t.Fatalf("State() = %+v, %v; want another block than %s", s, err, before.BlockHash)
+		}
+	}
+	for range 2 { // somebody else's blocks on top
+		if _, err := local.pay(t.Context(), call{to: contracts.DeploymentProxy, input: append(make([]byte, 32), byte(time.Now().UnixNano()))}); err != nil {
+			t.Logf("pay: %v", err)
+		}
+		time.Sleep(1200 * time.Millisecond)
+	}
+	waitPhase(t, c, b, tx, anchor.Final)
+}
+
+// The chain takes the transaction, but its answer never comes; or it has no
+// time for us. Nothing is posted twice, and nothing is called wrong.
+func TestTroubleOnTheLine(t *testing.T) {
+	chain, inside := start(t)
+	_, log := newLog(t, inside)
+	trouble := ""
+	line := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		if trouble == "429" {
+			http.Error(w, "slow down", http.StatusTooManyRequests)
+			return
+		}
+		res, err := http.Post(chain.URL(), "application/json", bytes.NewReader(body))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer res.Body.Close()
+		if trouble == "lost answer" {
+			panic(http.ErrAbortHandler)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		io.Copy(w, res.Body)
+	}))
+	defer line.Close()
+	c := dial(t, line.URL, Options{Key: chain.FundedKey(), Finality: "depth:0"})
+	b := anchor.Batch{Log: log, Root: anchor.Hash{5}, Count: 16}
+	tx, err := c.Prepare(t.Context(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, trouble = range []string{"429", "lost answer"} {
+		if err := c.Send(t.Context(), tx); !errors.Is(err, anchor.ErrCouldNotCheck) {
+			t.Errorf("Send() with %s = %v, want ErrCouldNotCheck", trouble, err)
+		}
+		if _, err := c.State(t.Context(), b, tx); !errors.Is(err, anchor.ErrCouldNotCheck) {
+			t.Errorf("State() with %s = %v, want ErrCouldNotCheck", trouble, err)
+		}
+	}
+	trouble = ""
+	if err := c.Send(t.Context(), tx); err != nil {
+		t.Errorf("Send() of what the chain has already = %v, want nil", err)
+	}
+	if s := waitPhase(t, c, b, tx, anchor.Final); s.Seq != 0 {
+		t.Errorf("State() = %+v, want place 0", s)
+	}
+}
+
+func TestKeyFiles(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "key")
+	key, err := GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, fmt.Appendf(nil, "0x%x\n", KeyBytes(key)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := ReadKeyFile(path); err != nil || !got.Equal(key) {
+		t.Errorf("ReadKeyFile() = %v", err)
+	}
+	os.Chmod(path, 0o640)
+	if _, err := ReadKeyFile(path); err == nil || !strings.Contains(err.Error(), "chmod 600") {
+		t.Errorf("ReadKeyFile() of a file that others may read = %v", err)
+	}
+}

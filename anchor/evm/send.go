@@ -1,0 +1,241 @@
+package evm
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"errors"
+	"fmt"
+	"math/big"
+	"strings"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/rpc"
+
+	"clrnode/anchor"
+	"clrnode/contracts"
+)
+
+// errReadOnly is for clients without a poster's key.
+var errReadOnly = errors.New("this connection to the chain only reads: give it a key that pays (--chain-key FILE)")
+
+// call is a transaction before it has fees and a nonce.
+type call struct {
+	from  common.Address
+	to    common.Address
+	value *big.Int
+	input []byte
+}
+
+// fees is what a transaction offers for a unit of gas, in wei.
+type fees struct {
+	max *big.Int
+	tip *big.Int // nil on a chain without EIP-1559, where max is the price
+}
+
+// fees asks what is needed now: twice the base fee, so that six full blocks
+// don't push the transaction out, and a tip.
+func (c *Client) fees(ctx context.Context) (fees, error) {
+	head, err := c.head(ctx)
+	if err != nil {
+		return fees{}, err
+	}
+	var f fees
+	if head.BaseFee == nil {
+		var price bigQuantity
+		if err := c.ask(ctx, &price, "eth_gasPrice"); err != nil {
+			return fees{}, err
+		}
+		f.max = price.Int()
+	} else {
+		var tip bigQuantity
+		if err := c.ask(ctx, &tip, "eth_maxPriorityFeePerGas"); err != nil {
+			var refused rpc.Error
+			if !errors.As(err, &refused) {
+				return fees{}, err
+			}
+			tip = bigQuantity(*big.NewInt(1e9)) // this chain's node doesn't know the method
+		}
+		f.tip = tip.Int()
+		f.max = new(big.Int).Add(f.tip, new(big.Int).Mul(head.BaseFee.Int(), big.NewInt(2)))
+	}
+	return f.under(c.maxFee), nil
+}
+
+// raised is an eighth more, which is more than the tenth by which a chain's
+// nodes want a replacement to be better, and in both fees, as they want it.
+func (f fees) raised() fees {
+	raise := func(v *big.Int) *big.Int {
+		if v == nil {
+			return nil
+		}
+		return new(big.Int).Add(v, new(big.Int).Add(new(big.Int).Rsh(v, 3), big.NewInt(1)))
+	}
+	return fees{raise(f.max), raise(f.tip)}
+}
+
+// atLeast is the greater of two offers, fee by fee.
+func (f fees) atLeast(g fees) fees {
+	if g.max.Cmp(f.max) > 0 {
+		f.max = g.max
+	}
+	if f.tip != nil && g.tip != nil && g.tip.Cmp(f.tip) > 0 {
+		f.tip = g.tip
+	}
+	return f
+}
+
+// under keeps the offer below limit; nil is no limit.
+func (f fees) under(limit *big.Int) fees {
+	if limit != nil && f.max.Cmp(limit) > 0 {
+		f.max = limit
+	}
+	if f.tip != nil && f.tip.Cmp(f.max) > 0 {
+		f.tip = f.max
+	}
+	return f
+}
+
+// gas asks how much a call needs on the newest block, and adds a fifth. (The
+// pending block, which other tools ask, can be stale and give too little.)
+func (c *Client) gas(ctx context.Context, m call) (uint64, error) {
+	msg := map[string]any{"from": m.from, "to": m.to, "input": data(m.input), "data": data(m.input)}
+	if m.value != nil {
+		msg["value"] = (*bigHex)(m.value)
+	}
+	var gas quantity
+	if err := c.rpc.CallContext(ctx, &gas, "eth_estimateGas", msg, "latest"); err != nil {
+		return 0, c.explain(err)
+	}
+	return uint64(gas) + uint64(gas)/5, nil
+}
+
+// explain turns the refusal of a call or a transaction into an error that says
+// what to do. Whatever isn't a clear refusal is "no answer".
+func (c *Client) explain(err error) error {
+	var detail rpc.DataError
+	if errors.As(err, &detail) {
+		if s, ok := detail.ErrorData().(string); ok {
+			switch contracts.Refusal(common.FromHex(s)) {
+			case "NotAuthorised":
+				return fmt.Errorf("%w: the poster %s isn't enrolled, or its time is over", anchor.ErrNotAllowed, c.poster)
+			case "IsFrozen":
+				return fmt.Errorf("%w: its owner froze it", anchor.ErrNotAllowed)
+			case "Duplicate":
+				return anchor.ErrAnchored
+			case "BadSequence":
+				return fmt.Errorf("%w: another root took the place in the log", anchor.ErrStale)
+			case "BadInput":
+				return errors.New("the registry refuses the batch: it has no root or no leaves, or too many")
+			}
+		}
+	}
+	var refused rpc.Error
+	if errors.As(err, &refused) && strings.Contains(refused.Error(), "insufficient funds") {
+		return fmt.Errorf("the account %s has too little money on chain %d to pay for the transaction: send it some", c.poster, c.chain.ID)
+	}
+	return fmt.Errorf("%w: %w", anchor.ErrCouldNotCheck, err)
+}
+
+// sign makes the transaction. It isn't sent.
+func (c *Client) sign(m call, key *ecdsa.PrivateKey, nonce, gas uint64, f fees) (*types.Transaction, error) {
+	id := new(big.Int).SetUint64(c.chain.ID)
+	var tx types.TxData = &types.LegacyTx{Nonce: nonce, GasPrice: f.max, Gas: gas, To: &m.to, Value: m.value, Data: m.input}
+	if f.tip != nil {
+		tx = &types.DynamicFeeTx{ChainID: id, Nonce: nonce, GasFeeCap: f.max, GasTipCap: f.tip, Gas: gas, To: &m.to, Value: m.value, Data: m.input}
+	}
+	return types.SignNewTx(key, types.LatestSignerForChainID(id), tx)
+}
+
+// nonce is the poster's next one. What the chain calls pending is never
+// believed alone: a node behind a balancer may not have our newest
+// transaction. c.sending is held.
+func (c *Client) nonce(ctx context.Context) (uint64, error) {
+	var latest, pending quantity
+	if err := c.ask(ctx, &latest, "eth_getTransactionCount", c.poster, "latest"); err != nil {
+		return 0, err
+	}
+	if err := c.ask(ctx, &pending, "eth_getTransactionCount", c.poster, "pending"); err != nil {
+		return 0, err
+	}
+	next := max(uint64(latest), uint64(pending))
+	if c.last.hash == (common.Hash{}) || c.last.nonce < next {
+		return next, nil
+	}
+	// Our newest transaction isn't counted. If the network has forgotten it, a
+	// nonce after it would wait for ever.
+	var tx *known
+	if err := c.ask(ctx, &tx, "eth_getTransactionByHash", c.last.hash); err != nil {
+		return 0, err
+	}
+	if tx == nil {
+		return next, nil
+	}
+	return c.last.nonce + 1, nil
+}
+
+// broadcast hands signed bytes to the network. c.sending is held.
+func (c *Client) broadcast(ctx context.Context, raw []byte, hash common.Hash, nonce uint64) error {
+	var got common.Hash
+	err := c.rpc.CallContext(ctx, &got, "eth_sendRawTransaction", data(raw))
+	if err == nil || says(err, "already known", "known transaction", "already imported", "alreadyknown") {
+		c.last = sentTx{nonce, hash}
+		return nil
+	}
+	switch {
+	case says(err, "nonce too low", "oldnonce"):
+		return fmt.Errorf("%w: nonce %d is spent", anchor.ErrStale, nonce)
+	case says(err, "replacement transaction underpriced", "replacement fee too low", "already has"):
+		return fmt.Errorf("%w: nonce %d belongs to another transaction that waits", anchor.ErrStale, nonce)
+	case says(err, "less than block base fee", "fee cap less than", "underpriced", "feetoolow"):
+		return fmt.Errorf("%w: it offers too little for what the chain asks now", anchor.ErrStale)
+	}
+	return c.explain(err)
+}
+
+// says looks for one of several words in what the chain's node answered.
+// Clients agree on no codes for these.
+func says(err error, words ...string) bool {
+	var refused rpc.Error
+	if !errors.As(err, &refused) {
+		return false
+	}
+	answer := strings.ToLower(refused.Error())
+	for _, w := range words {
+		if strings.Contains(answer, w) {
+			return true
+		}
+	}
+	return false
+}
+
+// resendAfter is how long a transaction may be unheard of before it is sent
+// again, and pollEvery how often we ask.
+const (
+	resendAfter = time.Second
+	pollEvery   = 100 * time.Millisecond
+)
+
+// until polls done until it is true, sending raw (again) when it doesn't come
+// true by itself.
+func (c *Client) until(ctx context.Context, what string, raw []byte, done func() (bool, error)) error {
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	sent := time.Now()
+	for {
+		ok, err := done()
+		if ok || err != nil && !errors.Is(err, anchor.ErrCouldNotCheck) {
+			return err
+		}
+		if time.Since(sent) > resendAfter {
+			sent = time.Now()
+			c.rpc.CallContext(ctx, new(common.Hash), "eth_sendRawTransaction", data(raw)) // "already known" is the usual answer
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s: %w: %w", what, anchor.ErrCouldNotCheck, errors.Join(ctx.Err(), err))
+		case <-tick.C:
+		}
+	}
+}

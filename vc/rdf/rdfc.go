@@ -1,0 +1,368 @@
+package rdf
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/hex"
+	"errors"
+	"hash"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// errTooMuchWork: a dataset whose blank nodes are so alike that naming them would
+// take exponential time. Such a dataset is an attack or a mistake.
+var errTooMuchWork = errors.New("its anonymous objects are too much alike to be told apart in reasonable time; give nested objects an id")
+
+// maxWork bounds the Hash N-Degree Quads algorithm: the quads it looks at and the
+// permutation steps it takes. A unit takes about a microsecond. The hardest honest
+// test of the W3C's suite needs about 7,000.
+const maxWork = 250_000
+
+// canonicalize is RDFC-1.0 (W3C Recommendation, 21 May 2024). It returns the
+// canonical N-Quads, and for each blank node 0..blanks-1 its number n in the
+// canonical name _:c14n<n>, or -1 for one that no quad names.
+func canonicalize(quads []quad, blanks int, newHash func() hash.Hash) ([]byte, []int32, error) {
+	quads = dedupe(quads)
+	c := newCanonicalizer(quads, blanks, newHash)
+
+	// 4.4.3, steps 3 to 5: hash each blank node by its own quads; those with a unique
+	// hash get their names in the order of hashes.
+	hashes := make([]string, blanks)
+	var order []int32
+	for b := range int32(blanks) {
+		if len(c.quadsOf(b)) > 0 {
+			hashes[b] = c.firstDegree(b)
+			order = append(order, b)
+		}
+	}
+	c.first = hashes
+	slices.SortFunc(order, func(a, b int32) int { return cmp.Or(strings.Compare(hashes[a], hashes[b]), cmp.Compare(a, b)) })
+	var alike [][]int32
+	for i := 0; i < len(order); {
+		j := i + 1
+		for j < len(order) && hashes[order[j]] == hashes[order[i]] {
+			j++
+		}
+		if j == i+1 {
+			c.name(order[i])
+		} else {
+			alike = append(alike, order[i:j])
+		}
+		i = j
+	}
+	// Step 5: those that look alike are told apart by their neighbours.
+	for _, nodes := range alike {
+		var results []nDegreeResult
+		for _, b := range nodes {
+			if c.canonical[b] >= 0 {
+				continue
+			}
+			temporary := newIssuer()
+			temporary.issue(b)
+			r, err := c.nDegree(b, temporary, 0)
+			if err != nil {
+				return nil, nil, err
+			}
+			results = append(results, r)
+		}
+		slices.SortStableFunc(results, func(a, b nDegreeResult) int { return strings.Compare(a.hash, b.hash) })
+		for _, r := range results {
+			for _, b := range r.issuer.order {
+				c.name(b)
+			}
+		}
+	}
+	return c.serialize(), c.canonical, nil
+}
+
+// dedupe drops repeated quads, keeping their order: a dataset is a set.
+func dedupe(quads []quad) []quad {
+	seen := make(map[quad]struct{}, len(quads))
+	out := make([]quad, 0, len(quads))
+	for _, q := range quads {
+		if _, dup := seen[q]; !dup {
+			seen[q] = struct{}{}
+			out = append(out, q)
+		}
+	}
+	return out
+}
+
+type canonicalizer struct {
+	quads     []quad
+	index     []int32 // numbers of quads, grouped by blank node
+	start     []int32 // where each blank node's group begins in index
+	first     []string
+	canonical []int32
+	named     int32
+	work      int
+	hash      hash.Hash
+	buf       []byte
+}
+
+func newCanonicalizer(quads []quad, blanks int, newHash func() hash.Hash) *canonicalizer {
+	c := &canonicalizer{quads: quads, start: make([]int32, blanks+1), canonical: make([]int32, blanks), hash: newHash()}
+	for i := range quads {
+		quads[i].eachBlank(func(b int32) { c.start[b+1]++ })
+	}
+	for b := range blanks {
+		c.start[b+1] += c.start[b]
+		c.canonical[b] = -1
+	}
+	c.index = make([]int32, c.start[blanks])
+	fill := slices.Clone(c.start[:blanks])
+	for i := range quads {
+		quads[i].eachBlank(func(b int32) { c.index[fill[b]] = int32(i); fill[b]++ })
+	}
+	return c
+}
+
+// eachBlank calls f once for each different blank node of q.
+func (q *quad) eachBlank(f func(int32)) {
+	s, o, g := q.subject.blankOr(-1), q.object.blankOr(-1), q.graph.blankOr(-1)
+	if s >= 0 {
+		f(s)
+	}
+	if o >= 0 && o != s {
+		f(o)
+	}
+	if g >= 0 && g != s && g != o {
+		f(g)
+	}
+}
+
+func (c *canonicalizer) quadsOf(b int32) []int32 { return c.index[c.start[b]:c.start[b+1]] }
+
+// name issues the next canonical name to b, unless it has one.
+func (c *canonicalizer) name(b int32) {
+	if c.canonical[b] < 0 {
+		c.canonical[b] = c.named
+		c.named++
+	}
+}
+
+func (c *canonicalizer) sum(parts ...[]byte) string {
+	c.hash.Reset()
+	for _, p := range parts {
+		c.hash.Write(p)
+	}
+	var sum [64]byte
+	return hex.EncodeToString(c.hash.Sum(sum[:0]))
+}
+
+// firstDegree is Hash First Degree Quads (4.6).
+func (c *canonicalizer) firstDegree(b int32) string {
+	name := func(to []byte, other int32) []byte {
+		if other == b {
+			return append(to, "_:a"...)
+		}
+		return append(to, "_:z"...)
+	}
+	buf, lines := c.buf[:0], make([][2]int, 0, 16)
+	for _, i := range c.quadsOf(b) {
+		from := len(buf)
+		buf = c.quads[i].append(buf, name)
+		lines = append(lines, [2]int{from, len(buf)})
+	}
+	c.buf = buf
+	slices.SortFunc(lines, func(x, y [2]int) int { return bytes.Compare(buf[x[0]:x[1]], buf[y[0]:y[1]]) })
+	c.hash.Reset()
+	for _, l := range lines {
+		c.hash.Write(buf[l[0]:l[1]])
+	}
+	var sum [64]byte
+	return hex.EncodeToString(c.hash.Sum(sum[:0]))
+}
+
+// issuer gives out temporary names _:b0, _:b1, ... (4.5).
+type issuer struct {
+	ids   map[int32]int32
+	order []int32
+}
+
+func newIssuer() *issuer { return &issuer{ids: map[int32]int32{}} }
+
+func (i *issuer) clone() *issuer {
+	ids := make(map[int32]int32, len(i.ids)+4)
+	for k, v := range i.ids {
+		ids[k] = v
+	}
+	return &issuer{ids, slices.Clone(i.order)}
+}
+
+func (i *issuer) issue(b int32) int32 {
+	if n, ok := i.ids[b]; ok {
+		return n
+	}
+	n := int32(len(i.order))
+	i.ids[b] = n
+	i.order = append(i.order, b)
+	return n
+}
+
+type nDegreeResult struct {
+	hash   string
+	issuer *issuer
+}
+
+// spend counts work and says when there was too much.
+func (c *canonicalizer) spend(units int) error {
+	if c.work += units; c.work > maxWork {
+		return errTooMuchWork
+	}
+	return nil
+}
+
+func appendName(to []byte, prefix string, n int32) []byte {
+	return strconv.AppendInt(append(to, prefix...), int64(n), 10)
+}
+
+// related is Hash Related Blank Node (4.7); position is 's', 'o' or 'g'.
+func (c *canonicalizer) related(b int32, q *quad, is *issuer, position byte) string {
+	buf := append(c.buf[:0], position)
+	if position != 'g' {
+		buf = append(buf, q.predicate...)
+	}
+	if n := c.canonical[b]; n >= 0 {
+		buf = appendName(buf, "_:c14n", n)
+	} else if n, ok := is.ids[b]; ok {
+		buf = appendName(buf, "_:b", n)
+	} else {
+		buf = append(buf, c.first[b]...)
+	}
+	c.buf = buf
+	return c.sum(buf)
+}
+
+// nDegree is Hash N-Degree Quads (4.8).
+func (c *canonicalizer) nDegree(b int32, is *issuer, depth int) (nDegreeResult, error) {
+	// Each level of recursion names a node; a chain deeper than this isn't a record.
+	if depth > 2000 {
+		return nDegreeResult{}, errTooMuchWork
+	}
+	if err := c.spend(1 + len(c.quadsOf(b))); err != nil {
+		return nDegreeResult{}, err
+	}
+	groups := map[string][]int32{}
+	for _, i := range c.quadsOf(b) {
+		q := &c.quads[i]
+		for _, at := range [...]struct {
+			node     node
+			position byte
+		}{{q.subject, 's'}, {q.object, 'o'}, {q.graph, 'g'}} {
+			if other := at.node.blankOr(b); other != b {
+				h := c.related(other, q, is, at.position)
+				groups[h] = append(groups[h], other)
+			}
+		}
+	}
+	related := make([]string, 0, len(groups))
+	for h := range groups {
+		related = append(related, h)
+	}
+	slices.Sort(related)
+	var data []byte
+	for _, h := range related {
+		data = append(data, h...)
+		chosen, chosenIssuer, err := c.choosePath(groups[h], is, depth)
+		if err != nil {
+			return nDegreeResult{}, err
+		}
+		data = append(data, chosen...)
+		is = chosenIssuer
+	}
+	return nDegreeResult{c.sum(data), is}, nil
+}
+
+// choosePath is step 5 of Hash N-Degree Quads: of all orders of nodes the one
+// whose path is least.
+func (c *canonicalizer) choosePath(nodes []int32, is *issuer, depth int) (string, *issuer, error) {
+	var chosen string
+	var chosenIssuer *issuer
+	worse := func(path []byte) bool {
+		return chosenIssuer != nil && len(path) >= len(chosen) && string(path) > chosen
+	}
+	err := permute(nodes, func(order []int32) error {
+		if err := c.spend(len(order)); err != nil {
+			return err
+		}
+		trial := is.clone()
+		if err := c.spend(len(trial.order) / 16); err != nil {
+			return err
+		}
+		var path []byte
+		var unnamed []int32
+		for _, b := range order {
+			if n := c.canonical[b]; n >= 0 {
+				path = appendName(path, "_:c14n", n)
+			} else {
+				if _, ok := trial.ids[b]; !ok {
+					unnamed = append(unnamed, b)
+				}
+				path = appendName(path, "_:b", trial.issue(b))
+			}
+			if worse(path) {
+				return nil
+			}
+		}
+		for _, b := range unnamed {
+			r, err := c.nDegree(b, trial, depth+1)
+			if err != nil {
+				return err
+			}
+			path = appendName(path, "_:b", trial.issue(b))
+			path = append(append(append(path, '<'), r.hash...), '>')
+			trial = r.issuer
+			if worse(path) {
+				return nil
+			}
+		}
+		if chosenIssuer == nil || string(path) < chosen {
+			chosen, chosenIssuer = string(path), trial
+		}
+		return nil
+	})
+	return chosen, chosenIssuer, err
+}
+
+// permute calls f with every order of a.
+func permute(a []int32, f func([]int32) error) error {
+	a = slices.Clone(a)
+	var from func(k int) error
+	from = func(k int) error {
+		if k == len(a) {
+			return f(a)
+		}
+		for i := k; i < len(a); i++ {
+			a[k], a[i] = a[i], a[k]
+			if err := from(k + 1); err != nil {
+				return err
+			}
+			a[k], a[i] = a[i], a[k]
+		}
+		return nil
+	}
+	return from(0)
+}
+
+// serialize writes the quads with their canonical names, sorted by code point.
+func (c *canonicalizer) serialize() []byte {
+	name := func(to []byte, b int32) []byte { return appendName(to, "_:c14n", c.canonical[b]) }
+	size := 0
+	buf := make([]byte, 0, 128*len(c.quads))
+	lines := make([][2]int, 0, len(c.quads))
+	for i := range c.quads {
+		from := len(buf)
+		buf = c.quads[i].append(buf, name)
+		lines = append(lines, [2]int{from, len(buf)})
+		size += len(buf) - from
+	}
+	slices.SortFunc(lines, func(x, y [2]int) int { return bytes.Compare(buf[x[0]:x[1]], buf[y[0]:y[1]]) })
+	out := make([]byte, 0, size)
+	for _, l := range lines {
+		out = append(out, buf[l[0]:l[1]]...)
+	}
+	return out
+}

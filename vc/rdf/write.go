@@ -1,0 +1,334 @@
+package rdf
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"clrnode/internal/jcs"
+)
+
+const (
+	rdf = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+	xsd = "http://www.w3.org/2001/XMLSchema#"
+)
+
+// writer turns expanded JSON-LD into quads. It accepts nothing that it can't
+// write, and drops nothing.
+type writer struct {
+	quads  []quad
+	blanks int
+	labels map[string]int32 // blank nodes that the document names itself
+	iris   map[string]string
+	nulls  int // nulls that JSON literals hold
+}
+
+func newWriter() *writer {
+	return &writer{labels: map[string]int32{}, iris: map[string]string{}}
+}
+
+func (w *writer) fresh() node {
+	w.blanks++
+	return blankNode(int32(w.blanks - 1))
+}
+
+func (w *writer) emit(subject node, predicate string, object, graph node) {
+	w.quads = append(w.quads, quad{subject, predicate, object, graph})
+}
+
+// document writes the result of expansion. An object that is nothing but a @graph
+// is the default graph.
+func (w *writer) document(expanded any) error {
+	items, ok := expanded.([]any)
+	if !ok {
+		items = []any{expanded}
+	}
+	for _, item := range items {
+		object, ok := item.(map[string]any)
+		if !ok {
+			return &Error{Reason: "the document says nothing"}
+		}
+		if content, has := object["@graph"]; has && len(object) == 1 {
+			if err := w.members(object, content, node{}); err != nil {
+				return err
+			}
+			continue
+		}
+		if _, err := w.object(object, node{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// members writes the objects of a @graph or @included.
+func (w *writer) members(of map[string]any, content any, graph node) error {
+	for _, item := range asArray(content) {
+		object, ok := item.(map[string]any)
+		if !ok {
+			return &objectError{of, "", "only objects may stand in a graph"}
+		}
+		if _, isValue := object["@value"]; isValue {
+			return &objectError{of, "", "only objects may stand in a graph"}
+		}
+		if _, err := w.object(object, graph); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// object writes a node object's statements into graph and returns its node.
+func (w *writer) object(object map[string]any, graph node) (node, error) {
+	self, err := w.identity(object)
+	if err != nil {
+		return node{}, err
+	}
+	keys := make([]string, 0, len(object))
+	for k := range object {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	for _, k := range keys {
+		switch v := object[k]; k {
+		case "@id":
+		case "@type":
+			for _, t := range asArray(v) {
+				name, _ := t.(string)
+				iri, err := w.reference(object, "type", name)
+				if err != nil {
+					return node{}, err
+				}
+				w.emit(self, "<"+rdf+"type>", iri, graph)
+			}
+		case "@graph":
+			err = w.members(object, v, self)
+		case "@included":
+			err = w.members(object, v, graph)
+		case "@reverse":
+			err = w.reverse(object, v, self, graph)
+		default:
+			err = w.property(object, k, v, self, graph)
+		}
+		if err != nil {
+			return node{}, err
+		}
+	}
+	return self, nil
+}
+
+func (w *writer) identity(object map[string]any) (node, error) {
+	id, has := object["@id"]
+	if !has {
+		return w.fresh(), nil
+	}
+	s, _ := id.(string)
+	return w.reference(object, "", s)
+}
+
+// reference is the node of an absolute IRI, or of a blank node's label.
+func (w *writer) reference(object map[string]any, what, s string) (node, error) {
+	if strings.HasPrefix(s, "_:") && len(s) > 2 {
+		b, ok := w.labels[s]
+		if !ok {
+			b = w.fresh().blank - 1
+			w.labels[s] = b
+		}
+		return blankNode(b), nil
+	}
+	iri, err := w.iri(object, what, s)
+	return node{text: iri}, err
+}
+
+// iri writes an absolute IRI between < and >.
+func (w *writer) iri(object map[string]any, what, s string) (string, error) {
+	if text, ok := w.iris[s]; ok {
+		return text, nil
+	}
+	if term, ok := strings.CutPrefix(s, undefined); ok {
+		if what == "property" {
+			return "", &objectError{object, term, fmt.Sprintf("no context defines the term %q", term)}
+		}
+		return "", &objectError{object, "", fmt.Sprintf("no context defines the %s %q", orElse(what, "term"), term)}
+	}
+	if !validIRI(s) {
+		return "", &objectError{object, "", fmt.Sprintf("%q isn't an absolute IRI, which the %s should be", s, orElse(what, "id"))}
+	}
+	text := "<" + s + ">"
+	w.iris[s] = text
+	return text, nil
+}
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}
+
+func (w *writer) property(object map[string]any, k string, v any, self, graph node) error {
+	if strings.HasPrefix(k, "@") {
+		return &objectError{object, "", k + " is dropped, and no signature would cover it"}
+	}
+	predicate, err := w.iri(object, "property", k)
+	if err != nil {
+		return err
+	}
+	for _, item := range asArray(v) {
+		target, err := w.target(object, item, graph)
+		if err != nil {
+			return err
+		}
+		w.emit(self, predicate, target, graph)
+	}
+	return nil
+}
+
+func (w *writer) reverse(object map[string]any, v any, self, graph node) error {
+	properties, ok := v.(map[string]any)
+	if !ok {
+		return &objectError{object, "", "@reverse should be an object"}
+	}
+	for k, items := range properties {
+		predicate, err := w.iri(object, "property", k)
+		if err != nil {
+			return err
+		}
+		for _, item := range asArray(items) {
+			other, ok := item.(map[string]any)
+			if !ok {
+				return &objectError{object, "", "the value of a reversed property should be an object"}
+			}
+			source, err := w.object(other, graph)
+			if err != nil {
+				return err
+			}
+			w.emit(source, predicate, self, graph)
+		}
+	}
+	return nil
+}
+
+// target writes the value of a property, which object has.
+func (w *writer) target(object map[string]any, v any, graph node) (node, error) {
+	item, ok := v.(map[string]any)
+	if !ok {
+		return node{}, &objectError{object, "", fmt.Sprintf("%v can't be a value here", v)}
+	}
+	if _, ok := item["@value"]; ok {
+		return w.literal(object, item)
+	}
+	if list, ok := item["@list"]; ok {
+		if len(item) > 1 {
+			return node{}, &objectError{object, "", "beside a @list nothing is kept"}
+		}
+		return w.list(object, asArray(list), graph)
+	}
+	return w.object(item, graph)
+}
+
+func (w *writer) list(object map[string]any, items []any, graph node) (node, error) {
+	head := node{text: "<" + rdf + "nil>"}
+	for i := len(items) - 1; i >= 0; i-- {
+		value, err := w.target(object, items[i], graph)
+		if err != nil {
+			return node{}, err
+		}
+		cell := w.fresh()
+		w.emit(cell, "<"+rdf+"first>", value, graph)
+		w.emit(cell, "<"+rdf+"rest>", head, graph)
+		head = cell
+	}
+	return head, nil
+}
+
+// literal writes a value object (JSON-LD 1.1 API, 8.2: Object to RDF Conversion).
+func (w *writer) literal(object, item map[string]any) (node, error) {
+	for k := range item {
+		switch k {
+		case "@value", "@type", "@language":
+		case "@direction":
+			return node{}, &objectError{object, "", "@direction is dropped, and no signature would cover it"}
+		default:
+			return node{}, &objectError{object, "", k + " in a value is dropped, and no signature would cover it"}
+		}
+	}
+	datatype, _ := item["@type"].(string)
+	if datatype == "@json" {
+		w.nulls += countNulls(item["@value"])
+		raw, err := jcs.Marshal(item["@value"])
+		if err != nil {
+			return node{}, &objectError{object, "", err.Error()}
+		}
+		return node{text: literal(string(raw), rdf+"JSON", "")}, nil
+	}
+	if datatype != "" {
+		if _, err := w.iri(object, "datatype", datatype); err != nil {
+			return node{}, err
+		}
+	}
+	if language, has := item["@language"].(string); has {
+		s, ok := item["@value"].(string)
+		if !ok || !validLanguage(language) {
+			return node{}, &objectError{object, "", fmt.Sprintf("%q isn't a language tag for a text", language)}
+		}
+		return node{text: literal(s, "", language)}, nil
+	}
+	switch v := item["@value"].(type) {
+	case string:
+		return node{text: literal(v, datatype, "")}, nil
+	case bool:
+		return node{text: literal(strconv.FormatBool(v), orElse(datatype, xsd+"boolean"), "")}, nil
+	case float64:
+		return node{text: number(v, datatype)}, nil
+	case json.Number:
+		f, err := v.Float64()
+		if err != nil {
+			return node{}, &objectError{object, "", fmt.Sprintf("the number %s is beyond the range of a double", v)}
+		}
+		return node{text: number(f, datatype)}, nil
+	}
+	return node{}, &objectError{object, "", fmt.Sprintf("%v can't be a value here", item["@value"])}
+}
+
+// number writes a JSON number: without a fraction as xsd:integer, otherwise as
+// xsd:double with fifteen digits after the point, unless it has a type of its own.
+func number(f float64, datatype string) string {
+	if f == math.Trunc(f) && math.Abs(f) < 1e21 && datatype != xsd+"double" {
+		return literal(strconv.FormatFloat(f+0, 'f', 0, 64), orElse(datatype, xsd+"integer"), "")
+	}
+	mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(f, 'E', 15, 64), "E")
+	mantissa = strings.TrimRight(mantissa, "0")
+	if strings.HasSuffix(mantissa, ".") {
+		mantissa += "0"
+	}
+	e, _ := strconv.Atoi(exponent)
+	return literal(mantissa+"E"+strconv.Itoa(e), orElse(datatype, xsd+"double"), "")
+}
+
+func countNulls(v any) int {
+	n := 0
+	switch v := v.(type) {
+	case nil:
+		return 1
+	case []any:
+		for _, x := range v {
+			n += countNulls(x)
+		}
+	case map[string]any:
+		for _, x := range v {
+			n += countNulls(x)
+		}
+	}
+	return n
+}
+
+func asArray(v any) []any {
+	if a, ok := v.([]any); ok {
+		return a
+	}
+	return []any{v}
+}

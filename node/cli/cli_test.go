@@ -1,0 +1,142 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"clrnode/testnet"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"clrnode": func() {
+			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+			defer stop()
+			os.Exit(Run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+		},
+	})
+}
+
+// TestScripts runs the flows in testdata, which read like stories.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Setup: func(env *testscript.Env) error {
+			ref, err := reference()
+			if err != nil {
+				return err
+			}
+			env.Setenv("REF", ref)
+			for _, name := range []string{"PORT", "PORT2"} {
+				port, err := freePort()
+				if err != nil {
+					return err
+				}
+				env.Setenv(name, port)
+			}
+			roster, err := os.Create(filepath.Join(env.WorkDir, "demo.zip"))
+			if err != nil {
+				return err
+			}
+			defer roster.Close()
+			csv, err := os.Create(filepath.Join(env.WorkDir, "demo.csv"))
+			if err != nil {
+				return err
+			}
+			defer csv.Close()
+			return testnet.WriteDemo(roster, csv, time.Now())
+		},
+		Condition: func(cond string) (bool, error) {
+			if cond == "ref" {
+				ref, err := reference()
+				return ref != "", err
+			}
+			return false, fmt.Errorf("unknown condition %q", cond)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"waitfor": waitFor, "exitcode": exitCode, "flip": flip,
+		},
+	})
+}
+
+// reference is the folder of published files, "" if it isn't here.
+func reference() (string, error) {
+	dir := os.Getenv("CLRNODE_REFERENCE")
+	if dir == "" {
+		dir = "../../../shared/data"
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	if _, err := os.Stat(dir); err != nil {
+		return "", nil
+	}
+	return dir, nil
+}
+
+func freePort() (string, error) {
+	l, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	return port, err
+}
+
+// waitFor waits until a URL answers 200: waitfor URL.
+func waitFor(ts *testscript.TestScript, neg bool, args []string) {
+	for range 600 {
+		if resp, err := http.Get(args[0]); err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	ts.Fatalf("%s did not answer within a minute", args[0])
+}
+
+// exitCode runs a command and compares its exit code: exitcode N COMMAND...
+func exitCode(ts *testscript.TestScript, neg bool, args []string) {
+	err := ts.Exec(args[1], args[2:]...)
+	got := "0"
+	var ee interface{ ExitCode() int }
+	if err != nil {
+		if e, ok := err.(interface{ ExitCode() int }); ok {
+			ee = e
+			got = fmt.Sprint(ee.ExitCode())
+		} else {
+			ts.Fatalf("%v", err)
+		}
+	}
+	if got != args[0] {
+		ts.Fatalf("exit code %s, want %s", got, args[0])
+	}
+}
+
+// flip replaces the first occurrence of a text in a file by another: flip FILE OLD NEW.
+func flip(ts *testscript.TestScript, neg bool, args []string) {
+	path := ts.MkAbs(args[0])
+	raw, err := os.ReadFile(path)
+	ts.Check(err)
+	for i := 0; i+len(args[1]) <= len(raw); i++ {
+		if string(raw[i:i+len(args[1])]) == args[1] {
+			out := append(append(append([]byte(nil), raw[:i]...), args[2]...), raw[i+len(args[1]):]...)
+			ts.Check(os.WriteFile(path, out, 0o600))
+			return
+		}
+	}
+	ts.Fatalf("%s does not have %q", args[0], args[1])
+}

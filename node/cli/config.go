@@ -1,0 +1,106 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/BurntSushi/toml"
+	"github.com/spf13/pflag"
+)
+
+// Config is all that can be set. The empty one gives a working node on localhost.
+type Config struct {
+	Data        string // folder of the store, the keys and the embedded chain
+	Listen      string // address that the node serves on
+	PublicURL   string // what every URL begins with that the node writes; from Listen if empty, then stored
+	Chain       string // JSON-RPC URL of an Ethereum-compatible network; empty: the embedded chain
+	ChainKey    string // file with the private key (hex) that pays for anchors on that network
+	ChainListen string // loopback address of the embedded chain's JSON-RPC; port 0 takes a free one
+	KeyFile     string // file with the key that seals all others; empty: in the data folder, made at the first start
+	Publisher   string // the publisher that a command is for, where there are several
+	Demo        bool   // make a demo publisher when the store has none
+	Dev         bool   // developer mode, on loopback only
+	AnchorEvery time.Duration
+}
+
+func (c *Config) flags(f *pflag.FlagSet) {
+	f.StringVar(&c.Data, "data", "./data", "folder of the store, the keys and the embedded chain")
+	f.StringVar(&c.Listen, "listen", "localhost:8080", "address to serve on")
+	f.StringVar(&c.PublicURL, "public-url", "", "what every URL begins with that the node writes (default: from --listen, then stored)")
+	f.StringVar(&c.Chain, "chain", "", "JSON-RPC URL of an Ethereum-compatible network (default: the embedded chain)")
+	f.StringVar(&c.ChainKey, "chain-key", "", "file with the private key, in hex, that pays for anchors on --chain")
+	f.StringVar(&c.ChainListen, "chain-listen", "127.0.0.1:0", "loopback address of the embedded chain's JSON-RPC; port 0 takes a free one")
+	f.StringVar(&c.KeyFile, "key-file", "", "file with the key that seals all others (default: sealing.key in --data, made at the first start)")
+	f.StringVar(&c.Publisher, "publisher", "", "id of the publisher, where there are several")
+	f.BoolVar(&c.Demo, "demo", true, "make a demo publisher when the store has none; --demo=false starts empty")
+	f.BoolVar(&c.Dev, "dev", false, "developer mode, on loopback only")
+	f.DurationVar(&c.AnchorEvery, "anchor-every", 0, "how long a credential waits for others before they are anchored together (default: 2s on the embedded chain, 15m on --chain)")
+}
+
+// anchorEvery is how long credentials wait for others.
+func (c Config) anchorEvery() time.Duration {
+	switch {
+	case c.AnchorEvery > 0:
+		return c.AnchorEvery
+	case c.Chain != "":
+		return 15 * time.Minute
+	}
+	return 2 * time.Second
+}
+
+// publicURL is the configured public URL, or what the listen address gives: a
+// loopback address is called localhost, since did:web knows no IP addresses.
+func (c Config) publicURL() (string, error) {
+	if c.PublicURL != "" {
+		return c.PublicURL, nil
+	}
+	host, port, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return "", usage(fmt.Sprintf("--listen %s: %v. Use HOST:PORT, such as localhost:8080", c.Listen, err))
+	}
+	if n, err := strconv.Atoi(port); err != nil || n <= 0 {
+		return "", usage(fmt.Sprintf("--listen %s: name a port, such as localhost:8080, or give --public-url", c.Listen))
+	}
+	ip := net.ParseIP(host)
+	if host == "" || host == "localhost" || ip != nil && (ip.IsLoopback() || ip.IsUnspecified()) {
+		return "http://localhost:" + port, nil
+	}
+	return "http://" + net.JoinHostPort(host, port), nil
+}
+
+// loopback tells whether only this machine reaches the listen address.
+func (c Config) loopback() bool {
+	host, _, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func (c Config) keyFile() string {
+	if c.KeyFile != "" {
+		return c.KeyFile
+	}
+	return filepath.Join(c.Data, "sealing.key")
+}
+
+// readFile reads the settings of a configuration file, nothing if there is none.
+func readFile(path string) (map[string]string, error) {
+	var raw map[string]any
+	if _, err := toml.DecodeFile(path, &raw); errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	} else if err != nil {
+		return nil, usage(fmt.Sprintf("%s: %v", path, err))
+	}
+	settings := map[string]string{}
+	for name, value := range raw {
+		settings[name] = fmt.Sprint(value)
+	}
+	return settings, nil
+}

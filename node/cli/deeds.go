@@ -1,0 +1,174 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"clrnode/node"
+	"clrnode/registry"
+)
+
+// What the deeds take.
+type (
+	nothing   struct{}
+	addArgs   struct{ Name, Verify string }
+	loginArgs struct{ Role, Publisher, Who string }
+	stageArgs struct{ Publisher, Path, By string }
+	applyArgs struct {
+		ID, By  string
+		Options registry.ApplyOptions
+	}
+	idArgs   struct{ ID, By string }
+	pageArgs struct {
+		Publisher, Query, After string
+		Limit                   int
+	}
+	settleArgs struct{ Publisher, Conflict, Option, By string }
+	issueArgs  struct {
+		Publisher string
+		Learners  []string
+		By        string
+	}
+	revokeArgs  struct{ Credential, Reason, By string }
+	learnerArgs struct{ Publisher, Who string }
+	tokenArgs   struct {
+		Publisher string
+		Scopes    []string
+		Lasts     time.Duration
+	}
+	loginResult struct {
+		URL string `json:"url"`
+	}
+	tokenResult struct {
+		Token string `json:"token"`
+		node.Token
+	}
+	exported struct {
+		Learner         string
+		Signed, Receipt []byte
+	}
+)
+
+// deeds are what commands ask of a node, by name.
+var deeds = map[string]deed{
+	"publishers": on(func(ctx context.Context, n *node.Node, _ nothing) ([]registry.Publisher, error) {
+		return n.Publishers(ctx)
+	}),
+	"add-publisher": on(func(ctx context.Context, n *node.Node, a addArgs) (registry.Publisher, error) {
+		return n.AddPublisher(ctx, a.Name, []string{a.Verify}, false)
+	}),
+	"login": on(func(ctx context.Context, n *node.Node, a loginArgs) (loginResult, error) {
+		url, err := n.Login(ctx, a.Role, a.Publisher, a.Who)
+		return loginResult{url}, err
+	}),
+	"stage": on(func(ctx context.Context, n *node.Node, a stageArgs) (registry.Import, error) {
+		f, err := os.Open(a.Path)
+		if err != nil {
+			return registry.Import{}, fmt.Errorf("import: %w", err)
+		}
+		defer f.Close()
+		info, err := f.Stat()
+		if err != nil {
+			return registry.Import{}, err
+		}
+		return n.StageImport(ctx, a.Publisher, filepath.Base(a.Path), f, info.Size(), a.By)
+	}),
+	"apply": on(func(ctx context.Context, n *node.Node, a applyArgs) (registry.Import, error) {
+		return n.StartImport(ctx, a.ID, a.Options, a.By)
+	}),
+	"discard": on(func(ctx context.Context, n *node.Node, a idArgs) (nothing, error) {
+		return nothing{}, n.DiscardImport(ctx, a.ID, a.By)
+	}),
+	"import": on(func(ctx context.Context, n *node.Node, a idArgs) (registry.Import, error) {
+		return n.Import(ctx, a.ID)
+	}),
+	"learners": on(func(ctx context.Context, n *node.Node, a pageArgs) ([]node.LearnerRow, error) {
+		p, err := n.OnePublisher(ctx, a.Publisher)
+		if err != nil {
+			return nil, err
+		}
+		return n.Learners(ctx, p.ID, a.Query, a.After, a.Limit)
+	}),
+	"conflicts": on(func(ctx context.Context, n *node.Node, a pageArgs) ([]registry.Conflict, error) {
+		p, err := n.OnePublisher(ctx, a.Publisher)
+		if err != nil {
+			return nil, err
+		}
+		return n.Conflicts(ctx, p.ID, a.After, a.Limit)
+	}),
+	"settle": on(func(ctx context.Context, n *node.Node, a settleArgs) (nothing, error) {
+		p, err := n.OnePublisher(ctx, a.Publisher)
+		if err != nil {
+			return nothing{}, err
+		}
+		return nothing{}, n.Settle(ctx, p.ID, a.Conflict, a.Option, a.By)
+	}),
+	"issue": on(func(ctx context.Context, n *node.Node, a issueArgs) (registry.Job, error) {
+		p, err := n.OnePublisher(ctx, a.Publisher)
+		if err != nil {
+			return registry.Job{}, err
+		}
+		var ids []string
+		for _, who := range a.Learners {
+			l, err := n.FindLearner(ctx, p.ID, who)
+			if err != nil {
+				return registry.Job{}, err
+			}
+			ids = append(ids, l.ID)
+		}
+		return n.StartIssue(ctx, p.ID, ids, a.By)
+	}),
+	"job": on(func(ctx context.Context, n *node.Node, a idArgs) (registry.Job, error) {
+		return n.Job(ctx, a.ID)
+	}),
+	"revoke": on(func(ctx context.Context, n *node.Node, a revokeArgs) (registry.Credential, error) {
+		return n.Revoke(ctx, a.Credential, a.Reason, a.By)
+	}),
+	"export": on(func(ctx context.Context, n *node.Node, a learnerArgs) (exported, error) {
+		p, err := n.OnePublisher(ctx, a.Publisher)
+		if err != nil {
+			return exported{}, err
+		}
+		l, err := n.FindLearner(ctx, p.ID, a.Who)
+		if err != nil {
+			return exported{}, err
+		}
+		signed, receipt, err := n.Export(ctx, l.ID)
+		return exported{l.ID, signed, receipt}, err
+	}),
+	"create-token": on(func(ctx context.Context, n *node.Node, a tokenArgs) (tokenResult, error) {
+		secret, t, err := n.CreateToken(ctx, a.Publisher, a.Scopes, a.Lasts)
+		return tokenResult{secret, t}, err
+	}),
+	"status": on(func(ctx context.Context, n *node.Node, _ nothing) (node.Status, error) {
+		return n.Status(ctx)
+	}),
+	"anchored": on(func(ctx context.Context, n *node.Node, a idArgs) (nothing, error) {
+		return nothing{}, waitAnchored(ctx, n, a.ID)
+	}),
+}
+
+// waitAnchored waits a while until nothing of the publisher waits for its
+// anchor. That it takes longer is no error: the next node goes on with it.
+func waitAnchored(ctx context.Context, n *node.Node, publisher string) error {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	for {
+		o, err := n.Overview(ctx, publisher)
+		if errors.Is(err, context.DeadlineExceeded) || err == nil && (o.Anchor.Waiting == 0 || o.Anchor.Trouble != "") {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}

@@ -1,0 +1,195 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"clrnode/anchor"
+	"clrnode/anchor/evm"
+	"clrnode/did"
+	"clrnode/node"
+	"clrnode/registry"
+	"clrnode/testnet"
+)
+
+// house is a node with all its parts, in the order in which they were opened.
+type house struct {
+	node  *node.Node
+	chain *testnet.Chain // nil with --chain, or without any
+	parts []func() error // closes them, last first
+}
+
+func (h *house) onClose(f func() error) { h.parts = append(h.parts, f) }
+
+// close stops all parts in reverse order.
+func (h *house) close() error {
+	var errs []error
+	for i := len(h.parts) - 1; i >= 0; i-- {
+		errs = append(errs, h.parts[i]())
+	}
+	h.parts = nil
+	return errors.Join(errs...)
+}
+
+// openHouse opens the data folder and makes a node of it. Without withChain
+// nothing can be anchored, which is enough for reading and importing.
+func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger) (h *house, err error) {
+	h = &house{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, h.close())
+			h = nil
+		}
+	}()
+	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
+		return h, fmt.Errorf("data folder: %w", err)
+	}
+	engine, err := registry.OpenBadger(filepath.Join(cfg.Data, "store"))
+	if err != nil {
+		return h, err
+	}
+	db, err := registry.Open(ctx, engine, nil)
+	if err != nil {
+		return h, errors.Join(err, engine.Close())
+	}
+	h.onClose(db.Close)
+	empty, err := isEmpty(ctx, db)
+	if err != nil {
+		return h, err
+	}
+	sealer, err := registry.LoadSealer(cfg.keyFile(), empty)
+	if errors.Is(err, os.ErrNotExist) {
+		return h, fmt.Errorf("the key file %s is missing, and the store's keys are sealed under it: put it back, or name it with --key-file", cfg.keyFile())
+	}
+	if err != nil {
+		return h, err
+	}
+	url, err := storedURL(ctx, db, cfg)
+	if err != nil {
+		return h, err
+	}
+	o := node.Options{
+		DB: db, Sealer: sealer, PublicURL: url, Log: log, AnchorEvery: cfg.anchorEvery(),
+		Client: did.NewClient(did.Outgoing{}),
+	}
+	if withChain {
+		ledger, err := h.openChain(ctx, cfg, log)
+		if err != nil {
+			return h, err
+		}
+		o.Ledger = ledger
+	}
+	if h.node, err = node.New(ctx, o); err != nil {
+		return h, err
+	}
+	h.onClose(func() error { h.node.Close(); return nil })
+	return h, nil
+}
+
+func isEmpty(ctx context.Context, db *registry.DB) (empty bool, err error) {
+	err = db.View(ctx, func(tx *registry.Tx) error {
+		pubs, err := tx.Publishers()
+		empty = len(pubs) == 0
+		return err
+	})
+	return empty, err
+}
+
+// storedURL is the configured public URL; where none is configured, the one that
+// the store was started with.
+func storedURL(ctx context.Context, db *registry.DB, cfg Config) (string, error) {
+	if cfg.PublicURL == "" {
+		var was string
+		err := db.View(ctx, func(tx *registry.Tx) (err error) { was, err = tx.Setting("public-url"); return err })
+		if err != nil || was != "" {
+			return was, err
+		}
+	}
+	return cfg.publicURL()
+}
+
+// openChain connects to the configured chain, or starts the embedded one.
+func (h *house) openChain(ctx context.Context, cfg Config, log *slog.Logger) (l node.Ledger, err error) {
+	var o evm.Options
+	if cfg.Chain != "" {
+		if cfg.ChainKey == "" {
+			return nil, usage("--chain needs --chain-key FILE: the private key, in hex, of the account that pays for anchors")
+		}
+		if o.Key, err = evm.ReadKeyFile(cfg.ChainKey); err != nil {
+			return nil, fmt.Errorf("chain key: %w", err)
+		}
+	} else {
+		chain, err := testnet.StartChain(testnet.ChainOptions{Dir: filepath.Join(cfg.Data, "chain"), Listen: cfg.ChainListen, Log: log})
+		if err != nil {
+			return nil, err
+		}
+		h.chain = chain
+		h.onClose(chain.Close)
+		o = evm.Options{
+			Key: chain.FundedKey(), RPC: chain.Client(), Durable: chain.Durable,
+			ChainID: testnet.ChainID, Genesis: chain.Genesis(), Finality: localFinality, Local: true,
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	client, err := evm.Dial(ctx, cfg.Chain, o)
+	if err != nil {
+		return nil, err
+	}
+	h.onClose(func() error { client.Close(); return nil })
+	if err := client.Deploy(ctx); err != nil {
+		return nil, err
+	}
+	return ledger{client}, writeChainNote(cfg, h.chain, client)
+}
+
+// localFinality is the embedded chain's rule: a block is final once it is on disk.
+const localFinality = "depth:0"
+
+// ledger is an EVM client as a node wants it: with log keys as bytes.
+type ledger struct{ *evm.Client }
+
+func (l ledger) Enroll(ctx context.Context, logKey []byte, until time.Time) error {
+	key, err := evm.KeyFromBytes(logKey)
+	if err != nil {
+		return err
+	}
+	return l.Client.Enroll(ctx, key, until)
+}
+
+// chainNote is what the data folder says of its chain, for commands that verify
+// beside a running node.
+type chainNote struct {
+	RPC      string         `json:"rpc"`
+	ChainID  uint64         `json:"chainId"`
+	Genesis  anchor.Hash    `json:"genesis"`
+	Registry anchor.Address `json:"registry"`
+	Local    bool           `json:"local"`
+}
+
+func chainNotePath(cfg Config) string { return filepath.Join(cfg.Data, "chain.json") }
+
+func writeChainNote(cfg Config, chain *testnet.Chain, client *evm.Client) error {
+	c := client.Chain()
+	note := chainNote{RPC: cfg.Chain, ChainID: c.ID, Genesis: c.Genesis, Registry: c.Registry, Local: c.Local}
+	if chain != nil {
+		note.RPC = chain.URL()
+	}
+	raw, err := json.MarshalIndent(note, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(chainNotePath(cfg), append(raw, '\n'), 0o600)
+}
+
+// readChainNote returns the note of a data folder, and whether there is one.
+func readChainNote(cfg Config) (note chainNote, ok bool) {
+	raw, err := os.ReadFile(chainNotePath(cfg))
+	return note, err == nil && json.Unmarshal(raw, &note) == nil
+}

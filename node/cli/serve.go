@@ -1,0 +1,178 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"clrnode/api"
+	"clrnode/node"
+	"clrnode/registry"
+)
+
+// serve runs a node until ctx ends.
+func (p *program) serve(ctx context.Context) (err error) {
+	if p.cfg.Dev && !p.cfg.loopback() {
+		return usage("--dev opens doors that need no token, so it only serves loopback: use --listen localhost:PORT")
+	}
+	listener, err := net.Listen("tcp", p.cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("serve on %s: %w. Stop what uses it, or choose another address with --listen", p.cfg.Listen, err)
+	}
+	log := p.logger()
+	h, err := openHouse(ctx, p.cfg, true, log)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	defer func() { err = errors.Join(err, h.close()) }()
+
+	web := &http.Server{
+		Handler:           api.Handler(h.node, api.Options{Log: log}),
+		ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+	}
+	local, socket, err := listenLocal(p.cfg, h.node)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	ended := make(chan error, 2)
+	go func() { ended <- web.Serve(listener) }()
+	go func() { ended <- local.Serve(socket) }()
+	defer func() {
+		// Requests get a moment to end; live progress is cut off.
+		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+		defer cancel()
+		if e := web.Shutdown(ctx); e != nil {
+			e = web.Close()
+			err = errors.Join(err, e)
+		}
+		err = errors.Join(err, local.Close())
+	}()
+
+	if err := p.greet(ctx, h.node); err != nil && ctx.Err() == nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		p.say("Stopping.")
+		return nil
+	case err := <-ended:
+		return fmt.Errorf("serve: %w", err)
+	}
+}
+
+// greet makes the demo where it is wanted, and says where everything is.
+func (p *program) greet(ctx context.Context, n *node.Node) error {
+	pubs, err := n.Publishers(ctx)
+	if err != nil {
+		return err
+	}
+	if len(pubs) == 0 && p.cfg.Demo {
+		if err := p.makeDemo(ctx, n); err != nil {
+			return fmt.Errorf("make the demo publisher: %w", err)
+		}
+		if pubs, err = n.Publishers(ctx); err != nil {
+			return err
+		}
+	}
+	w := tabwriter.NewWriter(p.out, 0, 0, 3, ' ', 0)
+	for _, pub := range pubs {
+		o, err := n.Overview(ctx, pub.ID)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(p.out, "%s: %s, %s, %d waiting for an anchor\n", pub.Name,
+			count(o.Learners, "learner"), count(o.Issued, "record"), o.Anchor.Waiting)
+	}
+	fmt.Fprintf(w, "  Home\t%s/\n", n.PublicURL())
+	if len(pubs) == 1 {
+		if err := p.links(ctx, n, pubs[0], w); err != nil {
+			return err
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	data, err := filepath.Abs(p.cfg.Data)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(p.out, "  Data: %s. ", data)
+	if len(pubs) == 0 {
+		fmt.Fprintf(p.out, "No publisher yet: clrnode publishers add NAME. ")
+	} else {
+		fmt.Fprintf(p.out, "Each link works once, for 24 hours. New ones: clrnode login ROLE. ")
+	}
+	if len(pubs) == 1 && pubs[0].Demo {
+		fmt.Fprintf(p.out, "Start empty: --demo=false with another --data. ")
+	}
+	_, err = fmt.Fprintln(p.out, "Stop: Ctrl-C.")
+	return err
+}
+
+// links prints fresh log-in links for a publisher's people.
+func (p *program) links(ctx context.Context, n *node.Node, pub registry.Publisher, w *tabwriter.Writer) error {
+	link, err := n.Login(ctx, node.RolePublisher, pub.ID, "")
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "  Publisher\t%s\tregistrar and IT\n", link)
+	if !pub.Demo {
+		return nil
+	}
+	l, err := n.FindLearner(ctx, pub.ID, demoLearner)
+	if err != nil {
+		return err
+	}
+	if link, err = n.Login(ctx, node.RoleLearner, pub.ID, l.ID); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "  Learner\t%s\t%s\n", link, l.Name())
+	shares, err := n.Shares(ctx, l.ID)
+	if err != nil {
+		return err
+	}
+	for _, s := range shares {
+		if s.Live {
+			fmt.Fprintf(w, "  Verifier\t%s\temployer; %s's share\n", s.URL, l.Given)
+			break
+		}
+	}
+	return nil
+}
+
+// count is a number and its noun.
+func count(n int64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// say talks to a person, unless asked to be quiet.
+func (p *program) say(format string, args ...any) {
+	if !p.quiet {
+		fmt.Fprintf(p.err, format+"\n", args...)
+	}
+}
+
+// writeBeside writes a file whole or not at all.
+func writeBeside(path string, raw []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".clrnode-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(raw)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	return err
+}

@@ -1,0 +1,269 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"clrnode/anchor"
+	"clrnode/anchor/evm"
+	"clrnode/did"
+	"clrnode/node"
+	"clrnode/vc"
+)
+
+// verifier checks files without any data folder of its own.
+type verifier struct {
+	receipt string // file; "": what lies beside each file
+	rpc     string
+	trust   []string
+	offline bool
+	at      string
+}
+
+func (p *program) verifyCommand() *cobra.Command {
+	v := &verifier{}
+	c := &cobra.Command{
+		Use:   "verify FILE...|URL|-",
+		Short: "Check credentials: exit code 0 valid, 1 invalid, 2 could not check",
+		Long: `Check credentials. The exit code is 0 if all are valid, 1 if one is invalid, and
+2 if none is invalid but one could not be checked or is no credential.
+
+Any issuer will do, with a warning, unless --trust names those that count. A
+receipt beside a file (FILE without its ending, with .receipt.json) is used.
+Without --rpc, anchors are looked up on the chain of the data folder at hand.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usage("verify takes files, a URL, or - for the standard input")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return p.verify(cmd.Context(), v, args) },
+	}
+	c.Flags().StringVar(&v.receipt, "receipt", "", "file with the receipt of the anchor")
+	c.Flags().StringVar(&v.rpc, "rpc", "", "JSON-RPC URL of the chain to ask")
+	c.Flags().StringArrayVar(&v.trust, "trust", nil, "an issuer that counts: its DID, or a file with a list; may be repeated")
+	c.Flags().BoolVar(&v.offline, "offline", false, "open no connection: what needs one could not be checked")
+	c.Flags().StringVar(&v.at, "at", "", "judge dates as of this time (RFC 3339)")
+	return c
+}
+
+// checked is the verdict on one thing, as --json writes it.
+type checked struct {
+	Of     string     `json:"of"`
+	Exit   int        `json:"exit"`
+	Error  string     `json:"error,omitempty"` // why it is no credential
+	Report *vc.Report `json:"report,omitempty"`
+}
+
+func (p *program) verify(ctx context.Context, v *verifier, args []string) error {
+	policy, ask, err := p.policyOf(ctx, v)
+	if err != nil {
+		return err
+	}
+	var all []checked
+	code := exitOK
+	for _, of := range args {
+		c := p.verifyOne(ctx, v, policy, ask, of)
+		all = append(all, c)
+		if c.Exit == exitNo || code == exitOK {
+			code = c.Exit
+		}
+		if p.json {
+			continue
+		}
+		switch {
+		case c.Report == nil:
+			fmt.Fprintf(p.out, "%s: could not check: %s\n", of, c.Error)
+		case len(args) == 1:
+			fmt.Fprint(p.out, c.Report.Text())
+		default:
+			fmt.Fprintf(p.out, "%s: %s: %s\n", of, c.Report.Verdict, c.Report.Sentence)
+		}
+	}
+	if p.json {
+		var data any = all
+		if len(all) == 1 {
+			data = all[0]
+		}
+		e := json.NewEncoder(p.out)
+		e.SetIndent("", "  ")
+		if err := e.Encode(data); err != nil {
+			return err
+		}
+	}
+	if code != exitOK {
+		return exit(code)
+	}
+	return nil
+}
+
+// policyOf is the policy that the flags ask for, and the question about anchors
+// with all but the credential filled in.
+func (p *program) policyOf(ctx context.Context, v *verifier) (vc.Policy, node.AnchorQuestion, error) {
+	var policy vc.Policy
+	var ask node.AnchorQuestion
+	trust, err := trustOf(v.trust)
+	if err != nil {
+		return policy, ask, err
+	}
+	now := time.Now()
+	if v.at != "" {
+		if now, err = time.Parse(time.RFC3339, v.at); err != nil {
+			return policy, ask, usage(fmt.Sprintf("--at %s: give a time such as 2026-11-23T12:00:00Z", v.at))
+		}
+	}
+	policy = vc.Policy{Trust: trust, Now: now}
+	if v.offline {
+		policy.Resolver = did.NewResolver(nil)
+		ask.Resolver = policy.Resolver
+		return policy, ask, nil
+	}
+	client := did.NewClient(did.Outgoing{AllowLoopback: true})
+	policy.Resolver = did.NewResolver(client)
+	policy.Fetch = node.Fetcher(client)
+	ask.Resolver, ask.Fetch = policy.Resolver, policy.Fetch
+	ask.Reader, err = p.chainReader(ctx, v.rpc)
+	return policy, ask, err
+}
+
+// chainReader connects to the chain that --rpc names, or to the one of the data
+// folder at hand while its node runs. No chain is no error: anchors could then
+// not be checked.
+func (p *program) chainReader(ctx context.Context, rpc string) (anchor.Reader, error) {
+	var o evm.Options
+	if rpc == "" {
+		note, ok := readChainNote(p.cfg)
+		if !ok {
+			return nil, nil
+		}
+		rpc, o.ChainID, o.Genesis = note.RPC, note.ChainID, note.Genesis
+		if o.Local = note.Local; o.Local {
+			o.Finality = localFinality
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	client, err := evm.Dial(ctx, rpc, o)
+	if errors.Is(err, anchor.ErrCouldNotCheck) {
+		p.say("the chain at %s does not answer", rpc)
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return client, nil
+}
+
+// trustOf makes a policy of the values of --trust: DIDs, and files with
+// {"name": ..., "issuers": [DID, ...]}.
+func trustOf(values []string) (vc.Trust, error) {
+	if len(values) == 0 {
+		return vc.TrustAnyIssuerUnsafe(), nil
+	}
+	var names []string
+	var dids []did.DID
+	for _, value := range values {
+		list := struct {
+			Name    string   `json:"name"`
+			Issuers []string `json:"issuers"`
+		}{"--trust", []string{value}}
+		if !strings.HasPrefix(value, "did:") {
+			raw, err := os.ReadFile(value)
+			if err != nil {
+				return vc.Trust{}, usage(fmt.Sprintf("--trust %s: neither a DID nor a file that can be read: %v", value, err))
+			}
+			list.Name, list.Issuers = value, nil
+			if err := json.Unmarshal(raw, &list); err != nil {
+				return vc.Trust{}, usage(fmt.Sprintf("--trust %s: it should be {\"name\": \"...\", \"issuers\": [\"did:...\"]}: %v", value, err))
+			}
+		}
+		names = append(names, list.Name)
+		for _, s := range list.Issuers {
+			d, err := did.Parse(s)
+			if err != nil {
+				return vc.Trust{}, usage(fmt.Sprintf("--trust %s: %v", value, err))
+			}
+			dids = append(dids, d)
+		}
+	}
+	return vc.TrustIssuers(strings.Join(names, ", "), dids...), nil
+}
+
+// maxCredential is the most that is read of one credential.
+const maxCredential = 16 << 20
+
+// verifyOne checks one file, URL or the standard input.
+func (p *program) verifyOne(ctx context.Context, v *verifier, policy vc.Policy, ask node.AnchorQuestion, of string) checked {
+	raw, err := p.readCredential(ctx, policy, of)
+	if err != nil {
+		return checked{Of: of, Exit: exitCouldNot, Error: err.Error()}
+	}
+	path := v.receipt
+	if path == "" && of != "-" && !isURL(of) {
+		path = receiptPath(of)
+	}
+	if path != "" {
+		receipt, err := os.ReadFile(path)
+		if err == nil {
+			ask.Receipt = receipt
+		} else if v.receipt != "" {
+			return checked{Of: of, Exit: exitCouldNot, Error: err.Error()}
+		}
+	}
+	policy.Anchored = func(ctx context.Context, log string, s vc.Signed) vc.Check {
+		ask.Log, ask.Signed = log, s
+		return node.AnchorCheck(ctx, ask)
+	}
+	c := checked{Of: of}
+	_, c.Report, err = node.Verdict(vc.Verify(ctx, raw, policy))
+	switch {
+	case err != nil:
+		c.Exit, c.Error = exitCouldNot, err.Error()
+	case c.Report.Verdict == vc.Failed:
+		c.Exit = exitNo
+	case c.Report.Verdict == vc.CouldNotCheck:
+		c.Exit = exitCouldNot
+	}
+	return c
+}
+
+func isURL(s string) bool { return strings.HasPrefix(s, "https://") || strings.HasPrefix(s, "http://") }
+
+func (p *program) readCredential(ctx context.Context, policy vc.Policy, of string) ([]byte, error) {
+	if isURL(of) {
+		if policy.Fetch == nil {
+			return nil, errors.New("it would have to be fetched, and --offline opens no connection")
+		}
+		r, err := policy.Fetch(ctx, of, "application/vc")
+		if err != nil {
+			return nil, err
+		}
+		if r.Status != http.StatusOK {
+			return nil, fmt.Errorf("%s answered %d", of, r.Status)
+		}
+		return r.Body, nil
+	}
+	in := p.in
+	if of != "-" {
+		f, err := os.Open(of)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		in = f
+	}
+	raw, err := io.ReadAll(io.LimitReader(in, maxCredential+1))
+	if err == nil && len(raw) > maxCredential {
+		err = fmt.Errorf("it is larger than %d MiB, which no credential is", maxCredential>>20)
+	}
+	return raw, err
+}

@@ -1,0 +1,55 @@
+// Package node is the application: one type, [Node], whose methods are the
+// product. The browser, the command line, programs and jobs all come through
+// them, so that each rule is checked in one place. Begin with [New],
+// [Node.StageImport] and [Node.StartIssue].
+//
+// # The house
+//
+//	did            identifiers, keys, resolution, the guarded HTTP client
+//	vc             credentials: issue, verify, status lists, the report
+//	vc/clr         CLR 2.0 and Open Badges 3.0: model and strict rules
+//	vc/rdf         JSON-LD to canonical N-Quads; bundled contexts
+//	anchor         digests to Merkle batches to a ledger to receipts; pure
+//	anchor/evm     the ledger on an EVM contract
+//	registry       everything stored; consolidation; importers (one folder a source)
+//	node           this package; node/cli is flags, commands and wiring
+//	api            a Node over HTTP; api/web its pages
+//	contracts      Solidity, its compiled form and its Go calls
+//	testnet        the embedded chain and the generator of demo rosters
+//	internal/jcs   strict JSON and its canonical form
+//
+// A third party builds a verifier from did, vc and anchor alone: they know no
+// database, no server and no go-ethereum.
+//
+// # The way of one credential
+//
+// A source's file is staged, validated whole, and applied in bounded steps
+// ([registry.Stage], [registry.Apply]); its rows become assertions, and
+// [registry.Consolidate], a pure function, makes one record per learner of them.
+// What contradicts itself is a conflict, settled by a person ([Node.Settle]).
+//
+// Issuing plans in a transaction, signs outside it and finishes in another
+// ([Node.StartIssue]); what was signed is stored as the very bytes and never
+// marshalled again. Every embedded credential has its own proof, status place and
+// salt; one that says what it said is taken over as it was signed.
+//
+// Anchoring finds what is in no batch by a query: it seals a batch, stores the
+// signed transaction before it sends it, and follows it until it is final
+// (anchorOnce); a batch that a dead process left takes the same path. Receipts
+// lie beside the record, never in it.
+//
+// A share is a ticket that is read, not taken; every opening is counted.
+// Verifying ([Node.Verify]) takes bytes and a policy and gives a report: each
+// check is ok, failed, a warning, or could not be checked, which is never valid
+// and never invalid.
+//
+// # Decisions beyond the design
+//
+//   - Achievement ids are content-addressed (urn:uuid of the hash), so that one id
+//     is always described in one way, and a corrected title is another achievement.
+//   - A credential has one place in a status list for all its versions: revoking
+//     it revokes each of them. A revoked record is followed by one of another id.
+//   - The embedded credentials' bytes are kept in the record that holds them, not
+//     a second time.
+//   - Only the newest hosted version decides whether hosting was elected.
+package node

@@ -1,0 +1,202 @@
+package node
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/btcsuite/btcd/btcec/v2"
+	"golang.org/x/crypto/sha3"
+
+	"clrnode/anchor"
+	"clrnode/did"
+	"clrnode/registry"
+	"clrnode/vc"
+	"clrnode/vc/clr"
+)
+
+// enrolFor is how long a publisher's log lets the node's poster write.
+const enrolFor = 10 * 365 * 24 * time.Hour
+
+// anchorService is the type of the service in a publisher's DID document that
+// serves receipts.
+const anchorService = "CLRAnchorLog"
+
+// Publishers returns all publishers of this node.
+func (n *Node) Publishers(ctx context.Context) (pubs []registry.Publisher, err error) {
+	err = n.db.View(ctx, func(tx *registry.Tx) error { pubs, err = tx.Publishers(); return err })
+	return pubs, err
+}
+
+// Publisher returns one publisher, or registry.ErrNotFound.
+func (n *Node) Publisher(ctx context.Context, id string) (p registry.Publisher, err error) {
+	err = n.db.View(ctx, func(tx *registry.Tx) error { p, err = tx.Publisher(id); return err })
+	return p, err
+}
+
+// AddPublisher makes a publisher with a did:web identity, a signing key and an
+// anchor log of its own. verify are the elected ways of verification.
+func (n *Node) AddPublisher(ctx context.Context, name string, verify []string, demo bool) (registry.Publisher, error) {
+	name = strings.TrimSpace(name)
+	if name == "" || utf8.RuneCountInString(name) > 200 || !utf8.ValidString(name) {
+		return registry.Publisher{}, badRequest("a publisher needs a name of 1 to 200 characters")
+	}
+	verify, err := registry.ParseElection(strings.Join(verify, ","))
+	if err != nil {
+		return registry.Publisher{}, badRequest(err.Error())
+	}
+	id := registry.NewID()
+	d, err := did.Web(n.publicURL, "p", id)
+	if err != nil {
+		return registry.Publisher{}, err
+	}
+	signing, err := did.GenerateEd25519()
+	if err != nil {
+		return registry.Publisher{}, err
+	}
+	public := signing.Public().Multibase()
+	log, err := btcec.NewPrivateKey()
+	if err != nil {
+		return registry.Publisher{}, err
+	}
+	address := logAddress(log.PubKey())
+	key, err := n.sealed(id, registry.KeyEd25519, public, signing.Seed())
+	if err != nil {
+		return registry.Publisher{}, err
+	}
+	logKey, err := n.sealed(id, registry.KeySecp256k1, address.String(), log.Serialize())
+	if err != nil {
+		return registry.Publisher{}, err
+	}
+	p := registry.Publisher{
+		ID: id, Name: name, Demo: demo, DID: d.String(), Method: d.String() + "#" + public,
+		Key: key.ID, LogKey: logKey.ID, Log: address.String(), Policy: registry.DefaultPolicy(), Created: n.now().UTC(),
+	}
+	p.Policy.Verify = verify
+	return p, n.db.Update(ctx, func(tx *registry.Tx) error {
+		return errors.Join(tx.PutKey(key), tx.PutKey(logKey), tx.PutPublisher(p),
+			tx.Trail(registry.TrailEntry{Publisher: id, Who: "operator", What: "add publisher", On: id}))
+	})
+}
+
+func (n *Node) sealed(publisher, kind, public string, secret []byte) (registry.Key, error) {
+	k := registry.Key{ID: registry.NewID(), Publisher: publisher, Kind: kind, Public: public, Created: n.now().UTC()}
+	var err error
+	k.Sealed, err = n.sealer.Seal(secret, "key "+k.ID)
+	return k, err
+}
+
+// secret opens a sealed key.
+func (n *Node) secret(ctx context.Context, id string) ([]byte, error) {
+	var k registry.Key
+	err := n.db.View(ctx, func(tx *registry.Tx) (err error) { k, err = tx.Key(id); return err })
+	if err != nil {
+		return nil, err
+	}
+	return n.sealer.Open(k.Sealed, "key "+k.ID)
+}
+
+// signer is the key that signs the publisher's credentials today.
+func (n *Node) signer(ctx context.Context, p registry.Publisher) (vc.Key, error) {
+	seed, err := n.secret(ctx, p.Key)
+	if err != nil {
+		return vc.Key{}, fmt.Errorf("signing key of publisher %s: %w", p.ID, err)
+	}
+	s, err := did.Ed25519FromSeed(seed)
+	return vc.Key{Method: p.Method, Signer: s}, err
+}
+
+// profile is how the publisher stands in credentials as their issuer.
+func profile(p registry.Publisher) clr.Profile { return clr.Profile{ID: p.DID, Name: p.Name} }
+
+// Document is the DID document of a publisher: its signing key, and where its
+// anchors are found.
+func (n *Node) Document(ctx context.Context, publisher string) (*did.Document, error) {
+	p, err := n.Publisher(ctx, publisher)
+	if err != nil {
+		return nil, err
+	}
+	d, err := did.Parse(p.DID)
+	if err != nil {
+		return nil, err
+	}
+	_, multibase, _ := strings.Cut(p.Method, "#")
+	doc := &did.Document{
+		ID:                 d,
+		VerificationMethod: []did.VerificationMethod{{ID: p.Method, Type: "Multikey", Controller: p.DID, PublicKeyMultibase: multibase}},
+		AssertionMethod:    []string{p.Method},
+	}
+	endpoint := map[string]string{"receipts": n.publicURL + "/anchors/"}
+	if n.ledger != nil {
+		chain := n.ledger.Chain()
+		endpoint["log"], endpoint["registry"] = chainLog(chain, p), chain.Registry.String()
+	}
+	raw, err := json.Marshal(endpoint)
+	if err != nil {
+		return nil, err
+	}
+	doc.Service = []did.Service{{ID: p.DID + "#anchors", Type: anchorService, Endpoint: raw}}
+	return doc, nil
+}
+
+// chainLog names the publisher's log on a chain, in CAIP-10 form.
+func chainLog(c anchor.Chain, p registry.Publisher) string {
+	log, err := anchor.ParseAddress(p.Log)
+	if err != nil {
+		return ""
+	}
+	return anchor.CAIP10(c.ID, log)
+}
+
+// logAddress is the Ethereum address of a public key: the last 20 bytes of the
+// Keccak-256 of its two coordinates.
+func logAddress(k *btcec.PublicKey) (a anchor.Address) {
+	h := sha3.NewLegacyKeccak256()
+	h.Write(k.SerializeUncompressed()[1:])
+	copy(a[:], h.Sum(nil)[12:])
+	return a
+}
+
+// ownResolver answers the DIDs of this node's publishers from the registry, and
+// asks next for others.
+type ownResolver struct {
+	node *Node
+	next did.Resolver
+}
+
+func (r ownResolver) Resolve(ctx context.Context, d did.DID) (*did.Document, error) {
+	own, err := did.Web(r.node.publicURL, "p", "x")
+	if err != nil {
+		return nil, err
+	}
+	id, ok := strings.CutPrefix(d.String(), strings.TrimSuffix(own.String(), "x"))
+	if !ok || strings.Contains(id, ":") {
+		return r.next.Resolve(ctx, d)
+	}
+	doc, err := r.node.Document(ctx, id)
+	if errors.Is(err, registry.ErrNotFound) {
+		return nil, fmt.Errorf("%s: this node has no such publisher: %w", d, did.ErrNotFound)
+	}
+	return doc, err
+}
+
+func hexDigest(d [32]byte) string { return hex.EncodeToString(d[:]) }
+
+// receiptService is where the publisher of this DID document serves receipts,
+// "" if it says nothing.
+func receiptService(doc *did.Document) string {
+	for _, s := range doc.Service {
+		var endpoint struct {
+			Receipts string `json:"receipts"`
+		}
+		if s.Type == anchorService && json.Unmarshal(s.Endpoint, &endpoint) == nil {
+			return endpoint.Receipts
+		}
+	}
+	return ""
+}

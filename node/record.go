@@ -1,0 +1,167 @@
+package node
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"clrnode/anchor"
+	"clrnode/registry"
+	"clrnode/vc"
+)
+
+// RecordView is a learner's record as it stands: what consolidation says, the
+// credential that was issued, and what verifying it gave.
+type RecordView struct {
+	Publisher  registry.Publisher
+	Learner    registry.Learner
+	Record     registry.Record
+	Credential registry.Credential // the zero one: nothing was issued yet
+	Signed     []byte              // the newest version's very bytes
+	Verified   *vc.Verified        // nil if nothing was issued, or its bytes don't prove themselves
+	Report     *vc.Report          // nil if nothing was issued
+	Anchored   anchor.Phase        // "" where it isn't to be anchored
+}
+
+// Record returns a learner's record, verified now.
+func (n *Node) Record(ctx context.Context, learner string) (RecordView, error) {
+	var v RecordView
+	var receipt []byte
+	err := n.db.View(ctx, func(tx *registry.Tx) (err error) {
+		v, receipt = RecordView{}, nil
+		if v.Learner, err = tx.Learner(learner); err != nil {
+			return err
+		}
+		if v.Publisher, err = tx.Publisher(v.Learner.Publisher); err != nil {
+			return err
+		}
+		v.Record, err = tx.Record(learner)
+		if errors.Is(err, registry.ErrNotFound) || err == nil && v.Record.Credential == "" {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if v.Credential, err = tx.Credential(v.Record.Credential); err != nil {
+			return err
+		}
+		if v.Signed, err = tx.Bytes(v.Credential.ID, v.Credential.Version); err != nil {
+			return err
+		}
+		r, err := n.receipt(tx, registry.VersionRef{Credential: v.Credential.ID, Number: v.Credential.Version})
+		if errors.Is(err, registry.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		v.Anchored = r.Phase
+		receipt, err = encodeReceipt(r)
+		return err
+	})
+	if err != nil || v.Signed == nil {
+		return v, err
+	}
+	v.Verified, v.Report, err = n.verify(ctx, v.Signed, receipt)
+	return v, err
+}
+
+// Export returns the newest version of a learner's record, the very bytes, and
+// its receipt, which is nil where the record isn't to be anchored.
+func (n *Node) Export(ctx context.Context, learner string) (signed, receipt []byte, err error) {
+	err = n.db.View(ctx, func(tx *registry.Tx) error {
+		state, err := tx.Record(learner)
+		if errors.Is(err, registry.ErrNotFound) || err == nil && state.Credential == "" {
+			return badRequest("this learner has no record yet: issue it first (clrnode issue)")
+		}
+		if err != nil {
+			return err
+		}
+		if signed, err = tx.Bytes(state.Credential, state.Version); err != nil {
+			return err
+		}
+		r, err := n.receipt(tx, registry.VersionRef{Credential: state.Credential, Number: state.Version})
+		if errors.Is(err, registry.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		receipt, err = encodeReceipt(r)
+		return err
+	})
+	return signed, receipt, err
+}
+
+// HostedCopy is a copy of a credential that the publisher elected to host.
+type HostedCopy struct {
+	Credential registry.Credential
+	Version    registry.Version
+	Signed     []byte
+}
+
+// Hosted returns a version of a hosted credential, the newest if version is 0.
+// registry.ErrNotFound where it isn't hosted. Whether it was revoked stands in
+// the Credential.
+func (n *Node) Hosted(ctx context.Context, id string, version int) (c HostedCopy, err error) {
+	err = n.db.View(ctx, func(tx *registry.Tx) error {
+		c = HostedCopy{}
+		if c.Credential, err = tx.Credential(id); err != nil {
+			return err
+		}
+		if !c.Credential.Hosted || c.Credential.Version == 0 {
+			return fmt.Errorf("hosted copy of credential %s: %w", id, registry.ErrNotFound)
+		}
+		if version == 0 {
+			version = c.Credential.Version
+		}
+		if c.Version, err = tx.Version(id, version); err != nil {
+			return err
+		}
+		c.Signed, err = tx.Bytes(id, version)
+		return err
+	})
+	return c, err
+}
+
+func sum(b []byte) [32]byte { return sha256.Sum256(b) }
+
+// GoneProblem is the answer to who asks for a hosted copy of a revoked
+// credential: a problem document (RFC 9457) that says when and why.
+func GoneProblem(r registry.Revoked) []byte {
+	raw, err := json.Marshal(map[string]any{
+		"type": "about:blank", "title": "Revoked", "status": http.StatusGone,
+		"detail": r.Reason, "revoked": r.At.UTC().Format(time.RFC3339),
+	})
+	if err != nil {
+		panic(err) // strings and numbers always marshal
+	}
+	return raw
+}
+
+// Versions returns all signed versions of a learner's record, of each credential
+// that held it, oldest first.
+func (n *Node) Versions(ctx context.Context, learner string) (all []registry.Version, err error) {
+	err = n.db.View(ctx, func(tx *registry.Tx) error {
+		all = nil
+		records, err := tx.Records(learner)
+		if err != nil {
+			return err
+		}
+		for _, c := range records {
+			for number := 1; number <= c.Version; number++ {
+				v, err := tx.Version(c.ID, number)
+				if err != nil {
+					return err
+				}
+				all = append(all, v)
+			}
+		}
+		return nil
+	})
+	return all, err
+}

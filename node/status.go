@@ -1,0 +1,122 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"clrnode/registry"
+	"clrnode/vc"
+)
+
+// listTTL is how long a verifier may keep a status list.
+const listTTL = time.Minute
+
+// Revoke revokes a credential for a reason, which is final. id is its opaque id
+// or its whole URL; an embedded one takes its achievement out of the learner's
+// record from the next version on. The status list shows it when Revoke returns.
+func (n *Node) Revoke(ctx context.Context, id, reason, by string) (registry.Credential, error) {
+	id = strings.TrimPrefix(id, n.credentialURL(""))
+	if reason = strings.TrimSpace(reason); reason == "" {
+		return registry.Credential{}, badRequest("say why it is revoked: --reason \"...\". Verifiers read the reason")
+	}
+	if len(reason) > 1000 {
+		return registry.Credential{}, badRequest("the reason is too long: 1,000 characters at most")
+	}
+	var c registry.Credential
+	err := n.db.Update(ctx, func(tx *registry.Tx) (err error) {
+		if c, err = tx.Credential(id); errors.Is(err, registry.ErrNotFound) {
+			return badRequest(fmt.Sprintf("there is no credential %q: give its id or URL (see clrnode learners)", id))
+		}
+		if err != nil {
+			return err
+		}
+		if c.Revoked != nil {
+			return badRequest(fmt.Sprintf("credential %s was revoked on %s: %s", c.ID, c.Revoked.At.Format("2 January 2006"), c.Revoked.Reason))
+		}
+		if c.Version == 0 {
+			return badRequest(fmt.Sprintf("credential %s was never signed: there is nothing to revoke", c.ID))
+		}
+		if c, err = tx.Revoke(c, reason, by); err != nil {
+			return err
+		}
+		if c.Kind == registry.KindAssertion {
+			err = tx.RevokeAssertion(c.Learner, c.Assertion, reason)
+		} else {
+			err = tx.RecordRevoked(c.Learner, c.ID)
+		}
+		return errors.Join(err, tx.Trail(registry.TrailEntry{Publisher: c.Publisher, Who: by, What: "revoke", On: c.ID, Why: reason}))
+	})
+	if err != nil {
+		return c, err
+	}
+	if err := n.publishLists(ctx); err != nil {
+		return c, fmt.Errorf("%s is revoked; its status list could not be signed yet, and will be as soon as possible: %w", c.ID, err)
+	}
+	return c, nil
+}
+
+// publishLists signs the lists whose signed form is behind.
+func (n *Node) publishLists(ctx context.Context) error {
+	n.publish.Lock()
+	defer n.publish.Unlock()
+	var lists []registry.StatusList
+	if err := n.db.View(ctx, func(tx *registry.Tx) (err error) { lists, err = tx.StaleLists(); return err }); err != nil {
+		return err
+	}
+	for _, l := range lists {
+		if err := n.publishList(ctx, l.ID); err != nil {
+			return fmt.Errorf("status list %s: %w", l.ID, err)
+		}
+	}
+	return nil
+}
+
+func (n *Node) publishList(ctx context.Context, id string) error {
+	var l registry.StatusList
+	var bits vc.StatusBits
+	var p registry.Publisher
+	err := n.db.View(ctx, func(tx *registry.Tx) (err error) {
+		if l, err = tx.StatusList(id); err != nil {
+			return err
+		}
+		if bits, err = tx.StatusBits(id); err != nil {
+			return err
+		}
+		p, err = tx.Publisher(l.Publisher)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	key, err := n.signer(ctx, p)
+	if err != nil {
+		return err
+	}
+	now := n.now().UTC().Truncate(time.Second)
+	signed, err := vc.Issue(ctx, vc.StatusListCredential(l.URL, p.DID, bits, now, listTTL), key, now)
+	if err != nil {
+		return err
+	}
+	return n.db.Update(ctx, func(tx *registry.Tx) error { return tx.PublishList(id, l.Version, signed.Bytes()) })
+}
+
+// SignedList returns the status list credential with this id, as it is today,
+// or registry.ErrNotFound.
+func (n *Node) SignedList(ctx context.Context, id string) (signed []byte, err error) {
+	read := func(tx *registry.Tx) error { signed, err = tx.SignedList(id); return err }
+	if err = n.db.View(ctx, read); !errors.Is(err, registry.ErrNotFound) {
+		return signed, err
+	}
+	if err := n.db.View(ctx, func(tx *registry.Tx) error { _, err := tx.StatusList(id); return err }); err != nil {
+		return nil, err
+	}
+	// It was opened a moment ago, and isn't signed yet.
+	if err := n.publishLists(ctx); err != nil {
+		return nil, err
+	}
+	err = n.db.View(ctx, read)
+	return signed, err
+}

@@ -1,0 +1,195 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"clrnode/anchor"
+	"clrnode/did"
+	"clrnode/registry"
+	"clrnode/vc"
+)
+
+// maxFetched bounds what is read from elsewhere, in bytes.
+const maxFetched = 16 << 20
+
+// Verify checks a credential under the explicit policy that any issuer will do:
+// the report says who it is. receipt may be nil; then it is fetched where the
+// credential says. What is no credential at all is a *vc.NotCredentialError;
+// any other outcome stands in the report.
+func (n *Node) Verify(ctx context.Context, raw, receipt []byte) (*vc.Verified, *vc.Report, error) {
+	return n.verify(ctx, raw, receipt)
+}
+
+func (n *Node) verify(ctx context.Context, raw, receipt []byte) (*vc.Verified, *vc.Report, error) {
+	v, err := vc.Verify(ctx, raw, n.policy(vc.TrustAnyIssuerUnsafe(), receipt))
+	return Verdict(v, err)
+}
+
+// Verdict takes apart what vc.Verify returned: a report, or the error that there
+// is none.
+func Verdict(v *vc.Verified, err error) (*vc.Verified, *vc.Report, error) {
+	if err == nil {
+		return v, v.Report(), nil
+	}
+	var invalid *vc.InvalidError
+	if errors.As(err, &invalid) {
+		return v, invalid.Report, nil
+	}
+	var unchecked *vc.UncheckedError
+	if errors.As(err, &unchecked) {
+		return v, unchecked.Report, nil
+	}
+	return nil, nil, err
+}
+
+// VerifyURL fetches a credential and checks it. A page's URL will do where the
+// page has the credential for programs.
+func (n *Node) VerifyURL(ctx context.Context, url string) (*vc.Verified, *vc.Report, error) {
+	r, err := n.fetch(ctx, url, "application/vc")
+	if err != nil {
+		return nil, nil, badRequest(fmt.Sprintf("could not fetch %s: %v", url, err))
+	}
+	if r.Status != http.StatusOK && r.Status != http.StatusGone {
+		return nil, nil, badRequest(fmt.Sprintf("%s answered %d: ask the sender for the file or another link", url, r.Status))
+	}
+	return n.verify(ctx, r.Body, nil)
+}
+
+// fetch gets what stands at a URL: this node's own from its registry, other
+// things over the guarded client.
+func (n *Node) fetch(ctx context.Context, url, accept string) (vc.Response, error) {
+	if path, ok := strings.CutPrefix(url, n.publicURL+"/"); ok {
+		if r, ok, err := n.ownCopy(ctx, path); ok {
+			return r, err
+		}
+	}
+	return Fetcher(n.client)(ctx, url, accept)
+}
+
+// ownCopy answers what this node publishes itself, as it would over HTTP.
+func (n *Node) ownCopy(ctx context.Context, path string) (r vc.Response, ok bool, err error) {
+	r = vc.Response{Status: http.StatusOK, ContentType: "application/vc"}
+	switch kind, id, _ := strings.Cut(path, "/"); kind {
+	case "status":
+		r.Body, err = n.SignedList(ctx, id)
+	case "credentials":
+		var c HostedCopy
+		if c, err = n.Hosted(ctx, id, 0); err == nil {
+			if r.Body = c.Signed; c.Credential.Revoked != nil {
+				r.Status, r.Body = http.StatusGone, GoneProblem(*c.Credential.Revoked)
+				r.ContentType = "application/problem+json"
+			}
+		}
+	default:
+		return r, false, nil
+	}
+	if errors.Is(err, registry.ErrNotFound) {
+		return vc.Response{Status: http.StatusNotFound}, true, nil
+	}
+	return r, true, err
+}
+
+// Fetcher makes the question "what stands at this URL?" of an HTTP client.
+func Fetcher(client *http.Client) vc.FetchFunc {
+	return func(ctx context.Context, url, accept string) (vc.Response, error) {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return vc.Response{}, err
+		}
+		req.Header.Set("Accept", accept)
+		resp, err := client.Do(req)
+		if err != nil {
+			return vc.Response{}, err
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(io.LimitReader(resp.Body, maxFetched+1))
+		if err != nil {
+			return vc.Response{}, err
+		}
+		if len(body) > maxFetched {
+			return vc.Response{}, fmt.Errorf("%s answered more than %d MiB", url, maxFetched>>20)
+		}
+		return vc.Response{Status: resp.StatusCode, Body: body, ContentType: resp.Header.Get("Content-Type")}, nil
+	}
+}
+
+// anchored makes the question "is it anchored?" for this node: with the receipt
+// at hand, its own, or the one that the issuer serves, and the node's chain.
+func (n *Node) anchored(receipt []byte) vc.AnchorFunc {
+	var reader anchor.Reader
+	if n.ledger != nil {
+		reader = n.ledger
+	}
+	return func(ctx context.Context, log string, s vc.Signed) vc.Check {
+		raw := receipt
+		if raw == nil {
+			if r, err := n.Receipt(ctx, hexDigest(s.Digest())); err == nil {
+				raw, _ = encodeReceipt(r)
+			}
+		}
+		return AnchorCheck(ctx, AnchorQuestion{Log: log, Signed: s, Receipt: raw, Reader: reader, Resolver: n.resolver, Fetch: n.fetch})
+	}
+}
+
+// AnchorQuestion is all that it takes to check a credential's anchor.
+type AnchorQuestion struct {
+	Log      string // CAIP-10, from the signed bytes
+	Signed   vc.Signed
+	Receipt  []byte        // nil: ask the issuer's receipt service
+	Reader   anchor.Reader // the chain that the verifier was told; nil: none
+	Resolver did.Resolver
+	Fetch    vc.FetchFunc // nil: offline
+}
+
+// AnchorCheck answers whether a credential is anchored in the log that it names,
+// by its receipt and the verifier's chain.
+func AnchorCheck(ctx context.Context, q AnchorQuestion) vc.Check {
+	couldNot := func(code, sentence string) vc.Check {
+		return vc.Check{Code: "anchor." + code, Group: "chain", Outcome: vc.CouldNotCheck, Sentence: sentence, About: q.Log}
+	}
+	raw := q.Receipt
+	if raw == nil {
+		var err error
+		if raw, err = q.fetchReceipt(ctx); err != nil {
+			return couldNot("no_receipt", fmt.Sprintf("Could not check if it is anchored: there is no receipt beside it, and none could be fetched (%v).", err))
+		}
+	}
+	r, err := anchor.ParseReceipt(raw)
+	if err != nil {
+		return couldNot("bad_receipt", fmt.Sprintf("Could not check if it is anchored: %v.", err))
+	}
+	f, _ := anchor.CheckAnchor(ctx, q.Log, r, q.Signed.Digest(), q.Reader)
+	return vc.Check{Code: "anchor." + f.Code, Group: "chain", Outcome: vc.Outcome(f.Outcome), Sentence: f.Sentence, About: q.Log, Section: "RFC 9162, 2.1.3"}
+}
+
+// fetchReceipt asks the service that the issuer's DID document names.
+func (q AnchorQuestion) fetchReceipt(ctx context.Context) ([]byte, error) {
+	if q.Fetch == nil {
+		return nil, errors.New("no connection is to be opened")
+	}
+	d, err := did.Parse(q.Signed.IssuerID())
+	if err != nil {
+		return nil, err
+	}
+	doc, err := q.Resolver.Resolve(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	base := receiptService(doc)
+	if base == "" {
+		return nil, errors.New("its issuer names no service that has receipts")
+	}
+	r, err := q.Fetch(ctx, base+hexDigest(q.Signed.Digest()), "application/json")
+	if err != nil {
+		return nil, err
+	}
+	if r.Status != http.StatusOK {
+		return nil, fmt.Errorf("the issuer's service answered %d", r.Status)
+	}
+	return r.Body, nil
+}

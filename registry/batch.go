@@ -1,0 +1,176 @@
+package registry
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"clrnode/anchor"
+)
+
+var (
+	tableBatches     = Table{Name: "batches"}
+	tableBatchesOpen = Table{Name: "batches_open"}
+	tableBatchesLast = Table{Name: "batches_last"}
+	tableLeaves      = Table{Name: "batch_leaves", Opaque: true}
+)
+
+// leavesPerRow is how many leaf hashes stand in one row of a batch's leaves.
+const leavesPerRow = 1024
+
+// MaxBatch is the most credentials that one batch takes, so that sealing it
+// stays within one transaction of any engine.
+const MaxBatch = 16384
+
+// A Batch is what one transaction anchors: the root over the leaves of the
+// credentials that were waiting when it was sealed.
+type Batch struct {
+	Publisher string         `json:"publisher"`
+	Number    int            `json:"number"` // of this publisher, from 1
+	Log       anchor.Address `json:"log"`
+	Root      anchor.Hash    `json:"root"`
+	Count     int            `json:"count"`   // leaves, padding included
+	Records   int            `json:"records"` // leaves that are credentials
+	Sealed    time.Time      `json:"sealed"`
+	Tx        *anchor.Tx     `json:"tx,omitempty"`     // what was signed last, stored before it was sent
+	Hashes    []anchor.Hash  `json:"hashes,omitempty"` // every transaction ever signed for it
+	State     anchor.State   `json:"state"`
+	Chain     anchor.Chain   `json:"chain"`
+	Trouble   string         `json:"trouble,omitempty"` // why it doesn't move, a sentence
+}
+
+func batchKey(number int) string { return fmt.Sprintf("%010d", number) }
+
+// Batch returns a publisher's batch by number, or ErrNotFound.
+func (tx *Tx) Batch(publisher string, number int) (Batch, error) {
+	return get[Batch](tx, tableBatches, publisher, batchKey(number))
+}
+
+// PutBatch writes b, and lists it as open until it is final.
+func (tx *Tx) PutBatch(b Batch) error {
+	key := []string{b.Publisher, batchKey(b.Number)}
+	was, err := tx.Batch(b.Publisher, b.Number)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	final, wasFinal := b.State.Phase == anchor.Final, was.State.Phase == anchor.Final
+	if final != wasFinal {
+		records := int64(b.Records)
+		if wasFinal {
+			records = -records // a chain may go back
+		}
+		if err := tx.Count(b.Publisher, "anchored", records); err != nil {
+			return err
+		}
+	}
+	if final {
+		err = tx.docs.Delete(tableBatchesOpen, keyOf(key...))
+	} else {
+		err = put(tx, tableBatchesOpen, VersionRef{b.Publisher, b.Number}, key...)
+	}
+	return errors.Join(err, put(tx, tableBatches, b, key...))
+}
+
+// OpenBatches returns a publisher's batches that are not final, oldest first.
+func (tx *Tx) OpenBatches(publisher string) ([]Batch, error) {
+	refs, err := list[VersionRef](tx, tableBatchesOpen, prefixOf(publisher), "", 0)
+	if err != nil {
+		return nil, err
+	}
+	batches := make([]Batch, 0, len(refs))
+	for _, ref := range refs {
+		b, err := tx.Batch(publisher, ref.Number)
+		if err != nil {
+			return nil, err
+		}
+		batches = append(batches, b)
+	}
+	return batches, nil
+}
+
+// LastBatch returns the publisher's newest batch, or ErrNotFound.
+func (tx *Tx) LastBatch(publisher string) (Batch, error) {
+	n, err := tx.lastBatch(publisher)
+	if err != nil {
+		return Batch{}, err
+	}
+	return tx.Batch(publisher, n)
+}
+
+// AddHash remembers a transaction that was signed for the batch.
+func (b *Batch) AddHash(h anchor.Hash) {
+	if !slices.Contains(b.Hashes, h) {
+		b.Hashes = append(b.Hashes, h)
+	}
+}
+
+func (tx *Tx) lastBatch(publisher string) (int, error) {
+	ref, err := get[VersionRef](tx, tableBatchesLast, publisher)
+	if errors.Is(err, ErrNotFound) {
+		return 0, nil
+	}
+	return ref.Number, err
+}
+
+// SealBatch makes a batch of the publisher's credentials that are in none, at
+// most MaxBatch of them. Its leaves are durable with it. ok is false if nothing
+// waits.
+func (tx *Tx) SealBatch(p Publisher, log anchor.Address, chain anchor.Chain) (b Batch, ok bool, err error) {
+	refs, err := list[VersionRef](tx, tableUnanchored, prefixOf(p.ID), "", MaxBatch)
+	if err != nil || len(refs) == 0 {
+		return Batch{}, false, err
+	}
+	last, err := tx.lastBatch(p.ID)
+	if err != nil {
+		return Batch{}, false, err
+	}
+	b = Batch{Publisher: p.ID, Number: last + 1, Log: log, Records: len(refs), Sealed: tx.Now, Chain: chain}
+	b.State.Phase = anchor.Unknown
+	leaves := make([][32]byte, len(refs))
+	for i, ref := range refs {
+		v, err := tx.Version(ref.Credential, ref.Number)
+		if err != nil {
+			return Batch{}, false, err
+		}
+		leaves[i] = anchor.Leaf{Type: anchor.LeafCredential, Digest: v.DigestBytes(), Salt: v.SaltBytes()}.Hash()
+		v.Batch, v.Leaf = b.Number, i
+		n := fmt.Sprint(ref.Number)
+		if err := errors.Join(
+			put(tx, tableVersions, v, ref.Credential, n),
+			tx.docs.Delete(tableUnanchored, keyOf(p.ID, ref.Credential, n)),
+		); err != nil {
+			return Batch{}, false, err
+		}
+	}
+	leaves = anchor.Pad(leaves)
+	b.Root, b.Count = anchor.Root(leaves), len(leaves)
+	for from := 0; from < len(leaves); from += leavesPerRow {
+		row := make([]byte, 0, leavesPerRow*32)
+		for _, leaf := range leaves[from:min(from+leavesPerRow, len(leaves))] {
+			row = append(row, leaf[:]...)
+		}
+		if err := tx.docs.Put(tableLeaves, keyOf(p.ID, batchKey(b.Number), batchKey(from)), row); err != nil {
+			return Batch{}, false, err
+		}
+	}
+	return b, true, errors.Join(
+		put(tx, tableBatchesLast, VersionRef{p.ID, b.Number}, p.ID),
+		tx.Count(p.ID, "unanchored", -int64(len(refs))),
+		tx.PutBatch(b),
+	)
+}
+
+// Leaves returns all leaf hashes of a batch, in order.
+func (tx *Tx) Leaves(publisher string, number int) ([][32]byte, error) {
+	var leaves [][32]byte
+	for row, err := range tx.docs.Scan(tableLeaves, prefixOf(publisher, batchKey(number)), "", 0) {
+		if err != nil {
+			return nil, err
+		}
+		for at := 0; at+32 <= len(row.Doc); at += 32 {
+			leaves = append(leaves, [32]byte(row.Doc[at:at+32]))
+		}
+	}
+	return leaves, nil
+}

@@ -1,0 +1,178 @@
+package registry
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+var (
+	tableCredentials        = Table{Name: "credentials"}
+	tableVersions           = Table{Name: "credential_versions"}
+	tableBytes              = Table{Name: "credential_bytes", Opaque: true}
+	tableDigests            = Table{Name: "credentials_by_digest"}
+	tableLearnerCredentials = Table{Name: "credentials_by_learner"}
+	tableUnanchored         = Table{Name: "credentials_unanchored"}
+)
+
+// The kinds of credentials a node issues.
+const (
+	KindRecord    = "record"    // a learner's CLR
+	KindAssertion = "assertion" // embedded in a record
+)
+
+// A Credential is one identity under which bytes were signed, once or in several
+// versions. Its place in a status list belongs to all of its versions.
+type Credential struct {
+	ID        string    `json:"id"`  // opaque, the last part of its URL
+	URL       string    `json:"url"` // the id that stands in the signed bytes
+	Publisher string    `json:"publisher"`
+	Learner   string    `json:"learner"`
+	Kind      string    `json:"kind"`
+	Assertion string    `json:"assertion,omitempty"` // key of the assertion that an embedded one states
+	Content   string    `json:"content"`             // fingerprint of what the newest version says
+	Version   int       `json:"version"`             // the newest one, from 1; 0: not signed yet
+	ValidFrom time.Time `json:"validFrom"`           // of the newest version
+	Awarded   time.Time `json:"awarded,omitzero"`    // of the first version
+	List      string    `json:"list"`                // status list
+	Index     int       `json:"index"`               // place in it
+	Hosted    bool      `json:"hosted,omitempty"`    // a hosted copy was elected in its signed bytes
+	Revoked   *Revoked  `json:"revoked,omitempty"`
+}
+
+// Revoked says when, why and by whom. It is final.
+type Revoked struct {
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason"`
+	By     string    `json:"by"`
+}
+
+// A Version is one signed form of a credential.
+type Version struct {
+	Credential string    `json:"credential"`
+	Number     int       `json:"number"`
+	Publisher  string    `json:"publisher"`
+	Digest     string    `json:"digest"` // hex SHA-256 of the bytes
+	Issued     time.Time `json:"issued"`
+	Salt       string    `json:"salt"` // hex; blinds its leaf
+	Anchor     bool      `json:"anchor"`
+	Batch      int       `json:"batch,omitempty"` // number of the batch that holds it, 0: none yet
+	Leaf       int       `json:"leaf,omitempty"`  // index in that batch
+}
+
+// SaltBytes is the leaf's salt.
+func (v Version) SaltBytes() (salt [32]byte) {
+	hex.Decode(salt[:], []byte(v.Salt))
+	return salt
+}
+
+// DigestBytes is the digest of the signed bytes.
+func (v Version) DigestBytes() (digest [32]byte) {
+	hex.Decode(digest[:], []byte(v.Digest))
+	return digest
+}
+
+// Credential returns the credential with this id, or ErrNotFound.
+func (tx *Tx) Credential(id string) (Credential, error) {
+	return get[Credential](tx, tableCredentials, id)
+}
+
+// EmbeddedCredential returns the credential that states this assertion of a
+// learner, or ErrNotFound.
+func (tx *Tx) EmbeddedCredential(learner, assertion string) (Credential, error) {
+	ref, err := get[reference](tx, tableLearnerCredentials, learner, KindAssertion, assertion)
+	if err != nil {
+		return Credential{}, err
+	}
+	return tx.Credential(ref.ID)
+}
+
+// Records returns the credentials that hold or held the learner's record.
+func (tx *Tx) Records(learner string) ([]Credential, error) {
+	refs, err := list[reference](tx, tableLearnerCredentials, prefixOf(learner, KindRecord), "", 0)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]Credential, 0, len(refs))
+	for _, ref := range refs {
+		c, err := tx.Credential(ref.ID)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+type reference struct {
+	ID string `json:"id"`
+}
+
+// PutCredential writes c and lists it under its learner.
+func (tx *Tx) PutCredential(c Credential) error {
+	about := c.ID
+	if c.Kind == KindAssertion {
+		about = c.Assertion
+	}
+	if err := put(tx, tableLearnerCredentials, reference{c.ID}, c.Learner, c.Kind, about); err != nil {
+		return err
+	}
+	return put(tx, tableCredentials, c, c.ID)
+}
+
+// AddVersion stores the signed bytes of c's version v.Number, which must be the
+// next one, and queues it for anchoring if v.Anchor is set.
+func (tx *Tx) AddVersion(c Credential, v Version, signed []byte) error {
+	if v.Number != c.Version {
+		return fmt.Errorf("version %d of credential %s is not its newest, %d", v.Number, c.ID, c.Version)
+	}
+	n := strconv.Itoa(v.Number)
+	if _, err := tx.docs.Get(tableBytes, keyOf(c.ID, n)); err == nil {
+		return fmt.Errorf("version %d of credential %s is there already", v.Number, c.ID)
+	} else if !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	if err := tx.docs.Put(tableBytes, keyOf(c.ID, n), signed); err != nil {
+		return err
+	}
+	if err := put(tx, tableDigests, VersionRef{c.ID, v.Number}, v.Digest); err != nil {
+		return err
+	}
+	if v.Anchor {
+		if err := put(tx, tableUnanchored, VersionRef{c.ID, v.Number}, v.Publisher, c.ID, n); err != nil {
+			return err
+		}
+		if err := tx.Count(v.Publisher, "unanchored", 1); err != nil {
+			return err
+		}
+	}
+	return put(tx, tableVersions, v, c.ID, n)
+}
+
+// A VersionRef names one version of a credential.
+type VersionRef struct {
+	Credential string `json:"credential"`
+	Number     int    `json:"number"`
+}
+
+// Version returns one version, or ErrNotFound.
+func (tx *Tx) Version(credential string, number int) (Version, error) {
+	return get[Version](tx, tableVersions, credential, strconv.Itoa(number))
+}
+
+// Bytes returns the very bytes that were signed, or ErrNotFound.
+func (tx *Tx) Bytes(credential string, number int) ([]byte, error) {
+	doc, err := tx.docs.Get(tableBytes, keyOf(credential, strconv.Itoa(number)))
+	if err != nil {
+		return nil, fmt.Errorf("bytes of credential %s, version %d: %w", credential, number, err)
+	}
+	return append([]byte(nil), doc...), nil
+}
+
+// ByDigest finds the version whose bytes have this digest (64 hex digits), or
+// ErrNotFound.
+func (tx *Tx) ByDigest(digest string) (VersionRef, error) {
+	return get[VersionRef](tx, tableDigests, digest)
+}

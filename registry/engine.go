@@ -1,0 +1,88 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"strings"
+)
+
+// ErrNotFound is returned where a document, learner, credential or other named
+// thing isn't in the registry.
+var ErrNotFound = errors.New("not found")
+
+// A Table is a named set of documents, ordered by key. Documents of a table are
+// JSON objects, or opaque bytes where Opaque is set (signed credentials, whose
+// bytes must come back as they went in).
+type Table struct {
+	Name   string // [a-z_]+
+	Opaque bool
+}
+
+// A Row is one document and its key.
+type Row struct {
+	Key string
+	Doc []byte // not to be changed, nor used after the transaction
+}
+
+// An Engine stores ordered documents. Badger and PostgreSQL implement it; it
+// knows nothing of learners. Every engine passes enginetest.TestEngine.
+type Engine interface {
+	// View runs fn on one consistent snapshot. It may overlap with anything.
+	View(ctx context.Context, fn func(Docs) error) error
+
+	// Update runs fn in a serializable transaction: on a conflict with another,
+	// fn runs again from the start, so it does nothing but read and write
+	// through Docs. When Update returns nil, all of fn's writes are durable;
+	// otherwise none happened.
+	Update(ctx context.Context, fn func(Docs) error) error
+
+	// Close waits for what is running and releases the store.
+	Close() error
+}
+
+// Docs are the documents as one transaction sees them, its own writes included.
+type Docs interface {
+	// Get returns the document at key, or ErrNotFound.
+	Get(t Table, key string) ([]byte, error)
+	// Put writes doc at key, over what was there. Only inside Update.
+	Put(t Table, key string, doc []byte) error
+	// Delete removes key; removing what isn't there is no error. Only inside Update.
+	Delete(t Table, key string) error
+	// Scan yields the rows whose key starts with prefix and is greater than
+	// after ("" for all), in the order of the bytes of their keys, at most
+	// limit of them (0 for no limit). An error ends the sequence.
+	Scan(t Table, prefix, after string, limit int) iter.Seq2[Row, error]
+}
+
+// keyOf joins parts to one key. Parts are escaped, so that no part can run into
+// the next; a key's parts order as their bytes do, as long as they are of
+// letters, digits, '-', '_', '.' and ':'.
+func keyOf(parts ...string) string {
+	var b strings.Builder
+	for i, p := range parts {
+		if i > 0 {
+			b.WriteByte('/')
+		}
+		for j := 0; j < len(p); j++ {
+			switch c := p[j]; {
+			case c == '/' || c == '%' || c < 0x20 || c == 0x7f:
+				const hex = "0123456789ABCDEF"
+				b.WriteByte('%')
+				b.WriteByte(hex[c>>4])
+				b.WriteByte(hex[c&15])
+			default:
+				b.WriteByte(c)
+			}
+		}
+	}
+	return b.String()
+}
+
+// prefixOf is the prefix of all keys that begin with these whole parts.
+func prefixOf(parts ...string) string {
+	if len(parts) == 0 {
+		return ""
+	}
+	return keyOf(parts...) + "/"
+}

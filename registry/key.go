@@ -1,0 +1,95 @@
+package registry
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/crypto/chacha20poly1305"
+)
+
+var tableKeys = Table{Name: "keys"}
+
+// The kinds of private keys that the registry keeps sealed.
+const (
+	KeyEd25519   = "ed25519"   // signs credentials; a seed of 32 bytes
+	KeySecp256k1 = "secp256k1" // owns an anchor log; a scalar of 32 bytes
+)
+
+// A Key is a private key at rest: sealed with a Sealer, never in clear.
+type Key struct {
+	ID        string    `json:"id"`
+	Publisher string    `json:"publisher"`
+	Kind      string    `json:"kind"`
+	Public    string    `json:"public"` // multibase, or the address of a log key
+	Sealed    []byte    `json:"sealed"`
+	Created   time.Time `json:"created"`
+}
+
+// Key returns the key with this id, or ErrNotFound.
+func (tx *Tx) Key(id string) (Key, error) { return get[Key](tx, tableKeys, id) }
+
+// PutKey writes k.
+func (tx *Tx) PutKey(k Key) error { return put(tx, tableKeys, k, k.ID) }
+
+// A Sealer seals secrets with XChaCha20-Poly1305 under one 32-byte key. The zero
+// Sealer seals and opens nothing.
+type Sealer struct{ key []byte }
+
+// ErrSeal is returned when a sealed secret doesn't open.
+var ErrSeal = errors.New("the sealing key does not open this store's keys: start with the --key-file that was used before")
+
+// LoadSealer reads the key file at path, which holds 32 bytes. Where there is
+// none and create is set, it makes one that only its owner may read.
+func LoadSealer(path string, create bool) (Sealer, error) {
+	key, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) && create {
+		key = make([]byte, chacha20poly1305.KeySize)
+		rand.Read(key)
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return Sealer{}, err
+		}
+		if _, err := f.Write(key); err != nil {
+			return Sealer{}, errors.Join(err, f.Close())
+		}
+		if err := errors.Join(f.Sync(), f.Close()); err != nil {
+			return Sealer{}, err
+		}
+		return Sealer{key}, nil
+	}
+	if err != nil {
+		return Sealer{}, fmt.Errorf("read the sealing key: %w", err)
+	}
+	if len(key) != chacha20poly1305.KeySize {
+		return Sealer{}, fmt.Errorf("key file %s has %d bytes, a sealing key has 32: point --key-file to the right file", path, len(key))
+	}
+	return Sealer{key}, nil
+}
+
+// Seal encrypts secret; about binds it to what it belongs to, and must be given
+// again to open it.
+func (s Sealer) Seal(secret []byte, about string) ([]byte, error) {
+	aead, err := chacha20poly1305.NewX(s.key)
+	if err != nil {
+		return nil, ErrSeal
+	}
+	nonce := make([]byte, aead.NonceSize(), aead.NonceSize()+len(secret)+aead.Overhead())
+	rand.Read(nonce)
+	return aead.Seal(nonce, nonce, secret, []byte(about)), nil
+}
+
+// Open decrypts what Seal made, or returns ErrSeal.
+func (s Sealer) Open(sealed []byte, about string) ([]byte, error) {
+	aead, err := chacha20poly1305.NewX(s.key)
+	if err != nil || len(sealed) < aead.NonceSize() {
+		return nil, ErrSeal
+	}
+	secret, err := aead.Open(nil, sealed[:aead.NonceSize()], sealed[aead.NonceSize():], []byte(about))
+	if err != nil {
+		return nil, ErrSeal
+	}
+	return secret, nil
+}

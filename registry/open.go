@@ -1,0 +1,60 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+var tableSchema = Table{Name: "schema"}
+
+// A step brings the store from one schema number to the next. Steps are only
+// ever appended, and each runs once, in one transaction.
+type step func(*Tx) error
+
+var steps = []step{
+	func(*Tx) error { return nil }, // 1: the first schema; an empty store is one
+}
+
+type schema struct {
+	Number int       `json:"number"`
+	Since  time.Time `json:"since"`
+}
+
+// Open makes a DB of an engine, bringing its schema up to this program's. A
+// store that a newer program wrote is refused. now is the clock, time.Now if
+// nil. The DB owns the engine: Close closes it.
+func Open(ctx context.Context, e Engine, now func() time.Time) (*DB, error) {
+	if now == nil {
+		now = time.Now
+	}
+	db := &DB{engine: e, now: now}
+	for {
+		done := false
+		err := db.Update(ctx, func(tx *Tx) error {
+			done = false
+			have, err := get[schema](tx, tableSchema, "schema")
+			if err != nil && !errors.Is(err, ErrNotFound) {
+				return err
+			}
+			if have.Number > len(steps) {
+				return fmt.Errorf("the store has schema %d, this program knows up to %d: start the newer clrnode that wrote it, or restore a backup made before the upgrade", have.Number, len(steps))
+			}
+			if have.Number == len(steps) {
+				done = true
+				return nil
+			}
+			if err := steps[have.Number](tx); err != nil {
+				return fmt.Errorf("schema step %d: %w", have.Number+1, err)
+			}
+			return put(tx, tableSchema, schema{Number: have.Number + 1, Since: tx.Now}, "schema")
+		})
+		if err != nil {
+			return nil, err
+		}
+		if done {
+			return db, nil
+		}
+	}
+}

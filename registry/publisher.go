@@ -1,0 +1,103 @@
+package registry
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+var (
+	tablePublishers = Table{Name: "publishers"}
+	tableSettings   = Table{Name: "settings"}
+)
+
+// The ways in which a publisher may elect to have its records verified.
+const (
+	VerifySignature  = "signature"
+	VerifyHosted     = "hosted"
+	VerifyBlockchain = "blockchain"
+)
+
+// A Publisher is a tenant of the node: who issues records.
+type Publisher struct {
+	ID      string    `json:"id"`
+	Name    string    `json:"name"`
+	Demo    bool      `json:"demo,omitempty"`
+	DID     string    `json:"did"`    // did:web under the public URL
+	Method  string    `json:"method"` // verification method URL that signs today
+	Key     string    `json:"key"`    // id of that method's key
+	LogKey  string    `json:"logKey"` // id of the key that owns the anchor log
+	Log     string    `json:"log"`    // the log's address, 0x and 40 hex digits
+	Policy  Policy    `json:"policy"`
+	Created time.Time `json:"created"`
+}
+
+// A Policy is what a publisher decided about its records. It holds from now on:
+// what is signed stays as it is.
+type Policy struct {
+	// LearnerRoles are the OneRoster roles that make a person a learner.
+	LearnerRoles []string `json:"learnerRoles"`
+	// FinalCategory is the title of the line-item category whose results are
+	// official course grades.
+	FinalCategory string `json:"finalCategory"`
+	// NamesInClear puts the learner's name into records unhashed.
+	NamesInClear bool `json:"namesInClear,omitempty"`
+	// Verify are the elected ways of verification; signature is always one.
+	Verify []string `json:"verify"`
+}
+
+// DefaultPolicy is what a new publisher starts with.
+func DefaultPolicy() Policy {
+	return Policy{LearnerRoles: []string{"student"}, FinalCategory: "Final grade", Verify: []string{VerifySignature, VerifyBlockchain}}
+}
+
+// Elects tells whether the policy elects this way of verification.
+func (p Policy) Elects(way string) bool {
+	return way == VerifySignature || slices.Contains(p.Verify, way)
+}
+
+// ParseElection reads a comma-separated list of ways of verification.
+func ParseElection(s string) ([]string, error) {
+	ways := []string{VerifySignature}
+	for _, w := range strings.Split(s, ",") {
+		switch w = strings.TrimSpace(w); w {
+		case VerifySignature, "":
+		case VerifyHosted, VerifyBlockchain:
+			if !slices.Contains(ways, w) {
+				ways = append(ways, w)
+			}
+		default:
+			return nil, fmt.Errorf("%q is no way of verification: use signature, hosted, blockchain, or several with commas", w)
+		}
+	}
+	return ways, nil
+}
+
+// Publisher returns the publisher with this id, or ErrNotFound.
+func (tx *Tx) Publisher(id string) (Publisher, error) { return get[Publisher](tx, tablePublishers, id) }
+
+// Publishers returns all publishers, oldest id first.
+func (tx *Tx) Publishers() ([]Publisher, error) {
+	return list[Publisher](tx, tablePublishers, "", "", 0)
+}
+
+// PutPublisher writes p.
+func (tx *Tx) PutPublisher(p Publisher) error { return put(tx, tablePublishers, p, p.ID) }
+
+// Setting reads a setting of the node itself, "" if it was never set.
+func (tx *Tx) Setting(name string) (string, error) {
+	v, err := get[setting](tx, tableSettings, name)
+	if errors.Is(err, ErrNotFound) {
+		return "", nil
+	}
+	return v.Value, err
+}
+
+// Set writes a setting of the node itself.
+func (tx *Tx) Set(name, value string) error { return put(tx, tableSettings, setting{value}, name) }
+
+type setting struct {
+	Value string `json:"value"`
+}

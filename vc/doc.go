@@ -1,0 +1,60 @@
+// Package vc issues and verifies W3C Verifiable Credentials (data model 2.0), above
+// all learner records and badges.
+//
+// Begin with [Issue], which turns what an issuer means to say into [Signed], the very
+// bytes that were signed; [Verify], which turns anybody's bytes and a [Policy] into
+// *[Verified] and a [Report]; and [Policy], which says whom to trust and whom to ask.
+// The state of a credential is its type:
+//
+//	Credential  --Issue-->  Signed  --Verify-->  *Verified
+//
+// # What a proof binds
+//
+// Proofs are Data Integrity proofs of suite eddsa-rdfc-2022: they sign an RDF graph, and
+// different JSON can have one graph (an older context, "OpenBadgeCredential" for
+// "AchievementCredential", a number in quotes). Package clr refuses most of that by
+// rule. For records and badges that we issue, Issue also closes the rest: the proof's
+// nonce, which is signed, holds the SHA-256 of the credential's normal form
+// ([clr.Normal]; see [NoncePrefix]). Other verifiers treat it as the nonce it is; this
+// one demands that it fits, and that no other proof stands beside it. So what verifies
+// is what was signed, up to the order of sets and arrays of one member. Of other
+// people's records the report says what their outer proof leaves open.
+//
+// # Codes
+//
+// Every check of a report has a code that stays the same:
+//
+//	structure.ok           the rules of the standard are kept
+//	structure.json         not strict JSON: a member twice, bad UTF-8, too deep
+//	structure.version      a form that this version doesn't read (VC 1.1, a JWT): could not check
+//	structure.context      a context that isn't bundled: could not check
+//	structure.term         a term that no context defines, or what JSON-LD can't say
+//	structure.size         too many credentials inside
+//	structure.CODE         a rule is broken; CODE is that of [clr.Problem] (shape.null, member.missing, id.twice, ...)
+//	proof.ok, proof.bad    unchanged and signed, or not
+//	proof.missing          there is no proof
+//	proof.expired          the proof says it holds no longer
+//	proof.unsupported      a suite that this version doesn't know: a warning beside a good proof, else could not check
+//	proof.unchecked        the key could not be had: could not check
+//	proof.loose            the outer proof of a foreign record binds the parts less than their own proofs do: a warning
+//	key.ok                 the issuer's DID document lists the key for signing
+//	key.unresolved         the DID document could not be had: could not check
+//	key.unlisted           the DID document doesn't list the key for signing
+//	key.foreign            the key is somebody else's than the issuer's
+//	key.unbound            the issuer's id is no DID and no web address, so that no key can be shown to be its: a warning
+//	key.expired            the key was past its time when it signed
+//	key.revoked            the key was revoked
+//	trust.ok, trust.unlisted       the issuer is on the list, or not (a warning when any issuer is accepted)
+//	dates.ok, dates.early, dates.expired
+//	status.ok, status.revoked, status.suspended
+//	status.unchecked       the list could not be had or isn't good: could not check
+//	status.unsupported     a kind of status that this version doesn't know: could not check
+//	status.message         a status of another purpose, which says nothing about validity: a warning
+//	hosted.ok              the issuer's site has the same bytes
+//	hosted.superseded      the site has a later version: a warning
+//	hosted.revoked         the site answers 410, with a reason
+//	hosted.bad             the site has none, or something else
+//	hosted.unchecked       the site could not be reached: could not check
+//	anchor.*               as the policy's [AnchorFunc] says (anchor.ok, anchor.pending, anchor.bad, ...)
+//	anchor.unasked         the record elects a chain and nobody was given to ask: could not check
+package vc

@@ -1,0 +1,121 @@
+package vc
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// What a publisher elects stands in the signed termsOfUse, so that a verifier without
+// its database knows what to demand.
+const (
+	TypeHosted     = "urn:clrnode:verification:hosted"
+	TypeBlockchain = "urn:clrnode:verification:blockchain"
+)
+
+// HostedTerm is the termsOfUse entry of a publisher who hosts a copy at the
+// credential's id.
+func HostedTerm() map[string]any { return map[string]any{"type": TypeHosted} }
+
+// BlockchainTerm is the termsOfUse entry of a publisher who anchors the credential in
+// log (CAIP-10, such as eip155:1:0xab...).
+func BlockchainTerm(log string) map[string]any {
+	return map[string]any{"id": log, "type": TypeBlockchain}
+}
+
+// Elected says what the credential elects besides its signature: whether a hosted
+// copy, and in which logs (CAIP-10) it is anchored.
+func (s Signed) Elected() (hosted bool, logs []string) {
+	for _, t := range listOf(s.doc["termsOfUse"]) {
+		term, _ := t.(map[string]any)
+		switch types := stringsOf(term["type"]); {
+		case slices.Contains(types, TypeHosted):
+			hosted = true
+		case slices.Contains(types, TypeBlockchain):
+			logs = append(logs, text(term, "id"))
+		}
+	}
+	return hosted, logs
+}
+
+// elected makes the checks that an envelope elects. In embedded credentials
+// elections count for nothing.
+func (v *verifier) elected(ctx context.Context, s Signed, part *Part) []Check {
+	hosted, logs := s.Elected()
+	var checks []Check
+	if hosted {
+		checks = append(checks, v.hosted(ctx, s, part))
+	}
+	for _, log := range logs {
+		checks = append(checks, v.anchored(ctx, log, s))
+	}
+	return checks
+}
+
+func (v *verifier) anchored(ctx context.Context, log string, s Signed) Check {
+	if v.policy.Anchored == nil {
+		return v.check("anchor.unasked", GroupChain, Unchecked, "Could not check the anchor: the record is to be in the log "+log+", and there is no chain to ask.", "", log)
+	}
+	c := v.policy.Anchored(ctx, log, s)
+	if c.Group == "" {
+		c.Group = GroupChain
+	}
+	if c.At.IsZero() {
+		c.At = v.now
+	}
+	return c
+}
+
+// hosted compares s with what its id serves.
+func (v *verifier) hosted(ctx context.Context, s Signed, part *Part) Check {
+	const section = "CLR 1.0, Hosted verification"
+	url := s.ID()
+	check := func(code string, o Outcome, format string, args ...any) Check {
+		return v.check(code, GroupNow, o, fmt.Sprintf(format, args...), section, url)
+	}
+	if v.policy.Fetch == nil {
+		return check("hosted.unchecked", Unchecked, "Could not check the issuer's copy: no connection is opened, and it lies at %s.", url)
+	}
+	if !strings.HasPrefix(url, "https://") && !strings.HasPrefix(url, "http://") {
+		return check("hosted.bad", Failed, "The record elects a hosted copy, but its id %s is no web address.", url)
+	}
+	r, err := v.policy.Fetch(ctx, url, accept)
+	switch {
+	case err != nil:
+		return check("hosted.unchecked", Unchecked, "Could not check the issuer's copy at %s (%v).", url, err)
+	case r.Status == 410:
+		return check("hosted.revoked", Failed, "Revoked by %s%s", part.by(), reason(r.Body))
+	case r.Status == 404:
+		return check("hosted.bad", Failed, "The issuer's site has no such record (%s answered 404).", url)
+	case r.Status != 200:
+		return check("hosted.unchecked", Unchecked, "Could not check the issuer's copy: %s answered %d.", url, r.Status)
+	}
+	copied, err := ParseSigned(r.Body)
+	switch {
+	case err != nil:
+		return check("hosted.bad", Failed, "The issuer's site has something else at %s (%v).", url, err)
+	case copied.Digest() == s.Digest():
+		return check("hosted.ok", OK, "The issuer's site has the same bytes.")
+	case copied.ID() == s.ID() && copied.IssuerID() == s.IssuerID() && copied.ValidFrom().After(s.ValidFrom()):
+		return check("hosted.superseded", Warning, "The issuer's site has a later version, of %s; ask for that one.", day(copied.ValidFrom()))
+	}
+	return check("hosted.bad", Failed, "The issuer's site has something else at %s.", url)
+}
+
+// reason reads the reason out of a problem document (RFC 9457), as the end of a
+// sentence.
+func reason(body []byte) string {
+	var problem struct {
+		Detail string `json:"detail"`
+	}
+	if err := json.Unmarshal(body, &problem); err != nil || problem.Detail == "" {
+		return "."
+	}
+	detail := []rune(problem.Detail)
+	if len(detail) > 500 {
+		detail = append(detail[:500], '…')
+	}
+	return ": " + strings.TrimSuffix(string(detail), ".") + "."
+}

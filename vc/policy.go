@@ -1,0 +1,57 @@
+package vc
+
+import (
+	"context"
+	"time"
+
+	"clrnode/did"
+)
+
+// A Policy says whom a verifier trusts and whom it may ask. The zero Policy trusts
+// nobody, and Verify refuses it with [ErrNoPolicy].
+type Policy struct {
+	Resolver did.Resolver // of issuers' DIDs; nil: did:key alone
+	Trust    Trust
+	Now      time.Time  // as of when dates are judged; zero: the present
+	Fetch    FetchFunc  // for status lists and hosted copies; nil: offline
+	Anchored AnchorFunc // for records that elect a chain; nil: no chain to ask
+}
+
+// Trust is which issuers are accepted. The zero Trust accepts none.
+type Trust struct {
+	any  bool
+	name string
+	dids map[string]bool
+}
+
+// TrustAnyIssuerUnsafe accepts every issuer, with the warning that it is on no list.
+// Fit for showing to a person, who then judges the issuer; not for a program.
+func TrustAnyIssuerUnsafe() Trust { return Trust{any: true} }
+
+// TrustIssuers accepts the issuers of a list, which name names in reports. The issuers
+// of embedded credentials must be on it as well; those of endorsements give a warning.
+func TrustIssuers(name string, dids ...did.DID) Trust {
+	t := Trust{name: name, dids: map[string]bool{}}
+	for _, d := range dids {
+		t.dids[d.String()] = true
+	}
+	return t
+}
+
+func (t Trust) isZero() bool { return !t.any && t.dids == nil }
+
+// A FetchFunc gets a web page with GET. It limits time and size and reaches no
+// private network. An error means that there is no answer: could not check. Any
+// status is an answer. Calls may overlap.
+type FetchFunc func(ctx context.Context, url, accept string) (Response, error)
+
+// A Response is what a [FetchFunc] got.
+type Response struct {
+	Status      int // of HTTP
+	Body        []byte
+	ContentType string
+}
+
+// An AnchorFunc says whether s is anchored in log (CAIP-10, such as
+// eip155:1:0xab...), as a check of group "chain".
+type AnchorFunc func(ctx context.Context, log string, s Signed) Check

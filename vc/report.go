@@ -1,0 +1,265 @@
+package vc
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"clrnode/did"
+)
+
+// An Outcome is how a check ended.
+type Outcome string
+
+// The four outcomes. "Could not check" is never "ok" and never "failed".
+const (
+	OK        Outcome = "ok"
+	Failed    Outcome = "failed"
+	Warning   Outcome = "warning"
+	Unchecked Outcome = "could not check"
+)
+
+// The groups in which checks are shown.
+const (
+	GroupUnchanged = "unchanged" // structure and proofs
+	GroupIssuer    = "issuer"    // how we know who it was
+	GroupNow       = "now"       // dates, revocation, hosted copy
+	GroupChain     = "chain"     // anchor
+	GroupHolder    = "holder"    // who presents it
+)
+
+// A Check is one question that was asked about one credential.
+type Check struct {
+	Code     string    `json:"code"` // for programs; see the package documentation
+	Group    string    `json:"group"`
+	Outcome  Outcome   `json:"outcome"`
+	Sentence string    `json:"sentence"`          // for people
+	Section  string    `json:"section,omitempty"` // of the standard
+	About    string    `json:"about,omitempty"`   // the place, DID, URL or time that was judged
+	At       time.Time `json:"at"`                // when it was asked
+}
+
+// A Part is one credential of a document: the envelope itself, or one that is
+// embedded in it, with its own checks and outcome.
+type Part struct {
+	ID         string   `json:"id,omitempty"`
+	Types      []string `json:"types"`
+	Name       string   `json:"name,omitempty"`
+	IssuerID   string   `json:"issuerId,omitempty"`   // proven when the part's checks are ok
+	IssuerName string   `json:"issuerName,omitempty"` // what the issuer calls itself; nobody proved it
+	Pointer    string   `json:"pointer"`              // JSON Pointer in the document; "" is the envelope
+	Outcome    Outcome  `json:"outcome"`              // the worst of the checks
+	Checks     []Check  `json:"checks"`
+}
+
+// A Report is everything that [Verify] found. Its JSON form is described by
+// [ReportSchema].
+type Report struct {
+	Verdict  Outcome   `json:"verdict"`  // "ok" (valid), "failed" (not valid) or "could not check"
+	Warnings int       `json:"warnings"` // in all parts
+	What     string    `json:"what"`     // what kind of document it is, for people
+	Sentence string    `json:"sentence"` // the result in one sentence
+	At       time.Time `json:"at"`       // as of when it was judged
+	Digest   string    `json:"digest"`   // SHA-256 of the canonical bytes, hex
+	Envelope Part      `json:"envelope"`
+	Embedded []Part    `json:"embedded,omitempty"`
+}
+
+// ReportSchema is the JSON Schema (2020-12) of a [Report].
+//
+//go:embed report.schema.json
+var ReportSchema []byte
+
+// worst is the outcome of several: failed before could not check before warning
+// before ok.
+func worst(a, b Outcome) Outcome {
+	rank := map[Outcome]int{OK: 0, Warning: 1, Unchecked: 2, Failed: 3}
+	if rank[b] > rank[a] {
+		return b
+	}
+	return a
+}
+
+func (p *Part) add(checks ...Check) {
+	for _, c := range checks {
+		p.Checks = append(p.Checks, c)
+		p.Outcome = worst(p.Outcome, c.Outcome)
+	}
+}
+
+// has returns the first check of an outcome.
+func (p *Part) has(o Outcome) (Check, bool) {
+	for _, c := range p.Checks {
+		if c.Outcome == o {
+			return c, true
+		}
+	}
+	return Check{}, false
+}
+
+// withCode returns the first check with a code.
+func (p *Part) withCode(code string) (Check, bool) {
+	for _, c := range p.Checks {
+		if c.Code == code {
+			return c, true
+		}
+	}
+	return Check{}, false
+}
+
+// by names the issuer: what is known, then what it says of itself.
+func (p *Part) by() string {
+	if p.IssuerName == "" {
+		return p.IssuerID
+	}
+	return fmt.Sprintf("%s, which says it is “%s”", p.IssuerID, p.IssuerName)
+}
+
+// finish sums the parts up.
+func (r *Report) finish() {
+	outcome := r.Envelope.Outcome
+	r.Warnings = countWarnings(r.Envelope)
+	bad, unsure := 0, 0
+	var worstInside Part
+	for _, p := range r.Embedded {
+		outcome = worst(outcome, p.Outcome)
+		r.Warnings += countWarnings(p)
+		switch p.Outcome {
+		case Failed:
+			if bad == 0 {
+				worstInside = p
+			}
+			bad++
+		case Unchecked:
+			if unsure == 0 && bad == 0 {
+				worstInside = p
+			}
+			unsure++
+		}
+	}
+	when := r.At.UTC().Format("2 January 2006, 15:04 UTC")
+	switch outcome {
+	case Failed:
+		r.Verdict = Failed
+		if c, ok := r.Envelope.has(Failed); ok {
+			if reason, ok := r.Envelope.withCode("hosted.revoked"); ok && c.Code == "status.revoked" {
+				c = reason // the same, and why
+			}
+			r.Sentence = "Not valid. " + c.Sentence
+			break
+		}
+		c, _ := worstInside.has(Failed)
+		r.Sentence = fmt.Sprintf("Not valid. %d of the %d credentials inside failed: “%s”. %s", bad, len(r.Embedded), worstInside.title(), c.Sentence)
+		if _, doubt := r.Envelope.has(Unchecked); !doubt {
+			r.Sentence += " The document around it is unchanged."
+		}
+	case Unchecked:
+		r.Verdict = Unchecked
+		if c, ok := r.Envelope.has(Unchecked); ok {
+			r.Sentence = c.Sentence
+			break
+		}
+		c, _ := worstInside.has(Unchecked)
+		r.Sentence = fmt.Sprintf("%s This is so for %d of the %d credentials inside.", c.Sentence, unsure, len(r.Embedded))
+	default:
+		r.Verdict = OK
+		inside := ""
+		if n := len(r.Embedded); n > 0 {
+			inside = fmt.Sprintf(" The %d credentials inside are valid too.", n)
+			if n == 1 {
+				inside = " The credential inside is valid too."
+			}
+		}
+		r.Sentence = fmt.Sprintf("Valid. Issued by %s; nothing was changed since. Checked on %s.%s", r.Envelope.by(), when, inside)
+	}
+}
+
+func countWarnings(p Part) int {
+	n := 0
+	for _, c := range p.Checks {
+		if c.Outcome == Warning {
+			n++
+		}
+	}
+	return n
+}
+
+func (p *Part) title() string {
+	switch {
+	case p.Name != "":
+		return p.Name
+	case p.ID != "":
+		return p.ID
+	case p.Pointer != "":
+		return p.Pointer
+	}
+	return "this credential"
+}
+
+// Text is the report for people: the sentence, then every check, bad parts first.
+func (r *Report) Text() string {
+	var b strings.Builder
+	if r.What != "" {
+		fmt.Fprintf(&b, "%s. ", r.What)
+	}
+	fmt.Fprintf(&b, "%s\n", r.Sentence)
+	write := func(p Part) {
+		for _, c := range p.Checks {
+			fmt.Fprintf(&b, "  %-15s  %s\n", c.Outcome, c.Sentence)
+		}
+	}
+	write(r.Envelope)
+	for _, o := range []Outcome{Failed, Unchecked, Warning, OK} {
+		for _, p := range r.Embedded {
+			if p.Outcome == o {
+				fmt.Fprintf(&b, "Inside: %s (%s)\n", p.title(), p.Outcome)
+				write(p)
+			}
+		}
+	}
+	return b.String()
+}
+
+// Verified is a credential that is provably its issuer's: structure and all proofs
+// are good. Only [Verify] makes one; whether it also stands today is in its report.
+type Verified struct {
+	signed Signed
+	report *Report
+}
+
+// Doc is the credential's JSON, to be read and not changed.
+func (v *Verified) Doc() any { return v.signed.doc }
+
+// Report is what was checked.
+func (v *Verified) Report() *Report { return v.report }
+
+// Signed is the credential's bytes.
+func (v *Verified) Signed() Signed { return v.signed }
+
+// ErrCouldNotCheck is wrapped by errors that mean: nobody knows yet; ask again.
+var ErrCouldNotCheck = did.ErrCouldNotCheck
+
+// ErrNoPolicy is returned for a [Policy] that trusts nobody: say whom to trust.
+var ErrNoPolicy = errors.New("the policy trusts no issuer: use TrustIssuers, or TrustAnyIssuerUnsafe to accept any")
+
+// An InvalidError says that a check failed; the report lists all.
+type InvalidError struct{ Report *Report }
+
+func (e *InvalidError) Error() string { return e.Report.Sentence }
+
+// An UncheckedError says that nothing failed, but something could not be checked. It
+// is [ErrCouldNotCheck].
+type UncheckedError struct{ Report *Report }
+
+func (e *UncheckedError) Error() string { return e.Report.Sentence }
+
+// Is makes errors.Is(err, ErrCouldNotCheck) true.
+func (e *UncheckedError) Is(target error) bool { return target == ErrCouldNotCheck }
+
+// A NotCredentialError says that the bytes are no credential at all, and what they
+// seem to be.
+type NotCredentialError struct{ Reason string }
+
+func (e *NotCredentialError) Error() string { return "not a credential: " + e.Reason }

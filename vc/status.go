@@ -1,0 +1,144 @@
+package vc
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// accept is what is asked of a place that serves credentials.
+const accept = "application/vc, application/vc+ld+json;q=0.9, application/ld+json;q=0.8, application/json;q=0.7"
+
+// A list is a status list, fetched and verified at most once in a call of Verify.
+type list struct {
+	once     sync.Once
+	issuer   string
+	purposes []string
+	bits     StatusBits
+	problem  string // why it can't be used; a sentence without its full stop
+	part     Part
+}
+
+const statusSection = "Bitstring Status List 1.0, 3.2"
+
+// status judges every status entry of a credential.
+func (v *verifier) status(ctx context.Context, doc map[string]any, part *Part) []Check {
+	var checks []Check
+	for _, e := range listOf(doc["credentialStatus"]) {
+		if entry, ok := e.(map[string]any); ok {
+			checks = append(checks, v.statusEntry(ctx, entry, part))
+		}
+	}
+	return checks
+}
+
+func (v *verifier) statusEntry(ctx context.Context, entry map[string]any, part *Part) Check {
+	url := text(entry, "statusListCredential")
+	check := func(code string, o Outcome, format string, args ...any) Check {
+		return v.check(code, GroupNow, o, fmt.Sprintf(format, args...), statusSection, url)
+	}
+	unchecked := func(why string) Check {
+		return check("status.unchecked", Unchecked, "Could not check if revoked: %s.", why)
+	}
+	if !slices.Contains(stringsOf(entry["type"]), "BitstringStatusListEntry") {
+		return check("status.unsupported", Unchecked, "Could not check if revoked: this version doesn't know a status of type “%s”.", strings.Join(stringsOf(entry["type"]), ", "))
+	}
+	purpose := text(entry, "statusPurpose")
+	if purpose == "" {
+		return unchecked("the status doesn't say its purpose")
+	}
+	if size, has := entry["statusSize"]; has && fmt.Sprint(size) != "1" {
+		return unchecked("the status has entries of more than one bit")
+	}
+	index, err := strconv.ParseUint(text(entry, "statusListIndex"), 10, 31)
+	if err != nil {
+		return unchecked("the index in the status list is no number")
+	}
+	l := v.list(ctx, url)
+	switch {
+	case l.problem != "":
+		return unchecked(l.problem)
+	case l.issuer != part.IssuerID:
+		return unchecked("the status list is by " + l.issuer + ", not by the issuer")
+	case !slices.Contains(l.purposes, purpose):
+		return unchecked("the list isn't one of “" + purpose + "”")
+	case int(index) >= l.bits.Len():
+		return unchecked(fmt.Sprintf("the list ends before entry %d", index))
+	}
+	set := l.bits.Get(int(index))
+	switch {
+	case purpose != "revocation" && purpose != "suspension":
+		if !set {
+			return check("status.ok", OK, "The issuer's list of “%s” says nothing of it.", purpose)
+		}
+		return check("status.message", Warning, "The issuer's list of “%s” names it; that says nothing about whether it is valid.", purpose)
+	case !set && purpose == "revocation":
+		return check("status.ok", OK, "Not revoked, by the issuer's list.")
+	case !set:
+		return check("status.ok", OK, "Not suspended, by the issuer's list.")
+	case purpose == "suspension":
+		return check("status.suspended", Failed, "Suspended by %s.", part.by())
+	}
+	return check("status.revoked", Failed, "Revoked by %s.", part.by())
+}
+
+func (v *verifier) list(ctx context.Context, url string) *list {
+	v.mu.Lock()
+	l := v.lists[url]
+	if l == nil {
+		l = new(list)
+		v.lists[url] = l
+	}
+	v.mu.Unlock()
+	l.once.Do(func() { l.problem = v.fetchList(ctx, url, l) })
+	return l
+}
+
+// fetchList fills l, or says why it can't be used.
+func (v *verifier) fetchList(ctx context.Context, url string, l *list) string {
+	if v.policy.Fetch == nil {
+		return "no connection is opened, and the list lies at " + url
+	}
+	if !strings.HasPrefix(url, "https://") && !strings.HasPrefix(url, "http://") {
+		return "the status list has no web address"
+	}
+	r, err := v.policy.Fetch(ctx, url, accept)
+	switch {
+	case err != nil:
+		return "the status list " + url + " could not be had (" + err.Error() + ")"
+	case r.Status != 200:
+		return fmt.Sprintf("%s answered %d instead of a status list", url, r.Status)
+	}
+	s, err := ParseSigned(r.Body)
+	if err != nil {
+		return "what lies at " + url + " is no status list (" + err.Error() + ")"
+	}
+	if problems := rules(s.doc); len(problems) > 0 {
+		return "the status list breaks the rules: " + strings.TrimSuffix(problems[0].Sentence, ".")
+	}
+	l.issuer, l.part = s.IssuerID(), newPart(s.doc, "")
+	subject, _ := s.doc["credentialSubject"].(map[string]any)
+	switch {
+	case !slices.Contains(stringsOf(s.doc["type"]), "BitstringStatusListCredential"),
+		!slices.Contains(stringsOf(subject["type"]), "BitstringStatusList"):
+		return "what lies at " + url + " is another credential than a status list"
+	case s.ID() != "" && s.ID() != url:
+		return "what lies at " + url + " is the status list " + s.ID()
+	}
+	if proven := v.credential(ctx, s.doc, &l.part); !proven || l.part.Outcome == Failed {
+		for _, o := range []Outcome{Failed, Unchecked} {
+			if c, found := l.part.has(o); found {
+				return "the status list isn't good: " + strings.TrimSuffix(c.Sentence, ".")
+			}
+		}
+		return "the status list isn't good"
+	}
+	l.purposes = stringsOf(subject["statusPurpose"])
+	if l.bits, err = DecodeBits(text(subject, "encodedList")); err != nil {
+		return err.Error()
+	}
+	return ""
+}

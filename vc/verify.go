@@ -1,0 +1,286 @@
+package vc
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"clrnode/did"
+	"clrnode/vc/clr"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Verify judges a credential by a policy: the envelope and every credential and
+// endorsement in it, each with its own checks (Open Badges 3.0 and CLR 2.0,
+// "Verification").
+//
+// The error is nil only when the verdict is ok. Otherwise it is *[InvalidError],
+// *[UncheckedError], *[NotCredentialError], [ErrNoPolicy], or that of a ctx that is
+// done. The *Verified is there whenever the bytes are provably the issuer's, structure
+// and all proofs being good, also together with an error: a revoked record can still
+// be shown beside its report.
+func Verify(ctx context.Context, raw []byte, p Policy) (*Verified, error) {
+	if p.Trust.isZero() {
+		return nil, ErrNoPolicy
+	}
+	v := &verifier{policy: p, now: p.Now, docs: map[string]*resolved{}, lists: map[string]*list{}}
+	if v.now.IsZero() {
+		v.now = time.Now()
+	}
+	v.now = v.now.UTC()
+	if v.policy.Resolver == nil {
+		v.policy.Resolver = did.NewResolver(nil)
+	}
+	s, report, err := v.read(raw)
+	if err != nil {
+		return nil, err
+	}
+	if report != nil {
+		return nil, reportError(report)
+	}
+	report, proven := v.document(ctx, s)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	var verified *Verified
+	if proven {
+		verified = &Verified{s, report}
+	}
+	return verified, reportError(report)
+}
+
+func reportError(r *Report) error {
+	switch r.Verdict {
+	case OK:
+		return nil
+	case Failed:
+		return &InvalidError{r}
+	}
+	return &UncheckedError{r}
+}
+
+// A verifier is one call of Verify: it asks everybody at most once.
+type verifier struct {
+	policy Policy
+	now    time.Time
+	mu     sync.Mutex // guards the two maps
+	docs   map[string]*resolved
+	lists  map[string]*list
+}
+
+var jwt = regexp.MustCompile(`^\s*[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*(~[A-Za-z0-9_.~-]*)?\s*$`)
+
+// read parses raw, or answers with the report or the error of what it is instead.
+func (v *verifier) read(raw []byte) (Signed, *Report, error) {
+	s, err := ParseSigned(raw)
+	if err == nil {
+		if ok, reason := looksLikeCredential(s.doc); !ok {
+			return Signed{}, nil, &NotCredentialError{reason}
+		}
+		return s, nil, nil
+	}
+	refuse := func(code string, outcome Outcome, sentence string) (Signed, *Report, error) {
+		r := &Report{What: "Verifiable Credential", At: v.now, Envelope: newPart(nil, "")}
+		r.Envelope.add(v.check(code, GroupUnchanged, outcome, sentence, dataModel, ""))
+		r.finish()
+		return Signed{}, r, nil
+	}
+	switch {
+	case bytes.HasPrefix(bytes.TrimSpace(raw), []byte("ey")) && jwt.Match(raw):
+		return refuse("structure.version", Unchecked, "Could not check: this is a JSON Web Token, which this version doesn't read. Ask for the credential as JSON.")
+	case json.Valid(raw) && bytes.Contains(raw, []byte("VerifiableCredential")):
+		return refuse("structure.json", Failed, "The text isn't strict JSON, so that programs may read it differently: "+err.Error()+".")
+	case len(bytes.TrimSpace(raw)) == 0:
+		return Signed{}, nil, &NotCredentialError{"there is nothing in it"}
+	}
+	return Signed{}, nil, &NotCredentialError{err.Error()}
+}
+
+func (v *verifier) check(code, group string, o Outcome, sentence, section, about string) Check {
+	return Check{Code: code, Group: group, Outcome: o, Sentence: sentence, Section: section, About: about, At: v.now}
+}
+
+// document judges the whole of s, and says whether it is provably the issuer's.
+func (v *verifier) document(ctx context.Context, s Signed) (*Report, bool) {
+	r := &Report{What: whatIs(s.doc), At: v.now, Envelope: newPart(s.doc, "")}
+	digest := s.Digest()
+	r.Digest = hex.EncodeToString(digest[:])
+	var embedded []clr.Embedded
+	if kindOf(s.doc) != kindOther {
+		embedded = clr.AllEmbedded(s.doc)
+	}
+	parts := make([]Part, len(embedded))
+	for i, e := range embedded {
+		parts[i] = newPart(e.Doc, e.Pointer)
+	}
+	if !v.structure(s.doc, &r.Envelope, parts) {
+		// What isn't written by the rules is not looked at further.
+		for _, p := range parts {
+			if len(p.Checks) > 0 {
+				r.Embedded = append(r.Embedded, p)
+			}
+		}
+		r.finish()
+		return r, false
+	}
+
+	proven := make([]bool, len(embedded)+1)
+	group, gctx := errgroup.WithContext(ctx)
+	group.SetLimit(max(2, runtime.GOMAXPROCS(0)))
+	group.Go(func() error { // the longest first
+		proven[len(embedded)] = v.envelope(gctx, s, &r.Envelope)
+		return nil
+	})
+	for i, e := range embedded {
+		group.Go(func() error {
+			proven[i] = v.embedded(gctx, e, &parts[i], r.Envelope.IssuerID)
+			return nil
+		})
+	}
+	group.Wait()
+	for _, p := range parts {
+		// Beside a broken envelope nothing is shown as good, only where else it broke.
+		if !broken(r.Envelope) || p.Outcome == Failed {
+			r.Embedded = append(r.Embedded, p)
+		}
+	}
+	r.finish()
+	return r, !slices.Contains(proven, false)
+}
+
+// broken says whether the proof of a part failed, or its key isn't the issuer's.
+func broken(p Part) bool {
+	return slices.ContainsFunc(p.Checks, func(c Check) bool {
+		return c.Outcome == Failed && (c.Group == GroupUnchanged || strings.HasPrefix(c.Code, "key."))
+	})
+}
+
+func newPart(doc map[string]any, pointer string) Part {
+	types := stringsOf(doc["type"])
+	if types == nil {
+		types = []string{}
+	}
+	return Part{ID: text(doc, "id"), Types: types, Name: text(doc, "name"), IssuerID: issuerID(doc),
+		IssuerName: issuerName(doc), Pointer: pointer, Outcome: OK, Checks: []Check{}}
+}
+
+// structure checks the rules, and gives each problem to the part where it lies.
+func (v *verifier) structure(doc map[string]any, envelope *Part, parts []Part) bool {
+	if len(parts) > maxEmbedded {
+		envelope.add(v.check("structure.size", GroupUnchanged, Failed, "There are more credentials inside than this program judges (5000).", dataModel, ""))
+		return false
+	}
+	problems := rules(doc)
+	if len(problems) == 0 {
+		// Credentials of other kinds that are embedded in a record have the general rules.
+		for _, p := range parts {
+			o, _ := lookUp(doc, p.Pointer).(map[string]any)
+			for _, q := range rules(o) {
+				q.Pointer = p.Pointer + q.Pointer
+				problems = append(problems, q)
+			}
+		}
+	}
+	for _, q := range problems {
+		part := envelope
+		for i := range parts {
+			if (q.Pointer == parts[i].Pointer || strings.HasPrefix(q.Pointer, parts[i].Pointer+"/")) && len(parts[i].Pointer) > len(part.Pointer) {
+				part = &parts[i]
+			}
+		}
+		outcome, code := Failed, "structure."+q.Code
+		if q.Code == "context.version" {
+			outcome, code = Unchecked, "structure.version"
+		}
+		part.add(v.check(code, GroupUnchanged, outcome, q.Sentence, q.Section, q.Pointer))
+	}
+	return len(problems) == 0
+}
+
+// envelope judges the outermost credential, which may elect more checks.
+func (v *verifier) envelope(ctx context.Context, s Signed, part *Part) bool {
+	proven := v.credential(ctx, s.doc, part)
+	if !proven {
+		return false
+	}
+	part.add(v.trust(part, false)...)
+	part.add(v.status(ctx, s.doc, part)...)
+	part.add(v.elected(ctx, s, part)...)
+	return true
+}
+
+func (v *verifier) embedded(ctx context.Context, e clr.Embedded, part *Part, envelopeIssuer string) bool {
+	proven := v.credential(ctx, e.Doc, part)
+	if !proven {
+		return false
+	}
+	if part.IssuerID != envelopeIssuer {
+		part.add(v.trust(part, e.Kind == "endorsement")...)
+	}
+	part.add(v.status(ctx, e.Doc, part)...)
+	return true
+}
+
+// credential judges the proofs and the dates of one credential, whose structure is
+// good. After a broken proof nothing else is said of it.
+func (v *verifier) credential(ctx context.Context, doc map[string]any, part *Part) bool {
+	checks, proven := v.proofs(ctx, doc)
+	for _, c := range checks {
+		if c.Outcome == Failed {
+			part.add(checks...)
+			return false
+		}
+	}
+	part.add(v.check("structure.ok", GroupUnchanged, OK, "Written as "+standardOf(doc)+" wants it.", dataModel, ""))
+	part.add(checks...)
+	part.add(v.dates(doc)...)
+	return proven
+}
+
+func (v *verifier) dates(doc map[string]any) []Check {
+	from, until := timeAt(doc, "validFrom"), timeAt(doc, "validUntil")
+	const section = "VC Data Model 2.0, 4.9"
+	switch {
+	case !from.IsZero() && v.now.Before(from):
+		return []Check{v.check("dates.early", GroupNow, Failed, "Not valid yet: it begins on "+day(from)+".", section, text(doc, "validFrom"))}
+	case !until.IsZero() && v.now.After(until):
+		return []Check{v.check("dates.expired", GroupNow, Failed, "Expired on "+day(until)+".", section, text(doc, "validUntil"))}
+	case from.IsZero() && until.IsZero():
+		return nil
+	}
+	sentence := "In force"
+	if !from.IsZero() {
+		sentence += " since " + day(from)
+	}
+	if !until.IsZero() {
+		sentence += ", until " + day(until)
+	} else {
+		sentence += ", without an end"
+	}
+	return []Check{v.check("dates.ok", GroupNow, OK, sentence+".", section, text(doc, "validFrom"))}
+}
+
+func (v *verifier) trust(part *Part, endorsement bool) []Check {
+	const section = "Open Badges 3.0, Verification"
+	switch t := v.policy.Trust; {
+	case t.dids[part.IssuerID]:
+		return []Check{v.check("trust.ok", GroupIssuer, OK, "The issuer "+part.IssuerID+" is on your list “"+t.name+"”.", section, part.IssuerID)}
+	case t.any:
+		return []Check{v.check("trust.unlisted", GroupIssuer, Warning, "The issuer "+part.by()+", is not in your list; judge for yourself whether you know it.", section, part.IssuerID)}
+	case endorsement:
+		return []Check{v.check("trust.unlisted", GroupIssuer, Warning, "The endorser "+part.by()+", is not on your list “"+t.name+"”.", section, part.IssuerID)}
+	default:
+		return []Check{v.check("trust.unlisted", GroupIssuer, Failed, "The issuer "+part.by()+", is not on your list “"+t.name+"”.", section, part.IssuerID)}
+	}
+}
+
+// day writes a date as the pages do.
+func day(t time.Time) string { return t.UTC().Format("2 January 2006") }

@@ -1,0 +1,132 @@
+package api
+
+import (
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+	"github.com/gorilla/mux"
+	"golang.org/x/time/rate"
+
+	"clrnode/node"
+)
+
+// Options are what Handler needs beside the node. The zero value logs to
+// slog.Default and takes the time from time.Now.
+type Options struct {
+	Log *slog.Logger
+	Now func() time.Time
+}
+
+type server struct {
+	node     *node.Node
+	log      *slog.Logger
+	now      func() time.Time
+	host     string // of the public URL: how pages name this node
+	secure   bool   // the public URL is https
+	sessions *scs.SessionManager
+	router   *mux.Router
+	csrf     *http.CrossOriginProtection
+
+	logins, opens, checks *limiter // per client address
+}
+
+// Handler serves n. Who may call a route stands on its line: anyone, or somebody
+// whose browser session or token has the role.
+func Handler(n *node.Node, o Options) http.Handler {
+	s := newServer(n, o)
+	r := s.router
+	get := func(path string, h http.Handler) { r.Handle(path, h).Methods("GET", "HEAD") }
+	post := func(path string, h http.Handler) { r.Handle(path, h).Methods("POST") }
+
+	// For programs. Anyone.
+	get("/healthz", s.anyProgram(s.health))
+	get("/readyz", s.anyProgram(s.ready))
+	get("/p/{publisher}/did.json", s.anyProgram(s.didDocument))
+	get("/credentials/{id}", s.anyProgram(s.hosted)) // a page to browsers
+	get("/credentials/{id}/{n:[0-9]+}", s.anyProgram(s.hostedVersion))
+	get("/credentials/{id}/{n:[0-9]+}/anchor", s.anyProgram(s.hostedReceipt))
+	get("/anchors/{digest}", s.anyProgram(s.receipt)) // whoever knows the digest has the record
+	get("/status/{list}", s.anyProgram(s.statusList))
+	post("/v1/verify", s.limited(s.checks, s.anyProgram(s.verifyJSON)))
+
+	// For programs with a publisher's token.
+	post("/v1/publishers/{publisher}/imports", s.token(node.ScopeImport, s.importFile))
+	post("/v1/publishers/{publisher}/issue", s.token(node.ScopeIssue, s.issueRecords))
+	get("/v1/imports/{id}", s.token(node.ScopeImport, s.importState))
+	get("/v1/jobs/{id}", s.token(node.ScopeIssue, s.jobState))
+
+	// Pages. Anyone.
+	get("/", s.anyone(s.landing))
+	get("/assets/{file}", s.anyProgram(s.asset))
+	get("/verify", s.anyone(s.verifyForm))
+	post("/verify", s.limited(s.checks, s.anyone(s.verify)))
+	get("/in", s.anyone(s.in))
+	get("/in/{ticket}", s.anyone(s.peekLogin)) // uses nothing up: mail scanners open links
+	post("/in/{ticket}", s.limited(s.logins, s.anyone(s.takeLogin)))
+	post("/out", s.anyone(s.out))
+	get("/s/{secret}", s.limited(s.opens, s.anyone(s.share))) // bytes to programs
+	post("/s/{secret}", s.limited(s.opens, s.anyone(s.openShare)))
+
+	// Pages of a publisher: its registrar and IT.
+	get("/p/{publisher}", s.publisher(s.overview))
+	get("/p/{publisher}/learners", s.publisher(s.learners))
+	get("/p/{publisher}/learners/{learner}", s.publisher(s.learner))
+	get("/p/{publisher}/learners/{learner}/revoke", s.publisher(s.revokeForm))
+	post("/p/{publisher}/learners/{learner}/revoke", s.publisher(s.revoke))
+	get("/p/{publisher}/conflicts", s.publisher(s.conflicts))
+	post("/p/{publisher}/conflicts/{conflict}", s.publisher(s.settle))
+	get("/p/{publisher}/import", s.publisher(s.importForm))
+	post("/p/{publisher}/import", s.publisher(s.stageImport))
+	get("/p/{publisher}/imports/{import}", s.publisher(s.importPage))
+	get("/p/{publisher}/imports/{import}/bad.csv", s.publisher(s.badRows))
+	get("/p/{publisher}/imports/{import}/events", s.publisher(s.importEvents))
+	post("/p/{publisher}/imports/{import}/apply", s.publisher(s.applyImport))
+	post("/p/{publisher}/imports/{import}/discard", s.publisher(s.discardImport))
+	get("/p/{publisher}/issue", s.publisher(s.issueForm))
+	post("/p/{publisher}/issue", s.publisher(s.issue))
+	get("/p/{publisher}/issue/{job}", s.publisher(s.jobPage))
+	get("/p/{publisher}/issue/{job}/events", s.publisher(s.jobEvents))
+
+	// A page of a publisher that its auditors read too.
+	get("/p/{publisher}/anchors", s.auditor(s.anchors))
+
+	// Pages of a learner.
+	get("/me", s.me(s.record))
+	get("/me/record.json", s.me(s.download))
+	get("/me/receipt.json", s.me(s.downloadReceipt))
+	get("/me/shares", s.me(s.shares))
+	post("/me/shares", s.me(s.createShare))
+	post("/me/shares/{share}/end", s.me(s.endShare))
+
+	return r
+}
+
+func newServer(n *node.Node, o Options) *server {
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	s := &server{
+		node: n, log: o.Log, now: o.Now, router: mux.NewRouter(), csrf: http.NewCrossOriginProtection(),
+		logins: newLimiter(rate.Every(2*time.Second), 15, o.Now),
+		opens:  newLimiter(2, 60, o.Now),
+		checks: newLimiter(1, 40, o.Now),
+	}
+	if u, err := url.Parse(n.PublicURL()); err == nil {
+		s.host, s.secure = u.Host, u.Scheme == "https"
+		// Behind a TLS front the Host header may be another one.
+		if err := s.csrf.AddTrustedOrigin(u.Scheme + "://" + u.Host); err != nil {
+			s.log.Warn("the public URL is no origin", "error", err)
+		}
+	}
+	s.sessions = newSessions(n.Sessions(), s.secure, s.sessionError)
+	s.router.Use(s.logged, s.guarded)
+	s.router.NotFoundHandler = s.logged(s.guarded(s.anyone(s.notFound)))
+	s.router.MethodNotAllowedHandler = s.logged(s.guarded(s.anyone(s.notAllowed)))
+	return s
+}

@@ -1,0 +1,203 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+
+	"clrnode/api/web"
+	"clrnode/node"
+	"clrnode/registry"
+)
+
+// pageLength is how many rows a list shows at once.
+const pageLength = 50
+
+// byPublisher is how the audit trail names who logged in as the publisher.
+const byPublisher = node.RolePublisher
+
+// page is a page of a publisher.
+func (s *server) page(w http.ResponseWriter, r *http.Request, status int, template, room string, p registry.Publisher, page web.Page) error {
+	page.Room, page.Demo = room, p.Demo
+	if page.Title == "" {
+		page.Title = p.Name
+	}
+	return s.render(w, r, status, template, "publisher", page)
+}
+
+func (s *server) overview(w http.ResponseWriter, r *http.Request, p registry.Publisher) error {
+	o, err := s.node.Overview(r.Context(), p.ID)
+	if err != nil {
+		return err
+	}
+	return s.page(w, r, http.StatusOK, "overview", "overview", p, web.Page{Body: struct {
+		node.Overview
+		Attention bool
+	}{o, needsAttention(o)}})
+}
+
+func needsAttention(o node.Overview) bool {
+	return o.Conflicts > 0 || o.Changed > 0 || o.Anchor.Trouble != "" ||
+		slices.ContainsFunc(o.Imports, func(i registry.Import) bool { return i.State == registry.ImportStaged })
+}
+
+func (s *server) learners(w http.ResponseWriter, r *http.Request, p registry.Publisher) error {
+	q := r.URL.Query()
+	rows, err := s.node.Learners(r.Context(), p.ID, q.Get("q"), q.Get("after"), pageLength)
+	if err != nil {
+		return err
+	}
+	o, err := s.node.Overview(r.Context(), p.ID)
+	if err != nil {
+		return err
+	}
+	next := ""
+	if q.Get("q") == "" && len(rows) == pageLength {
+		next = "/p/" + p.ID + "/learners?after=" + rows[len(rows)-1].ID
+	}
+	return s.page(w, r, http.StatusOK, "learners", "learners", p, web.Page{Title: "Learners", Body: struct {
+		Query, Next string
+		Rows        []node.LearnerRow
+		Total       int64
+	}{q.Get("q"), next, rows, o.Learners}})
+}
+
+// ownLearner is the record of the learner that the path names, if it is one of
+// this publisher's.
+func (s *server) ownLearner(r *http.Request, p registry.Publisher) (node.RecordView, error) {
+	v, err := s.node.Record(r.Context(), part(r, "learner"))
+	if err == nil && v.Learner.Publisher != p.ID {
+		err = registry.ErrNotFound
+	}
+	return v, err
+}
+
+// resultOf is how a record's verification is shown, nil if nothing was issued.
+func (s *server) resultOf(v node.RecordView) *web.Result {
+	if v.Report == nil {
+		return nil
+	}
+	result := web.NewResult(v.Verified, v.Report, s.host)
+	result.AgainHere = true
+	return &result
+}
+
+func (s *server) learner(w http.ResponseWriter, r *http.Request, p registry.Publisher) error {
+	v, err := s.ownLearner(r, p)
+	if err != nil {
+		return err
+	}
+	return s.page(w, r, http.StatusOK, "learner", "learners", p, web.Page{Title: "Learner", Body: struct {
+		View   node.RecordView
+		Result *web.Result
+	}{v, s.resultOf(v)}})
+}
+
+func (s *server) revokeForm(w http.ResponseWriter, r *http.Request, p registry.Publisher) error {
+	return s.showRevoke(w, r, p, http.StatusOK, "")
+}
+
+func (s *server) showRevoke(w http.ResponseWriter, r *http.Request, p registry.Publisher, status int, reason string, errs ...web.FieldError) error {
+	v, err := s.ownLearner(r, p)
+	if err != nil {
+		return err
+	}
+	if v.Credential.Version == 0 || v.Credential.Revoked != nil {
+		return seeOther(w, r, "/p/"+p.ID+"/learners/"+v.Learner.ID)
+	}
+	return s.page(w, r, status, "revoke", "learners", p, web.Page{Title: "Revoke a record", Errors: errs, Body: struct {
+		View   node.RecordView
+		Reason string
+	}{v, reason}})
+}
+
+func (s *server) revoke(w http.ResponseWriter, r *http.Request, p registry.Publisher) error {
+	if err := readForm(w, r); err != nil {
+		return err
+	}
+	v, err := s.ownLearner(r, p)
+	if err != nil {
+		return err
+	}
+	reason := r.PostForm.Get("reason")
+	if v.Credential.Version == 0 {
+		return registry.ErrNotFound
+	}
+	if reason == "" {
+		return s.showRevoke(w, r, p, http.StatusUnprocessableEntity, reason, web.FieldError{Field: "reason", Sentence: "Say why: whoever checks the record reads it."})
+	}
+	if v.Credential.Revoked == nil { // a second press of the button does nothing
+		_, err = s.node.Revoke(r.Context(), v.Credential.ID, reason, byPublisher)
+	}
+	if errors.Is(err, node.ErrRefused) {
+		return s.showRevoke(w, r, p, http.StatusUnprocessableEntity, reason, web.FieldError{Field: "reason", Sentence: sentence(err)})
+	}
+	if err != nil {
+		return err
+	}
+	s.say(r, "revoked")
+	return seeOther(w, r, "/p/"+p.ID+"/learners/"+v.Learner.ID)
+}
+
+func (s *server) conflicts(w http.ResponseWriter, r *http.Request, p registry.Publisher) error {
+	all, err := s.node.Conflicts(r.Context(), p.ID, r.URL.Query().Get("after"), pageLength)
+	if err != nil {
+		return err
+	}
+	next := ""
+	if len(all) == pageLength {
+		next = "/p/" + p.ID + "/conflicts?after=" + all[len(all)-1].ID
+	}
+	names := map[string]string{}
+	for _, c := range all {
+		for _, id := range []string{c.Learner, c.Other} {
+			if _, known := names[id]; id == "" || known {
+				continue
+			}
+			found, err := s.node.Learners(r.Context(), p.ID, id, "", 1)
+			if err != nil {
+				return err
+			}
+			for _, l := range found {
+				names[l.ID] = l.Name()
+			}
+		}
+	}
+	return s.page(w, r, http.StatusOK, "conflicts", "conflicts", p, web.Page{Title: "Conflicts", Body: struct {
+		Conflicts []registry.Conflict
+		Names     map[string]string
+		Next      string
+	}{all, names, next}})
+}
+
+func (s *server) settle(w http.ResponseWriter, r *http.Request, p registry.Publisher) error {
+	if err := readForm(w, r); err != nil {
+		return err
+	}
+	if err := s.node.Settle(r.Context(), p.ID, part(r, "conflict"), r.PostForm.Get("option"), byPublisher); err != nil {
+		return err
+	}
+	s.say(r, "settled")
+	return seeOther(w, r, "/p/"+p.ID+"/conflicts")
+}
+
+func (s *server) anchors(w http.ResponseWriter, r *http.Request, p registry.Publisher) error {
+	o, err := s.node.Overview(r.Context(), p.ID)
+	if err != nil {
+		return err
+	}
+	page := web.Page{Title: "Anchoring", Demo: p.Demo, Body: o}
+	if s.who(r).Publisher == p.ID {
+		return s.page(w, r, http.StatusOK, "anchors", "anchors", p, page)
+	}
+	return s.render(w, r, http.StatusOK, "anchors", "auditor", page)
+}
+
+// readForm reads a small form.
+func readForm(w http.ResponseWriter, r *http.Request) error {
+	r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
+	if err := r.ParseForm(); err != nil {
+		return badForm(err)
+	}
+	return nil
+}

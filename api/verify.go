@@ -1,0 +1,289 @@
+package api
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"path"
+	"strings"
+	"unicode/utf8"
+
+	"clrnode/anchor"
+	"clrnode/api/web"
+	"clrnode/node"
+	"clrnode/registry"
+	"clrnode/vc"
+)
+
+const (
+	maxCredential = 8 << 20  // one file
+	maxFiles      = 20       // in one form
+	maxForm       = 64 << 20 // all of them
+	maxReceipt    = 1 << 20
+)
+
+// verifyForm holds what the form to verify shows again.
+type verifyForm struct {
+	Text, URL string
+	Open      bool
+}
+
+func (s *server) landing(w http.ResponseWriter, r *http.Request) error {
+	pubs, err := s.node.Publishers(r.Context())
+	if err != nil {
+		return err
+	}
+	return s.render(w, r, http.StatusOK, "landing", "home", web.Page{Title: "Records that anyone can check", Body: struct {
+		Publishers []registry.Publisher
+		Form       verifyForm
+	}{pubs, verifyForm{}}})
+}
+
+func (s *server) verifyForm(w http.ResponseWriter, r *http.Request) error {
+	return s.showVerifyForm(w, r, http.StatusOK, verifyForm{})
+}
+
+func (s *server) showVerifyForm(w http.ResponseWriter, r *http.Request, status int, f verifyForm, errs ...web.FieldError) error {
+	return s.render(w, r, status, "verify", "verify", web.Page{Title: "Check a record", Errors: errs, Body: struct{ Form verifyForm }{f}})
+}
+
+// sent is one thing to verify.
+type sent struct {
+	name    string
+	raw     []byte
+	receipt []byte
+	size    int64  // as it was sent; raw is empty where that is too much
+	url     string // instead of raw
+}
+
+// verify checks what a form sent: files, text, an address. Nothing of it is kept.
+func (s *server) verify(w http.ResponseWriter, r *http.Request) error {
+	all, form, err := readVerifyForm(w, r)
+	if err != nil {
+		return err
+	}
+	if len(all) == 0 {
+		return s.showVerifyForm(w, r, http.StatusUnprocessableEntity, form,
+			web.FieldError{Field: "file", Sentence: "Choose a file, or paste the record, or give its address."})
+	}
+	var results []web.Result
+	for _, one := range all {
+		result, err := s.check(r, one)
+		if err != nil {
+			return err
+		}
+		results = append(results, result)
+	}
+	return s.render(w, r, http.StatusOK, "verified", "verify", web.Page{Title: "Result of the check", Body: struct{ Results []web.Result }{results}})
+}
+
+// check verifies one thing. That it is no credential is a result too.
+func (s *server) check(r *http.Request, one sent) (web.Result, error) {
+	junk := func(sentence string) (web.Result, error) { return web.Result{Name: one.name, Junk: sentence}, nil }
+	if reason := notACredential(one); reason != "" {
+		return junk(reason)
+	}
+	var v *vc.Verified
+	var rep *vc.Report
+	var err error
+	if one.url != "" {
+		v, rep, err = s.node.VerifyURL(r.Context(), one.url)
+	} else {
+		v, rep, err = s.node.Verify(r.Context(), one.raw, one.receipt)
+	}
+	var no *vc.NotCredentialError
+	switch {
+	case errors.As(err, &no):
+		return junk("This is no credential: " + strings.TrimSuffix(no.Reason, ".") + ". Ask for the file or the link that the publisher gave out.")
+	case errors.Is(err, node.ErrRefused):
+		return junk(sentence(err))
+	case err != nil:
+		return web.Result{}, err
+	}
+	result := web.NewResult(v, rep, s.host)
+	result.Name, result.AgainURL = one.name, one.url
+	if utf8.Valid(one.raw) {
+		result.AgainText = string(one.raw)
+	}
+	return result, nil
+}
+
+// notACredential says what people brought instead of a credential, in a sentence;
+// "" if it may be one.
+func notACredential(one sent) string {
+	if one.url != "" {
+		return ""
+	}
+	start := bytes.TrimSpace(bytes.TrimPrefix(one.raw, []byte("\xef\xbb\xbf")))
+	kind := http.DetectContentType(one.raw)
+	switch {
+	case one.size > maxCredential:
+		return fmt.Sprintf("This file has %d MB; a record has less than %d. It is probably another file.", one.size>>20, maxCredential>>20)
+	case len(start) == 0:
+		return "This file is empty. Ask the sender to send it again."
+	case strings.HasPrefix(kind, "image/"):
+		return "No credential in this picture. Ask for the file or the link."
+	case kind == "application/pdf":
+		return "No credential in this PDF. Ask for the .json file or the link."
+	case kind == "application/zip" || kind == "application/x-gzip":
+		return "This is a packed file. Unpack it and drop the .json file that is in it."
+	case strings.HasPrefix(kind, "text/html") || bytes.HasPrefix(bytes.ToLower(start[:min(15, len(start))]), []byte("<!doctype html")):
+		return "This is a saved web page, not the record. Ask for the .json file, or give the page's address instead."
+	case bytes.HasPrefix(start, []byte("<")):
+		return "This is XML, not a credential. Ask for the .json file or the link."
+	case !utf8.Valid(one.raw):
+		return "This file is no text, so it is no credential. Ask for the .json file or the link."
+	}
+	if r, err := anchor.ParseReceipt(one.raw); err == nil {
+		return "This is a receipt (of the record with the digest " + fmt.Sprint(r.Digest) + "). Drop the record together with it."
+	}
+	return ""
+}
+
+// readVerifyForm reads the form without keeping anything on a disk.
+func readVerifyForm(w http.ResponseWriter, r *http.Request) (all []sent, form verifyForm, err error) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if !strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data") {
+		if err := r.ParseForm(); err != nil {
+			return nil, form, badForm(err)
+		}
+		form.Text, form.URL = r.PostForm.Get("text"), strings.TrimSpace(r.PostForm.Get("url"))
+	} else {
+		parts, err := r.MultipartReader()
+		if err != nil {
+			return nil, form, badForm(err)
+		}
+		for {
+			p, err := parts.NextPart()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				return nil, form, badForm(err)
+			}
+			one, err := readPart(p)
+			if err != nil {
+				return nil, form, badForm(err)
+			}
+			switch p.FormName() {
+			case "text":
+				form.Text = string(one.raw)
+			case "url":
+				form.URL = strings.TrimSpace(string(one.raw))
+			case "file", "receipt":
+				if one.name == "" && one.size == 0 {
+					continue // no file was chosen
+				}
+				if all = append(all, one); len(all) > maxFiles {
+					return nil, form, problem{http.StatusRequestEntityTooLarge, "Too many files", fmt.Sprintf("%d files at a time are checked here; clrnode verify FILE... takes any number.", maxFiles)}
+				}
+			}
+		}
+	}
+	all = pair(all)
+	if text := strings.TrimSpace(form.Text); text != "" {
+		all = append(all, sent{raw: []byte(text), size: int64(len(text))})
+	}
+	if form.URL != "" {
+		all = append(all, sent{name: form.URL, url: form.URL})
+	}
+	form.Open = true
+	return all, form, nil
+}
+
+// badForm keeps what says itself (a body over its limit) and calls the rest a
+// form that can't be read.
+func badForm(err error) error {
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		return err
+	}
+	return problem{http.StatusBadRequest, "The form could not be read", "Load the page again and send it once more."}
+}
+
+func readPart(p *multipart.Part) (sent, error) {
+	one := sent{name: path.Base(strings.ReplaceAll(p.FileName(), `\`, "/"))}
+	if p.FileName() == "" {
+		one.name = ""
+	}
+	raw, err := io.ReadAll(io.LimitReader(p, maxCredential+1))
+	if err != nil {
+		return one, err
+	}
+	rest, err := io.Copy(io.Discard, p)
+	one.size = int64(len(raw)) + rest
+	if one.size <= maxCredential {
+		one.raw = raw
+	}
+	return one, err
+}
+
+// pair takes the receipts out of the files and puts each beside its record: by
+// the record's digest, or else by name (ada.json and ada.receipt.json).
+func pair(files []sent) []sent {
+	type receipt struct {
+		sent
+		digest string
+		used   bool
+	}
+	var receipts []*receipt
+	var rest []sent
+	for _, f := range files {
+		if r, err := anchor.ParseReceipt(f.raw); err == nil && len(f.raw) <= maxReceipt {
+			receipts = append(receipts, &receipt{f, hex.EncodeToString(r.Digest[:]), false})
+			continue
+		}
+		rest = append(rest, f)
+	}
+	for i, f := range rest {
+		digest := ""
+		if s, err := vc.ParseSigned(f.raw); err == nil {
+			d := s.Digest()
+			digest = hex.EncodeToString(d[:])
+		}
+		for _, r := range receipts {
+			if r.digest == digest || digest != "" && r.name == strings.TrimSuffix(f.name, path.Ext(f.name))+".receipt.json" || len(rest) == 1 && len(receipts) == 1 {
+				rest[i].receipt, r.used = r.raw, true
+			}
+			if r.digest == digest {
+				break
+			}
+		}
+	}
+	for _, r := range receipts {
+		if !r.used {
+			rest = append(rest, r.sent)
+		}
+	}
+	return rest
+}
+
+// verifyJSON checks a credential for a program. The body is the credential, or
+// {"credential": ..., "receipt": ...}. Whatever the verdict, the answer is 200
+// and the report; 422 where it is no credential at all.
+func (s *server) verifyJSON(w http.ResponseWriter, r *http.Request) error {
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCredential))
+	if err != nil {
+		return badForm(err)
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	var receipt []byte
+	var both map[string]json.RawMessage
+	if json.Unmarshal(raw, &both) == nil && both["credential"] != nil && both["@context"] == nil {
+		raw, receipt = both["credential"], both["receipt"]
+		var jwt string
+		if json.Unmarshal(raw, &jwt) == nil {
+			raw = []byte(jwt)
+		}
+	}
+	_, rep, err := s.node.Verify(r.Context(), raw, receipt)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, rep)
+}

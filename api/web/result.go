@@ -1,0 +1,108 @@
+package web
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"clrnode/vc"
+)
+
+// A Result is a verification as it is shown: what it is and one sentence, the
+// record, the checks by groups, and what is embedded, bad first.
+type Result struct {
+	Kind     string // ok, failed, unsure: the class and the icon of the verdict
+	Report   *vc.Report
+	Sentence string // the report's, without the word that stands above it
+	Groups   []Group
+	Embedded []Part
+	Counts   Counts  // over what is embedded
+	Record   *Record // nil where nothing may be shown as checked
+	Text     string  // for people, to copy
+	JSON     string  // the whole report, for programs
+	Node     string  // which node checked
+
+	// How to check again: AgainText or AgainURL is posted to /verify;
+	// AgainHere loads the page again.
+	AgainHere           bool
+	AgainText, AgainURL string
+
+	Name string // of the file, "" if it wasn't one
+	Junk string // instead of everything else: why this is no credential
+}
+
+// A Group is the checks of one question.
+type Group struct {
+	Name   string // unchanged, issuer, now, chain, holder
+	Checks []vc.Check
+	Worst  vc.Outcome
+}
+
+// A Part is one embedded credential with its own verdict.
+type Part struct {
+	vc.Part
+	Groups []Group
+}
+
+// Counts are how many embedded credentials have each verdict.
+type Counts struct{ Total, OK, Failed, Unsure, Warning int }
+
+// groupOrder is how the groups of checks are shown.
+var groupOrder = []string{"unchanged", "issuer", "now", "chain", "holder"}
+
+// rank orders outcomes, the worst first.
+func rank(o vc.Outcome) int {
+	return slices.Index([]vc.Outcome{vc.Failed, vc.Unchecked, vc.Warning, vc.OK}, o)
+}
+
+func groupsOf(checks []vc.Check) []Group {
+	var groups []Group
+	for _, name := range groupOrder {
+		g := Group{Name: name, Worst: vc.OK}
+		for _, c := range checks {
+			if c.Group != name {
+				continue
+			}
+			g.Checks = append(g.Checks, c)
+			if rank(c.Outcome) < rank(g.Worst) {
+				g.Worst = c.Outcome
+			}
+		}
+		slices.SortStableFunc(g.Checks, func(a, b vc.Check) int { return rank(a.Outcome) - rank(b.Outcome) })
+		if len(g.Checks) > 0 || name == "holder" {
+			groups = append(groups, g)
+		}
+	}
+	return groups
+}
+
+// NewResult is the view of a report. The record is shown only if v is there:
+// after a broken proof nothing may stand there as if it were checked.
+func NewResult(v *vc.Verified, rep *vc.Report, node string) Result {
+	raw, err := json.MarshalIndent(rep, "", "  ")
+	if err != nil {
+		raw = []byte(`{}`)
+	}
+	sentence := strings.TrimPrefix(strings.TrimPrefix(rep.Sentence, "Valid. "), "Not valid. ")
+	r := Result{Sentence: sentence, Kind: outcomeClass(rep.Verdict), Report: rep, Groups: groupsOf(rep.Envelope.Checks), Text: rep.Text(), JSON: string(raw), Node: node}
+	for _, p := range rep.Embedded {
+		r.Embedded = append(r.Embedded, Part{p, groupsOf(p.Checks)})
+		r.Counts.Total++
+		switch p.Outcome {
+		case vc.OK:
+			r.Counts.OK++
+		case vc.Failed:
+			r.Counts.Failed++
+		case vc.Warning:
+			r.Counts.Warning++
+		default:
+			r.Counts.Unsure++
+		}
+	}
+	slices.SortStableFunc(r.Embedded, func(a, b Part) int { return rank(a.Outcome) - rank(b.Outcome) })
+	if v != nil {
+		rec := NewRecord(v)
+		r.Record = &rec
+	}
+	return r
+}

@@ -2,27 +2,24 @@ package rdf
 
 import (
 	"crypto/sha256"
-	"encoding/json"
 	"fmt"
 	"hash"
 	"reflect"
-	"slices"
 	"strings"
-
-	"clrnode/internal/jcs"
 
 	"github.com/piprate/json-gold/ld"
 )
 
 // Canonize returns the canonical N-Quads (RDFC-1.0 with SHA-256) of a JSON-LD 1.1
 // object: what a Data Integrity proof with an rdfc suite signs. doc holds the
-// types that [jcs.Parse] gives, and isn't changed.
+// types that jcs.Parse gives, and isn't changed.
 //
 // Only bundled contexts are used; see [Context]. Whatever would be lost on the
 // way is an [*Error], so that every value of doc is in the result: a term or type
 // that no context defines, a relative IRI, null, @index and @direction, an empty
-// document. What remains open is JSON-LD's own freedom: the order of sets, an
-// empty or repeated set member, and two spellings of one IRI give the same quads.
+// document. What remains open is JSON-LD's own freedom: the order of sets, an empty
+// array, a repeated set member, an alias of a term, and digits of a number beyond
+// the sixteenth give the same quads.
 func Canonize(doc any) ([]byte, error) { return canonize(doc, sha256.New) }
 
 func canonize(doc any, newHash func() hash.Hash) ([]byte, error) {
@@ -67,14 +64,13 @@ func toQuads(doc any) ([]quad, int, error) {
 // expand runs json-gold's expansion. onObject, if given, is called for each node
 // object that is kept, with its place in doc.
 func expand(doc map[string]any, onObject func(pointer string, expanded map[string]any)) (result any, err error) {
-	bundled := &loader{}
 	// json-gold trusts the shape of some values and panics when they have another.
 	defer func() {
 		if r := recover(); r != nil {
 			result, err = nil, &Error{Reason: fmt.Sprintf("the document can't be expanded (%v)", r)}
 		}
 	}()
-	options := &ld.JsonLdOptions{ProcessingMode: ld.JsonLd_1_1, DocumentLoader: bundled, SafeMode: true, CompactArrays: true}
+	options := *contextOptions
 	if onObject != nil {
 		options.ExpandedElementHandler = func(pointer string, v any) {
 			if object, ok := v.(map[string]any); ok {
@@ -82,12 +78,9 @@ func expand(doc map[string]any, onObject func(pointer string, expanded map[strin
 			}
 		}
 	}
-	start, err := ld.NewContext(nil, options).Parse(map[string]any{"@vocab": undefined})
+	start, rest, err := startContext(doc)
 	if err == nil {
-		result, err = ld.NewJsonLdApi().Expand(start, "", doc, options, false, nil)
-	}
-	if bundled.missing != "" {
-		return nil, &Error{Reason: fmt.Sprintf("the context %q isn't bundled with this program, and contexts are never fetched", bundled.missing)}
+		result, err = ld.NewJsonLdApi().Expand(start, "", rest, &options, false, nil)
 	}
 	if err != nil {
 		return nil, &Error{Reason: strings.TrimSuffix(err.Error(), ".")}
@@ -123,141 +116,7 @@ func locate(doc map[string]any, err error) error {
 	}
 	pointer := places[reflect.ValueOf(e.object).Pointer()]
 	if e.term != "" {
-		pointer += "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(e.term)
+		pointer += "/" + pointerEscape.Replace(e.term)
 	}
 	return &Error{Pointer: pointer, Reason: e.reason}
-}
-
-// prepared is a document in the form that json-gold reads correctly.
-type prepared struct {
-	doc   map[string]any
-	nulls []string // JSON Pointers of nulls outside contexts
-}
-
-// prepare copies doc and refuses what json-gold would lose without a word:
-// explicit @list and @set (it swallows errors inside), an object that is nothing
-// but a language, and values that stand alone in a @graph.
-func prepare(doc any) (*prepared, error) {
-	var p prepared
-	v, err := p.value(doc, "", 0)
-	if err != nil {
-		return nil, err
-	}
-	object, ok := v.(map[string]any)
-	if !ok {
-		return nil, &Error{Reason: "the document should be a JSON object"}
-	}
-	slices.Sort(p.nulls)
-	p.doc = object
-	return &p, nil
-}
-
-func (p *prepared) value(v any, pointer string, depth int) (any, error) {
-	if depth > jcs.MaxDepth {
-		return nil, &Error{Reason: fmt.Sprintf("nested deeper than %d levels", jcs.MaxDepth)}
-	}
-	switch v := v.(type) {
-	case nil:
-		p.nulls = append(p.nulls, pointer)
-		return nil, nil
-	case string, bool, json.Number, float64:
-		return v, nil
-	case []any:
-		out := make([]any, len(v))
-		for i, x := range v {
-			var err error
-			if out[i], err = p.value(x, fmt.Sprintf("%s/%d", pointer, i), depth+1); err != nil {
-				return nil, err
-			}
-		}
-		return out, nil
-	case map[string]any:
-		out := make(map[string]any, len(v))
-		for k, x := range v {
-			at := pointer + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(k)
-			var err error
-			switch k {
-			case "@context":
-				out[k], err = contextValue(x, at, depth+1)
-			case "@list", "@set":
-				err = &Error{Pointer: at, Reason: "write the array itself instead of " + k}
-			case "@graph":
-				items, ok := x.([]any)
-				if !ok {
-					items = []any{x}
-				}
-				for _, item := range items {
-					if _, ok := item.(map[string]any); !ok {
-						err = &Error{Pointer: at, Reason: "a @graph holds objects; everything else in it is dropped"}
-					}
-				}
-				if err == nil {
-					out[k], err = p.value(x, at, depth+1)
-				}
-			default:
-				out[k], err = p.value(x, at, depth+1)
-			}
-			if err != nil {
-				return nil, err
-			}
-		}
-		if _, ok := v["@language"]; ok && len(v) == 1 {
-			return nil, &Error{Pointer: pointer, Reason: "an object with nothing but @language is dropped"}
-		}
-		return out, nil
-	}
-	// Go's own types, such as []string, are what their JSON is.
-	raw, err := jcs.Marshal(v)
-	if err != nil {
-		return nil, &Error{Pointer: pointer, Reason: err.Error()}
-	}
-	parsed, err := jcs.Parse(raw)
-	if err != nil {
-		return nil, &Error{Pointer: pointer, Reason: err.Error()}
-	}
-	return p.value(parsed, pointer, depth)
-}
-
-// contextValue copies a local context. json-gold wants @version as a float64, and
-// an alias of @list or @set would get around prepare.
-func contextValue(v any, pointer string, depth int) (any, error) {
-	if depth > jcs.MaxDepth {
-		return nil, &Error{Reason: fmt.Sprintf("nested deeper than %d levels", jcs.MaxDepth)}
-	}
-	switch v := v.(type) {
-	case json.Number:
-		return v.Float64()
-	case []any:
-		out := make([]any, len(v))
-		for i, x := range v {
-			var err error
-			if out[i], err = contextValue(x, pointer, depth+1); err != nil {
-				return nil, err
-			}
-		}
-		return out, nil
-	case map[string]any:
-		out := make(map[string]any, len(v))
-		for k, x := range v {
-			if (x == "@list" || x == "@set") && k != "@container" {
-				return nil, &Error{Pointer: pointer, Reason: fmt.Sprintf("a context must not make %q another name of %v", k, x)}
-			}
-			var err error
-			if out[k], err = contextValue(x, pointer, depth+1); err != nil {
-				return nil, err
-			}
-		}
-		return out, nil
-	case []string:
-		return contextValue(anys(v), pointer, depth)
-	}
-	return v, nil
-}
-
-func anys(list []string) []any {
-	out := make([]any, len(list))
-	for i, s := range list {
-		out[i] = s
-	}
-	return out
 }

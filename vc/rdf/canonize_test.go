@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"clrnode/internal/jcs"
 )
@@ -97,4 +99,234 @@ func TestExamplesOfTheStandardsCanonize(t *testing.T) {
 		}
 		_ = out
 	}
+}
+
+func TestNothingIsDropped(t *testing.T) {
+	const v2 = `"@context":["https://www.w3.org/ns/credentials/v2"],"type":"VerifiableCredential"`
+	for _, c := range []struct{ doc, pointer, reason string }{
+		{`{` + v2 + `,"grade":"A"}`, "/grade", `no context defines the term "grade"`},
+		{`{` + v2 + `,"credentialSubject":[{"id":"did:a:b"},{"id":"did:a:c","x/y":"A"}]}`, "/credentialSubject/1/x~1y", `no context defines the term "x/y"`},
+		{`{` + v2 + `,"credentialSubject":{"id":"did:a:b","grade":{"deep":1}}}`, "/credentialSubject/grade", `"grade"`},
+		{`{` + v2 + `,"credentialSubject":{"type":"Person"}}`, "/credentialSubject", `no context defines the type "Person"`},
+		{`{` + v2 + `,"credentialSubject":{"id":"person/1"}}`, "/credentialSubject", `"person/1" isn't an absolute IRI`},
+		{`{` + v2 + `,"id":"x"}`, "", `"x" isn't an absolute IRI`},
+		{`{` + v2 + `,"id":""}`, "", `isn't an absolute IRI`},
+		{`{` + v2 + `,"id":"urn:a b"}`, "", `isn't an absolute IRI`},
+		{`{` + v2 + `,"id":"urn:a> <urn:b> <urn:c> .\n<urn:d"}`, "", `isn't an absolute IRI`},
+		{`{` + v2 + `,"issuer":"me"}`, "", `"me" isn't an absolute IRI`},
+		{`{` + v2 + `,"name":null}`, "/name", "null"},
+		{`{` + v2 + `,"name":["a",null]}`, "/name/1", "null"},
+		{`{` + v2 + `,"name":{"@value":null}}`, "/name/@value", "null"},
+		{`{` + v2 + `,"name":{"@value":"a","@direction":"rtl"}}`, "", "@direction"},
+		{`{` + v2 + `,"name":{"@value":"a","@index":"b"}}`, "", "@index"},
+		{`{` + v2 + `,"name":{"@value":"a","@type":"b"}}`, "", ""},
+		{`{` + v2 + `,"name":{"@value":"a","@language":"x y"}}`, "", "language"},
+		{`{` + v2 + `,"name":{"@language":"en"}}`, "/name", "@language"},
+		{`{` + v2 + `,"credentialSubject":{"@index":"b","id":"did:a:b"}}`, "/credentialSubject", "@index"},
+		{`{` + v2 + `,"credentialSubject":{"@set":[{"undefined":1}]}}`, "/credentialSubject/@set", "@set"},
+		{`{` + v2 + `,"credentialSubject":{"@list":[{"undefined":1}]}}`, "/credentialSubject/@list", "@list"},
+		{`{` + v2 + `,"@foo":"a"}`, "", ""},
+		{`{` + v2 + `,"_:p":"a"}`, "", `"_:p"`},
+		{`{` + v2 + `,"@graph":["x"]}`, "/@graph", "@graph"},
+		{`{"@context":["https://www.w3.org/ns/credentials/v2",{"l":"@set"}],"l":[]}`, "/@context/1/l", "@set"},
+		{`{"@context":["https://www.w3.org/ns/credentials/v2",{"l":{"@id":"@list"}}],"l":[]}`, "/@context/1/l/@id", "@list"},
+		{`{"@context":["https://www.w3.org/ns/credentials/v2","https://a.edu/c"],"type":"VerifiableCredential"}`, "/@context/1", `the context "https://a.edu/c" isn't bundled`},
+		{`{` + v2 + `,"credentialSubject":{"@context":"https://a.edu/c"}}`, "/credentialSubject/@context", `"https://a.edu/c"`},
+		{`{"@context":{"x":{"@id":"urn:x","@context":"https://a.edu/c"}},"x":{}}`, "/@context/x/@context", `"https://a.edu/c"`},
+		{`{"@context":{"@import":"https://a.edu/c"}}`, "/@context/@import", `"https://a.edu/c"`},
+		{`{"@context":"relative","id":"urn:a"}`, "/@context", `"relative"`},
+		{`{"@context":7,"id":"urn:a"}`, "/@context", "a context should be"},
+		{`{"@context":{"x":null},"@id":"urn:a","x":"y"}`, "", ""},
+		{`{"@context":{"x":{"@type":"y"}},"@id":"urn:a","x":"y"}`, "/x", `"x"`},
+		{`{"@context":null,"name":"y"}`, "", ""},
+		{`{"name":"y"}`, "/name", `no context defines the term "name"`},
+		{`{}`, "", "says nothing"},
+		{`{"@id":"urn:a"}`, "", "says nothing"},
+		{`{"@context":"https://www.w3.org/ns/credentials/v2"}`, "", "says nothing"},
+		{`{"@value":"x"}`, "", "says nothing"},
+		{`[]`, "", "object"},
+		{`"x"`, "", "object"},
+		{`{"@reverse":7}`, "", ""},
+		{`{"@reverse":null}`, "", ""},
+		{`{"@type":{"a":1}}`, "", ""},
+		{`{"@type":[7]}`, "", ""},
+		{`{"@id":["urn:a"]}`, "", ""},
+		{`{"@included":"x"}`, "", ""},
+	} {
+		out, err := Canonize(parse(t, []byte(c.doc)))
+		var e *Error
+		if !errors.As(err, &e) {
+			t.Errorf("%s: got %s, %v; want an *Error", c.doc, out, err)
+		} else if e.Pointer != c.pointer || !strings.Contains(e.Reason, c.reason) {
+			t.Errorf("%s: %q, %q; want %q, %q", c.doc, e.Pointer, e.Reason, c.pointer, c.reason)
+		}
+	}
+}
+
+// What JSON-LD allows in credentials beyond plain members.
+func TestJSONLDFeatures(t *testing.T) {
+	const inline = `"@context":{"@version":1.1,"e":"https://e.org/","p":"e:p","l":{"@id":"e:l","@container":"@list"},"m":{"@id":"e:m","@container":"@language"},"j":{"@id":"e:j","@type":"@json"},` +
+		`"n":{"@id":"e:n","@type":"http://www.w3.org/2001/XMLSchema#float"},"g":{"@id":"e:g","@container":"@graph"},"r":{"@reverse":"e:r"},"@language":"DE"}`
+	for doc, want := range map[string]string{
+		`"p":"x"`:                               `"x"@de`,
+		`"p":{"@value":"x"}`:                    `"x"`,
+		`"p":true`:                              `"true"^^<http://www.w3.org/2001/XMLSchema#boolean>`,
+		`"p":-0`:                                `"0"^^<http://www.w3.org/2001/XMLSchema#integer>`,
+		`"p":12345678901234567890`:              `"12345678901234567168"^^<http://www.w3.org/2001/XMLSchema#integer>`,
+		`"p":1e21`:                              `"1.0E21"^^<http://www.w3.org/2001/XMLSchema#double>`,
+		`"p":0.30000000000000004`:               `"3.0E-1"^^<http://www.w3.org/2001/XMLSchema#double>`,
+		`"p":-5.25`:                             `"-5.25E0"^^<http://www.w3.org/2001/XMLSchema#double>`,
+		`"n":3`:                                 `"3"^^<http://www.w3.org/2001/XMLSchema#float>`,
+		`"n":3.50`:                              `"3.5E0"^^<http://www.w3.org/2001/XMLSchema#float>`,
+		`"m":{"EN-us":"x"}`:                     `"x"@en-us`,
+		`"j":{"b":[null,1.0],"a":"\u20ac"}`:     `"{\"a\":\"€\",\"b\":[null,1]}"^^<http://www.w3.org/1999/02/22-rdf-syntax-ns#JSON>`,
+		`"l":[]`:                                `<http://www.w3.org/1999/02/22-rdf-syntax-ns#nil>`,
+		`"l":["x"]`:                             `_:c14n0 <http://www.w3.org/1999/02/22-rdf-syntax-ns#first> "x"@de .`,
+		`"g":{"p":"x"}`:                         `_:c14n0 <https://e.org/p> "x"@de _:c14n1 .`,
+		`"r":{"@id":"urn:b"}`:                   `<urn:b> <https://e.org/r> <urn:a> .`,
+		`"@included":[{"@id":"urn:c","p":"x"}]`: `<urn:c> <https://e.org/p> "x"@de .`,
+		`"@graph":[{"@id":"urn:c","p":"x"}]`:    `<urn:c> <https://e.org/p> "x"@de <urn:a> .`,
+		`"p":[{"@id":"_:x"},{"@id":"_:x","p":"x"}]`: `_:c14n0 <https://e.org/p> "x"@de .`,
+	} {
+		out, err := Canonize(parse(t, []byte(`{`+inline+`,"@id":"urn:a",`+doc+`}`)))
+		if err != nil || !strings.Contains(string(out), want) {
+			t.Errorf("%s:\n%s%v\nwant %s", doc, out, err, want)
+		}
+	}
+}
+
+// Each text, number and member of a record changes what is signed.
+func TestEveryValueIsBound(t *testing.T) {
+	doc := generateCLR(2)
+	before, err := Canonize(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var walk func(v any, put func(any), at string)
+	check := func(v any, changed any, put func(any), at string) {
+		put(changed)
+		after, err := Canonize(doc)
+		if err == nil && bytes.Equal(before, after) {
+			t.Errorf("%s: %v instead of %v gives the same quads", at, changed, v)
+		}
+		put(v)
+	}
+	walk = func(v any, put func(any), at string) {
+		switch v := v.(type) {
+		case string:
+			check(v, v+"x", put, at)
+		case bool:
+			check(v, !v, put, at)
+		case float64:
+			check(v, v+1, put, at)
+		case []any:
+			for i, x := range v {
+				walk(x, func(y any) { v[i] = y }, fmt.Sprintf("%s/%d", at, i))
+			}
+		case map[string]any:
+			for k, x := range v {
+				if k == "@context" {
+					continue
+				}
+				walk(x, func(y any) { v[k] = y }, at+"/"+k)
+			}
+			v["undefinedMember"] = "x"
+			if _, err := Canonize(doc); err == nil {
+				t.Errorf("%s: an undefined member is accepted", at)
+			}
+			delete(v, "undefinedMember")
+		}
+	}
+	walk(doc, func(any) {}, "")
+}
+
+func TestCanonizeTakesGoTypesAndKeepsTheDocument(t *testing.T) {
+	doc := map[string]any{
+		"@context": []string{"https://www.w3.org/ns/credentials/v2"}, "type": []string{"VerifiableCredential"}, "id": "urn:a",
+		"credentialStatus": map[string]any{"type": "BitstringStatusListEntry", "statusSize": 1, "statusListIndex": "7"},
+	}
+	before := fmt.Sprintf("%#v", doc)
+	if _, err := Canonize(doc); err != nil {
+		t.Error(err)
+	}
+	if fmt.Sprintf("%#v", doc) != before {
+		t.Error("the document was changed")
+	}
+}
+
+func TestCanonizeConcurrently(t *testing.T) {
+	want, err := Canonize(generateCLR(2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error)
+	for range 8 {
+		go func() {
+			got, err := Canonize(generateCLR(2))
+			if err == nil && !bytes.Equal(got, want) {
+				err = errors.New("another result")
+			}
+			done <- err
+		}()
+	}
+	for range 8 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Records whose nested objects carry ids take time in proportion to their length,
+// and hostile ones are given up.
+func TestTimeIsBounded(t *testing.T) {
+	var alike []any
+	for range 12 {
+		alike = append(alike, map[string]any{"@id": fmt.Sprintf("_:n%d", len(alike))})
+	}
+	for i := range alike {
+		var links []any
+		for k := range alike {
+			if k != i {
+				links = append(links, map[string]any{"@id": fmt.Sprintf("_:n%d", k)})
+			}
+		}
+		alike[i].(map[string]any)["urn:p"] = links
+	}
+	start := time.Now()
+	_, err := Canonize(map[string]any{"@graph": alike})
+	if err == nil || !strings.Contains(err.Error(), "too much alike") {
+		t.Errorf("a clique of 12: %v", err)
+	}
+	if d := time.Since(start); d > 10*time.Second {
+		t.Errorf("it took %v", d)
+	}
+}
+
+func FuzzCanonize(f *testing.F) {
+	for _, s := range []string{
+		`{"@context":["https://www.w3.org/ns/credentials/v2","https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.3.json"],"type":["VerifiableCredential","AchievementCredential"],"credentialSubject":{"type":"AchievementSubject","achievement":{"id":"urn:a","type":"Achievement","criteria":{"narrative":"x"}}}}`,
+		`{"@context":{"@vocab":"urn:v:","l":{"@container":"@list"}},"@graph":[{"l":[1,{"@value":"x","@language":"en"}],"@reverse":{"p":{"@id":"_:b"}}}]}`,
+		`{"@context":{"x":{"@id":"urn:x","@type":"@json"}},"x":[null],"@included":[{"@type":"urn:t"}]}`,
+		`{"@context":{"@version":1.1,"n":"@nest","x":{"@id":"urn:x","@container":"@index"}},"n":{"x":{"a":"b"}}}`,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		doc, err := jcs.Parse(raw)
+		if err != nil || len(raw) > 4000 {
+			return
+		}
+		once, err := Canonize(doc)
+		if err != nil {
+			var e *Error
+			if !errors.As(err, &e) {
+				t.Fatalf("not an *Error: %v", err)
+			}
+			return
+		}
+		again, err := CanonizeQuads(once)
+		if err != nil || !bytes.Equal(once, again) {
+			t.Fatalf("%s\n%s\n%v", once, again, err)
+		}
+	})
 }

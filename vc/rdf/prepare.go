@@ -1,0 +1,199 @@
+package rdf
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"clrnode/internal/jcs"
+)
+
+// prepared is a document in the form that json-gold reads correctly.
+type prepared struct {
+	doc   map[string]any
+	nulls []string // JSON Pointers of nulls outside contexts
+
+	path []string // of the value at hand
+}
+
+// prepare copies doc and refuses contexts that aren't bundled, and what json-gold
+// would lose without a word: explicit @list and @set (it swallows errors inside),
+// an object that is nothing but a language, and values that stand alone in a @graph.
+func prepare(doc any) (*prepared, error) {
+	var p prepared
+	v, err := p.value(doc)
+	if err != nil {
+		return nil, err
+	}
+	object, ok := v.(map[string]any)
+	if !ok {
+		return nil, &Error{Reason: "the document should be a JSON object"}
+	}
+	slices.Sort(p.nulls)
+	p.doc = object
+	return &p, nil
+}
+
+var pointerEscape = strings.NewReplacer("~", "~0", "/", "~1")
+
+// pointer is the JSON Pointer of the value at hand.
+func (p *prepared) pointer() string {
+	var b strings.Builder
+	for _, k := range p.path {
+		b.WriteString("/" + pointerEscape.Replace(k))
+	}
+	return b.String()
+}
+
+func (p *prepared) fail(format string, args ...any) error {
+	return &Error{Pointer: p.pointer(), Reason: fmt.Sprintf(format, args...)}
+}
+
+// below runs f on v, which is the member k of the value at hand.
+func (p *prepared) below(k string, v any, f func(any) (any, error)) (any, error) {
+	if len(p.path) >= jcs.MaxDepth {
+		return nil, &Error{Reason: fmt.Sprintf("nested deeper than %d levels", jcs.MaxDepth)}
+	}
+	p.path = append(p.path, k)
+	v, err := f(v)
+	p.path = p.path[:len(p.path)-1]
+	return v, err
+}
+
+func (p *prepared) array(v []any, f func(any) (any, error)) (any, error) {
+	out := make([]any, len(v))
+	for i, x := range v {
+		var err error
+		if out[i], err = p.below(strconv.Itoa(i), x, f); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func (p *prepared) value(v any) (any, error) {
+	switch v := v.(type) {
+	case nil:
+		p.nulls = append(p.nulls, p.pointer())
+		return nil, nil
+	case string, bool, json.Number, float64:
+		return v, nil
+	case []any:
+		return p.array(v, p.value)
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, x := range v {
+			read := p.value
+			switch k {
+			case "@context":
+				read = p.context
+			case "@list", "@set":
+				read = func(any) (any, error) { return nil, p.fail("write the array itself instead of %s", k) }
+			case "@graph":
+				read = p.graph
+			}
+			var err error
+			if out[k], err = p.below(k, x, read); err != nil {
+				return nil, err
+			}
+		}
+		if _, ok := v["@language"]; ok && len(v) == 1 {
+			return nil, p.fail("an object with nothing but @language is dropped")
+		}
+		return out, nil
+	}
+	v, err := p.plain(v)
+	if err != nil {
+		return nil, err
+	}
+	return p.value(v)
+}
+
+// plain brings Go's own types, such as []string, to the JSON that they are.
+func (p *prepared) plain(v any) (any, error) {
+	raw, err := jcs.Marshal(v)
+	if err != nil {
+		return nil, p.fail("%v", err)
+	}
+	parsed, err := jcs.Parse(raw)
+	if err != nil {
+		return nil, p.fail("%v", err)
+	}
+	return parsed, nil
+}
+
+func (p *prepared) graph(v any) (any, error) {
+	items, ok := v.([]any)
+	if !ok {
+		items = []any{v}
+	}
+	for _, item := range items {
+		if _, ok := item.(map[string]any); !ok {
+			return nil, p.fail("a @graph holds objects; everything else in it is dropped")
+		}
+	}
+	return p.value(v)
+}
+
+// context copies a local context, the value of a @context. Contexts named by a
+// URL must be bundled.
+func (p *prepared) context(v any) (any, error) {
+	switch v := v.(type) {
+	case nil:
+		return nil, nil
+	case string:
+		if _, ok := contextTable()[v]; !ok {
+			return nil, p.fail("the context %q isn't bundled with this program, and contexts are never fetched", v)
+		}
+		return v, nil
+	case []any:
+		return p.array(v, p.context)
+	case map[string]any:
+		return p.definitions(v)
+	}
+	v, err := p.plain(v)
+	if err != nil {
+		return nil, err
+	}
+	switch v.(type) {
+	case string, []any, map[string]any:
+		return p.context(v)
+	}
+	return nil, p.fail("a context should be a URL, an object, or an array of these")
+}
+
+// definitions copies what stands in an inline context. json-gold wants @version as
+// a float64; an alias of @list or @set would get around what value refuses.
+func (p *prepared) definitions(v any) (any, error) {
+	switch v := v.(type) {
+	case json.Number:
+		return v.Float64()
+	case []any:
+		return p.array(v, p.definitions)
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, x := range v {
+			read := p.definitions
+			switch {
+			case (x == "@list" || x == "@set") && k != "@container":
+				read = func(any) (any, error) { return nil, p.fail("a context must not give %v another name", x) }
+			case k == "@context" || k == "@import":
+				read = p.context
+			}
+			var err error
+			if out[k], err = p.below(k, x, read); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	case nil, string, bool, float64:
+		return v, nil
+	}
+	v, err := p.plain(v)
+	if err != nil {
+		return nil, err
+	}
+	return p.definitions(v)
+}

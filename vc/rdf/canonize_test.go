@@ -134,6 +134,10 @@ func TestNothingIsDropped(t *testing.T) {
 		{`{` + v2 + `,"credentialSubject":{"@context":"https://a.edu/c"}}`, "/credentialSubject/@context", `"https://a.edu/c"`},
 		{`{"@context":{"x":{"@id":"urn:x","@context":"https://a.edu/c"}},"x":{}}`, "/@context/x/@context", `"https://a.edu/c"`},
 		{`{"@context":{"@import":"https://a.edu/c"}}`, "/@context/@import", `"https://a.edu/c"`},
+		{`{"@context":{"@base":"https://a.edu/"},"@id":"x","@type":"urn:t"}`, "/@context/@base", "@base"},
+		{`{"@context":{"p":"urn:p"},"p":{"@value":"x","@type":["urn:a","urn:b"]}}`, "", "@type"},
+		{`{"@context":{"@context":{"p":"urn:p"}},"p":"x"}`, "/@context", "another @context"},
+		{`{"@context":{"p":{"@id":"urn:p","@container":"@graph","@context":null}},"p":{}}`, "/@context/p", "@container"},
 		{`{"@context":"relative","id":"urn:a"}`, "/@context", `"relative"`},
 		{`{"@context":7,"id":"urn:a"}`, "/@context", "a context should be"},
 		{`{"@context":{"x":null},"@id":"urn:a","x":"y"}`, "", ""},
@@ -238,6 +242,26 @@ func TestEveryValueIsBound(t *testing.T) {
 		}
 	}
 	walk(doc, func(any) {}, "")
+}
+
+// A presentation's credentials are graphs of their own (the term's container is
+// @graph), and begin without the presentation's contexts.
+func TestPresentationsHoldGraphs(t *testing.T) {
+	for _, context := range []string{"https://www.w3.org/ns/credentials/v2", "https://www.w3.org/2018/credentials/v1"} {
+		doc := `{"@context":["` + context + `"],"id":"urn:p","type":"VerifiablePresentation","verifiableCredential":[{"@context":["` + context + `"],"id":"urn:c","type":"VerifiableCredential","issuer":"did:a:b"}]}`
+		out, err := Canonize(parse(t, []byte(doc)))
+		const want = "<urn:c> <http://www.w3.org/1999/02/22-rdf-syntax-ns#type> <https://www.w3.org/2018/credentials#VerifiableCredential> _:c14n0 .\n" +
+			"<urn:c> <https://www.w3.org/2018/credentials#issuer> <did:a:b> _:c14n0 .\n" +
+			"<urn:p> <http://www.w3.org/1999/02/22-rdf-syntax-ns#type> <https://www.w3.org/2018/credentials#VerifiablePresentation> .\n" +
+			"<urn:p> <https://www.w3.org/2018/credentials#verifiableCredential> _:c14n0 .\n"
+		if err != nil || string(out) != want {
+			t.Errorf("%s: %v\n%s", context, err, out)
+		}
+	}
+	const naked = `{"@context":["https://www.w3.org/ns/credentials/v2"],"type":"VerifiablePresentation","verifiableCredential":[{"id":"urn:c","type":"VerifiableCredential"}]}`
+	if out, err := Canonize(parse(t, []byte(naked))); err == nil {
+		t.Errorf("a credential without contexts of its own: %s", out)
+	}
 }
 
 func TestCanonizeTakesGoTypesAndKeepsTheDocument(t *testing.T) {

@@ -54,11 +54,15 @@ func TestContextTable(t *testing.T) {
 		if sum := fmt.Sprintf("\t%x\n", sha256.Sum256(text)); !strings.Contains(string(raw), sum) {
 			t.Errorf("%s has another SHA-256 than the table says; run go generate", file)
 		}
-		// prepare relies on it that no bundled context gives @list or @set another name.
-		if p := (&prepared{}); strings.Contains(string(text), `"@list"`) || strings.Contains(string(text), `"@set"`) {
-			if _, err := p.definitions(parse(t, text)); err != nil {
-				t.Errorf("%s: %v", url, err)
-			}
+		// What prepare refuses in inline contexts isn't in bundled ones, but for the one
+		// definition that the writer makes good.
+		context := parse(t, text).(object)["@context"].(object)
+		if url == vc2 {
+			presentation := context["VerifiablePresentation"].(object)["@context"].(object)
+			delete(presentation["verifiableCredential"].(object), "@context")
+		}
+		if _, err := (&prepared{}).context(context); err != nil {
+			t.Errorf("%s: %v", url, err)
 		}
 	}
 	if _, ok := Context("https://example.org/none"); ok {

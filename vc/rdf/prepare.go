@@ -151,6 +151,9 @@ func (p *prepared) context(v any) (any, error) {
 	case []any:
 		return p.array(v, p.context)
 	case map[string]any:
+		if _, ok := v["@context"]; ok {
+			return nil, p.fail("a context doesn't hold another @context")
+		}
 		return p.definitions(v)
 	}
 	v, err := p.plain(v)
@@ -165,7 +168,9 @@ func (p *prepared) context(v any) (any, error) {
 }
 
 // definitions copies what stands in an inline context. json-gold wants @version as
-// a float64; an alias of @list or @set would get around what value refuses.
+// a float64; an alias of @list or @set would get around what value refuses. It
+// looks up the container of a term in the term's own scoped context, where the
+// term may mean something else; it resolves relative IRIs in its own way.
 func (p *prepared) definitions(v any) (any, error) {
 	switch v := v.(type) {
 	case json.Number:
@@ -173,6 +178,9 @@ func (p *prepared) definitions(v any) (any, error) {
 	case []any:
 		return p.array(v, p.definitions)
 	case map[string]any:
+		if _, scoped := v["@context"]; scoped && (v["@id"] == "@nest" || !plainContainer(v["@container"])) {
+			return nil, p.fail("a term with a context of its own must not be @nest or have a @container other than @set")
+		}
 		out := make(map[string]any, len(v))
 		for k, x := range v {
 			read := p.definitions
@@ -181,6 +189,8 @@ func (p *prepared) definitions(v any) (any, error) {
 				read = func(any) (any, error) { return nil, p.fail("a context must not give %v another name", x) }
 			case k == "@context" || k == "@import":
 				read = p.context
+			case k == "@base" && x != nil:
+				read = func(any) (any, error) { return nil, p.fail("write whole IRIs instead of using @base") }
 			}
 			var err error
 			if out[k], err = p.below(k, x, read); err != nil {
@@ -196,4 +206,11 @@ func (p *prepared) definitions(v any) (any, error) {
 		return nil, err
 	}
 	return p.definitions(v)
+}
+
+func plainContainer(v any) bool {
+	if list, ok := v.([]any); ok && len(list) == 1 {
+		v = list[0]
+	}
+	return v == nil || v == "@set"
 }

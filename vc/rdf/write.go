@@ -178,6 +178,9 @@ func (w *writer) property(object map[string]any, k string, v any, self, graph no
 		return err
 	}
 	for _, item := range asArray(v) {
+		if embedded, ok := item.(map[string]any); ok && k == verifiableCredential && embedded["@graph"] == nil {
+			item = map[string]any{"@graph": []any{embedded}}
+		}
 		target, err := w.target(object, item, graph)
 		if err != nil {
 			return err
@@ -186,6 +189,11 @@ func (w *writer) property(object map[string]any, k string, v any, self, graph no
 	}
 	return nil
 }
+
+// verifiableCredential is the term of presentations whose values are graphs. In
+// credentials/v2 it removes all contexts from its values, and json-gold then looks
+// for its container where it isn't defined any more (the W3C's test tpr43).
+const verifiableCredential = "https://www.w3.org/2018/credentials#verifiableCredential"
 
 func (w *writer) reverse(object map[string]any, v any, self, graph node) error {
 	properties, ok := v.(map[string]any)
@@ -256,7 +264,10 @@ func (w *writer) literal(object, item map[string]any) (node, error) {
 			return node{}, &objectError{object, "", k + " in a value is dropped, and no signature would cover it"}
 		}
 	}
-	datatype, _ := item["@type"].(string)
+	datatype, isText := item["@type"].(string)
+	if _, has := item["@type"]; has && !isText {
+		return node{}, &objectError{object, "", "the @type of a value should be one IRI"}
+	}
 	if datatype == "@json" {
 		w.nulls += countNulls(item["@value"])
 		raw, err := jcs.Marshal(item["@value"])

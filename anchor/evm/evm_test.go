@@ -229,7 +229,9 @@ func TestReorganization(t *testing.T) {
 		if _, err := local.pay(t.Context(), call{to: [20]byte{1}, value: big.NewInt(1)}); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(1200 * time.Millisecond)
+		for chain.Info().Waiting > 0 {
+			time.Sleep(20 * time.Millisecond)
+		}
 	}
 	waitPhase(t, c, b, tx, anchor.Final)
 }

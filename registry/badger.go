@@ -1,12 +1,12 @@
 package registry
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -95,7 +95,7 @@ func (e *badgerEngine) View(ctx context.Context, fn func(Docs) error) error {
 	defer e.running.Done()
 	txn := e.db.NewTransaction(false)
 	defer txn.Discard()
-	return fn(&badgerDocs{ctx: ctx, txn: txn})
+	return fn(&badgerDocs{ctx: ctx, read: txn})
 }
 
 func (e *badgerEngine) Update(ctx context.Context, fn func(Docs) error) error {
@@ -109,9 +109,9 @@ func (e *badgerEngine) Update(ctx context.Context, fn func(Docs) error) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	txn := e.db.NewTransaction(true)
-	defer txn.Discard()
-	d := &badgerDocs{ctx: ctx, txn: txn, writable: true}
+	read := e.db.NewTransaction(false)
+	defer read.Discard()
+	d := &badgerDocs{ctx: ctx, read: read, writes: newOverlay(), most: e.db.MaxBatchCount()}
 	if err := fn(d); err != nil {
 		return err
 	}
@@ -121,10 +121,28 @@ func (e *badgerEngine) Update(ctx context.Context, fn func(Docs) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := txn.Commit(); err != nil {
-		return badgerError(err)
+	return e.commit(d.writes)
+}
+
+// commit writes what an Update gathered, all of it or nothing.
+func (e *badgerEngine) commit(writes *overlay) error {
+	if len(writes.docs) == 0 {
+		return nil
 	}
-	return nil
+	txn := e.db.NewTransaction(true)
+	defer txn.Discard()
+	for key, doc := range writes.docs {
+		var err error
+		if doc == nil {
+			err = txn.Delete([]byte(key))
+		} else {
+			err = txn.Set([]byte(key), doc)
+		}
+		if err != nil {
+			return badgerError(err)
+		}
+	}
+	return badgerError(txn.Commit())
 }
 
 func (e *badgerEngine) Close() error {
@@ -155,28 +173,35 @@ func (e *badgerEngine) tidy() {
 	}
 }
 
-// badgerDocs is one transaction on Badger.
+// badgerDocs is one transaction: a snapshot of Badger and, inside Update, the
+// writes on top of it. (Badger's own transactions can do that too, but sort all
+// their writes anew for each scan, and allow no scan within a scan.)
 type badgerDocs struct {
-	ctx      context.Context
-	txn      *badger.Txn
-	writable bool
-	failed   error // the first write that failed
+	ctx    context.Context
+	read   *badger.Txn
+	writes *overlay // nil inside View
+	most   int64    // writes that one transaction can hold
+	failed error    // the first write that failed
 }
 
 // badgerKey is the name of the table, a zero byte, and the document's key. No
 // table's name holds a zero byte, so tables never run into one another.
-func badgerKey(t Table, key string) []byte {
-	k := make([]byte, 0, len(t.Name)+1+len(key))
-	k = append(k, t.Name...)
-	k = append(k, 0)
-	return append(k, key...)
-}
+func badgerKey(t Table, key string) string { return t.Name + "\x00" + key }
 
 func (d *badgerDocs) Get(t Table, key string) ([]byte, error) {
 	if err := d.ctx.Err(); err != nil {
 		return nil, err
 	}
-	item, err := d.txn.Get(badgerKey(t, key))
+	whole := badgerKey(t, key)
+	if d.writes != nil {
+		if doc, ok := d.writes.docs[whole]; ok {
+			if doc == nil {
+				return nil, ErrNotFound
+			}
+			return doc, nil
+		}
+	}
+	item, err := d.read.Get([]byte(whole))
 	if err != nil {
 		return nil, badgerError(err)
 	}
@@ -185,21 +210,21 @@ func (d *badgerDocs) Get(t Table, key string) ([]byte, error) {
 }
 
 func (d *badgerDocs) Put(t Table, key string, doc []byte) error {
-	return d.write(func() error { return d.txn.Set(badgerKey(t, key), bytes.Clone(doc)) })
+	return d.write(badgerKey(t, key), append(make([]byte, 0, len(doc)), doc...)) // never nil
 }
 
-func (d *badgerDocs) Delete(t Table, key string) error {
-	return d.write(func() error { return d.txn.Delete(badgerKey(t, key)) })
-}
+func (d *badgerDocs) Delete(t Table, key string) error { return d.write(badgerKey(t, key), nil) }
 
-func (d *badgerDocs) write(do func() error) error {
+func (d *badgerDocs) write(key string, doc []byte) error {
 	err := d.ctx.Err()
 	switch {
 	case err != nil:
-	case !d.writable:
+	case d.writes == nil:
 		err = errors.New("a document was written inside View; use Update")
+	case int64(len(d.writes.docs)) >= d.most:
+		err = ErrTooBig
 	default:
-		err = badgerError(do())
+		d.writes.put(key, doc)
 	}
 	if err != nil && d.failed == nil {
 		d.failed = err
@@ -207,76 +232,94 @@ func (d *badgerDocs) write(do func() error) error {
 	return err
 }
 
-// scanPage is how many rows Scan reads inside Update before it hands them out.
-const scanPage = 200
-
 func (d *badgerDocs) Scan(t Table, prefix, after string, limit int) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
-		// Inside Update, Badger allows one iterator at a time, and callers scan
-		// within scans: there, rows are read in pages, each by an iterator that
-		// is closed before its rows are handed out.
-		page := limit
-		if d.writable && (limit == 0 || limit > scanPage) {
-			page = scanPage
+		whole := badgerKey(t, prefix)
+		start := whole
+		if after != "" {
+			start = max(start, badgerKey(t, after+"\x00"))
 		}
-		for left := limit; ; {
-			var rows []Row
-			n, more := 0, true
-			err := d.iterate(t, prefix, after, page, func(r Row) bool {
-				n, after = n+1, r.Key
-				if d.writable {
-					rows = append(rows, r)
-					return true
-				}
-				more = yield(r, nil)
-				return more
-			})
-			for _, r := range rows {
-				if !yield(r, nil) {
-					return
-				}
-			}
-			if err != nil {
+		var own []string // keys written in this transaction, as they are now
+		if d.writes != nil {
+			own = d.writes.below(whole, start)
+		}
+		it := d.read.NewIterator(badger.IteratorOptions{Prefix: []byte(whole)})
+		defer it.Close()
+		it.Seek([]byte(start))
+		for n := 0; limit == 0 || n < limit; {
+			if err := d.ctx.Err(); err != nil {
 				yield(Row{}, err)
 				return
 			}
-			if left -= n; !more || page == 0 || n < page || left == 0 {
+			var key string
+			var doc []byte
+			switch stored := it.Valid(); {
+			case len(own) > 0 && (!stored || own[0] <= string(it.Item().Key())):
+				if stored && own[0] == string(it.Item().Key()) {
+					it.Next() // it was overwritten
+				}
+				key, own = own[0], own[1:]
+				if doc = d.writes.docs[key]; doc == nil {
+					continue // deleted
+				}
+			case stored:
+				item := it.Item()
+				key = string(item.Key())
+				var err error
+				if doc, err = item.ValueCopy(nil); err != nil {
+					yield(Row{}, badgerError(err))
+					return
+				}
+				it.Next()
+			default:
 				return
 			}
-			if limit > 0 {
-				page = min(page, left)
+			n++
+			if !yield(Row{Key: key[len(t.Name)+1:], Doc: doc}, nil) {
+				return
 			}
 		}
 	}
 }
 
-// iterate calls row for at most limit rows (0: all), until it returns false.
-func (d *badgerDocs) iterate(t Table, prefix, after string, limit int, row func(Row) bool) error {
-	whole := badgerKey(t, prefix)
-	it := d.txn.NewIterator(badger.IteratorOptions{Prefix: whole})
-	defer it.Close()
-	start := whole
-	if after != "" {
-		if next := badgerKey(t, after+"\x00"); bytes.Compare(next, whole) > 0 {
-			start = next
-		}
+// An overlay is what a transaction has written: documents by whole key, nil for
+// what it deleted, and their keys in order for scans.
+type overlay struct {
+	docs   map[string][]byte
+	sorted []string
+	fresh  []string // not yet in sorted
+}
+
+func newOverlay() *overlay { return &overlay{docs: map[string][]byte{}} }
+
+func (o *overlay) put(key string, doc []byte) {
+	if _, known := o.docs[key]; !known {
+		o.fresh = append(o.fresh, key)
 	}
-	n := 0
-	for it.Seek(start); it.Valid() && (limit == 0 || n < limit); it.Next() {
-		if err := d.ctx.Err(); err != nil {
-			return err
+	o.docs[key] = doc
+}
+
+// below is a copy of the keys that begin with prefix, from start on.
+func (o *overlay) below(prefix, start string) []string {
+	if len(o.fresh) > 0 {
+		slices.Sort(o.fresh)
+		merged := make([]string, 0, len(o.sorted)+len(o.fresh))
+		old, fresh := o.sorted, o.fresh
+		for len(old) > 0 && len(fresh) > 0 {
+			if old[0] < fresh[0] {
+				merged, old = append(merged, old[0]), old[1:]
+			} else {
+				merged, fresh = append(merged, fresh[0]), fresh[1:]
+			}
 		}
-		item := it.Item()
-		doc, err := item.ValueCopy(nil)
-		if err != nil {
-			return badgerError(err)
-		}
-		n++
-		if !row(Row{Key: string(item.Key()[len(t.Name)+1:]), Doc: doc}) {
-			return nil
-		}
+		o.sorted, o.fresh = append(append(merged, old...), fresh...), o.fresh[:0]
 	}
-	return nil
+	from, _ := slices.BinarySearch(o.sorted, start)
+	to := from
+	for to < len(o.sorted) && strings.HasPrefix(o.sorted[to], prefix) {
+		to++
+	}
+	return slices.Clone(o.sorted[from:to])
 }
 
 // badgerError says Badger's errors in this package's words.

@@ -1,0 +1,221 @@
+package registry
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+var (
+	tableImports       = Table{Name: "imports"}
+	tableImportsOf     = Table{Name: "imports_by_publisher"}
+	tableImportsIn     = Table{Name: "imports_by_state"}
+	tableImportChunks  = Table{Name: "import_chunks", Opaque: true}
+	tableImportBad     = Table{Name: "import_bad"}
+	tableImportClaims  = Table{Name: "import_claims"}
+	tableImportAffects = Table{Name: "import_affects"}
+	tableImportSpreads = Table{Name: "import_spreads"}
+	tableImportLast    = Table{Name: "import_last"}
+)
+
+// The states of an import.
+const (
+	ImportStaging   = "staging"   // its file is being stored; a node that starts discards those that an earlier run left so
+	ImportStaged    = "staged"    // validated, nothing applied
+	ImportApplying  = "applying"  // some of it is applied; Apply goes on with it
+	ImportApplied   = "applied"   // at its end
+	ImportDiscarded = "discarded" // given up before anything of it was applied
+)
+
+// The kinds of imports.
+const (
+	ImportOneRoster    = "oneroster"    // a OneRoster 1.2 CSV zip
+	ImportAchievements = "achievements" // the achievements CSV, see package achievements
+)
+
+var (
+	// ErrBadRows is returned by Apply for an import with bad rows, unless they
+	// are to be skipped.
+	ErrBadRows = errors.New("the file has bad rows, so nothing of it was applied")
+
+	// ErrLeaving is returned by Apply where more people would leave than allowed.
+	ErrLeaving = errors.New("more people would leave than you allowed")
+
+	// ErrImportBusy is returned by Apply while another import of the publisher
+	// is being applied.
+	ErrImportBusy = errors.New("another import of this publisher is being applied; wait for its end")
+
+	// ErrImportStale is returned by Apply where another import was applied after
+	// this one was staged, so that what was shown is no longer what would happen.
+	ErrImportStale = errors.New("another import was applied since this file was checked; import the file again")
+
+	// ErrTakenOver is returned by an Apply when another one, of a node that
+	// restarted, has gone on with its import.
+	ErrTakenOver = errors.New("another process has taken this import over")
+)
+
+// Counts tell what rows are against what the registry holds.
+type Counts struct {
+	New     int `json:"new"`
+	Changed int `json:"changed"`
+	Same    int `json:"same"`
+	Leaving int `json:"leaving"` // end by being absent from a bulk file, or by status tobedeleted
+	Bad     int `json:"bad"`
+}
+
+// FileCounts are the counts of one file.
+type FileCounts struct {
+	File string `json:"file"` // users.csv
+	Mode string `json:"mode"` // bulk or delta
+	Rows int    `json:"rows"`
+	Counts
+}
+
+// A BadRow is a row that can't be applied, and what to do about it.
+type BadRow struct {
+	File   string `json:"file"`
+	Line   int    `json:"line"`
+	Column string `json:"column,omitempty"`
+	Value  string `json:"value,omitempty"`
+	Reason string `json:"reason"` // "email is empty"
+	Fix    string `json:"fix"`    // "Fix it, or add --skip-bad."
+}
+
+// String is the row as a sentence: users.csv line 14: email is empty. Fix it, or
+// add --skip-bad.
+func (b BadRow) String() string {
+	where := b.File
+	if b.Line > 0 {
+		where += fmt.Sprintf(" line %d", b.Line)
+	}
+	return where + ": " + b.Reason + ". " + b.Fix
+}
+
+// A BadFileError says why a file can't be imported at all. Nothing of it is kept.
+type BadFileError struct {
+	Problems []BadRow // at least one
+}
+
+func (e *BadFileError) Error() string {
+	s := e.Problems[0].String()
+	if n := len(e.Problems) - 1; n > 0 {
+		s += fmt.Sprintf(" (And %d more.)", n)
+	}
+	return s
+}
+
+// An Import is one file on its way into the registry: staged, that is stored,
+// validated whole and compared with what is there; then applied in bounded steps.
+type Import struct {
+	ID        string `json:"id"`
+	Publisher string `json:"publisher"`
+	Source    string `json:"source"` // the system code that the file names
+	File      string `json:"file"`
+	Size      int64  `json:"size"`
+	Kind      string `json:"kind"`
+	Mode      string `json:"mode"` // bulk, delta or mixed
+	State     string `json:"state"`
+
+	Counts  Counts       `json:"counts"`            // rows of all files; Leaving counts learners
+	Files   []FileCounts `json:"files"`             // in the order in which they are applied
+	Ignored []string     `json:"ignored,omitempty"` // files of the standard that we have no use for
+
+	Leaving       []string `json:"leaving,omitempty"` // the first 100 learners who leave, by name
+	LeavingPeople int      `json:"leavingPeople"`     // learners of this source whose standing ends
+	NeedsLeaving  int      `json:"needsLeaving"`      // AllowLeaving that Apply demands: more than a tenth leave by absence
+
+	Bad     []BadRow `json:"bad,omitempty"` // the first 1,000 bad rows
+	SkipBad bool     `json:"skipBad,omitempty"`
+
+	Cursor Cursor `json:"cursor"`
+	Done   int    `json:"done"`
+	Total  int    `json:"total"`
+	Base   string `json:"base,omitempty"` // the import applied last when this one was staged
+
+	By      string    `json:"by,omitempty"`
+	Created time.Time `json:"created"`
+	Applied time.Time `json:"applied,omitzero"`
+}
+
+// A Cursor says how far an import is applied.
+type Cursor struct {
+	Phase string `json:"phase,omitempty"` // rows, absent, spread, derive
+	File  string `json:"file,omitempty"`
+	Row   int    `json:"row,omitempty"` // rows of File that are done
+	After string `json:"after,omitempty"`
+}
+
+// Import returns the import with this id, or ErrNotFound.
+func (tx *Tx) Import(id string) (Import, error) {
+	i, err := get[Import](tx, tableImports, id)
+	if err != nil || i.Counts.Bad == 0 {
+		return i, err
+	}
+	bad, err := get[badDocument](tx, tableImportBad, id, badShown)
+	if errors.Is(err, ErrNotFound) {
+		return i, nil
+	}
+	i.Bad = bad.Rows
+	return i, err
+}
+
+// Imports returns at most limit imports (0: all) of a publisher, the newest first.
+func (tx *Tx) Imports(publisher string, limit int) ([]Import, error) {
+	var ids []string
+	for row, err := range tx.docs.Scan(tableImportsOf, prefixOf(publisher), "", 0) {
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, lastPart(row.Key))
+	}
+	slices.Reverse(ids)
+	if limit > 0 && len(ids) > limit {
+		ids = ids[:limit]
+	}
+	return tx.importsByID(ids)
+}
+
+// ImportsIn returns all imports in a state, oldest first within a publisher. A node
+// that starts goes on with those in ImportApplying.
+func (tx *Tx) ImportsIn(state string) ([]Import, error) {
+	var ids []string
+	for row, err := range tx.docs.Scan(tableImportsIn, prefixOf(state), "", 0) {
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, lastPart(row.Key))
+	}
+	return tx.importsByID(ids)
+}
+
+func (tx *Tx) importsByID(ids []string) ([]Import, error) {
+	var all []Import
+	for _, id := range ids {
+		i, err := tx.Import(id)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, i)
+	}
+	return all, nil
+}
+
+// putImport writes i, and lists it under its state. was is its former state.
+func (tx *Tx) putImport(was string, i Import) error {
+	when := i.Created.UTC().Format("20060102T150405.000000000")
+	if was != i.State {
+		if was == "" {
+			if err := put(tx, tableImportsOf, struct{}{}, i.Publisher, when, i.ID); err != nil {
+				return err
+			}
+		} else if err := tx.docs.Delete(tableImportsIn, keyOf(was, when, i.ID)); err != nil {
+			return err
+		}
+		if err := put(tx, tableImportsIn, struct{}{}, i.State, when, i.ID); err != nil {
+			return err
+		}
+	}
+	i.Bad = nil // has a document of its own, as i is written in every step
+	return put(tx, tableImports, i, i.ID)
+}

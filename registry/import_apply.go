@@ -1,0 +1,548 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	"clrnode/registry/oneroster"
+)
+
+// How much one transaction of an import does.
+const (
+	rowsPerStep     = 1500
+	bytesPerStep    = 1 << 20
+	learnersPerStep = 100
+)
+
+// The phases of an import, in their order.
+const (
+	phaseRows   = "rows"   // the rows of each file
+	phaseAbsent = "absent" // the rows that a bulk file lacks
+	phaseSpread = "spread" // find the learners whom changed courses and line items concern
+	phaseDerive = "derive" // derive their assertions, and consolidate their records
+)
+
+// ApplyOptions are what a person allows an import to do.
+type ApplyOptions struct {
+	By           string
+	SkipBad      bool // leave bad rows out, and those that depend on them
+	AllowLeaving int  // how many may leave by being absent from a bulk file
+}
+
+// Apply applies a staged import, in bounded steps. It may be called again after a
+// crash, an error or on another node: it goes on where the last step ended, and an
+// Apply that still runs elsewhere ends with ErrTakenOver. An import that is applied
+// already is returned as it is. progress, if not nil, is called after each step.
+//
+// Rows come first, all of them; then the learners they concern are derived and
+// consolidated, so that no record ever rests on half a file.
+func Apply(ctx context.Context, db *DB, importID string, o ApplyOptions, progress func(done, total int)) (Import, error) {
+	a := &applying{ctx: ctx, db: db, holder: NewID(), progress: progress}
+	if err := a.claim(importID, o); err != nil || a.i.State == ImportApplied {
+		return a.i, err
+	}
+	if err := a.run(); err != nil {
+		return a.i, fmt.Errorf("import %s: %w", a.i.File, err)
+	}
+	var i Import
+	err := db.View(ctx, func(tx *Tx) (err error) { i, err = tx.Import(importID); return err })
+	return i, err
+}
+
+// A claim says which Apply works on a publisher's import.
+type claim struct {
+	Import string `json:"import"`
+	Holder string `json:"holder"`
+}
+
+// applying is one run of Apply.
+type applying struct {
+	ctx      context.Context
+	db       *DB
+	holder   string
+	progress func(done, total int)
+	i        Import
+	policy   Policy
+
+	pkg      *oneroster.Package
+	affected map[string]bool // whom this run has written down already
+	pending  map[string]bool // and whom the step that runs has
+	batch    []*oneroster.Row
+	bytes    int
+	courses  *courseCache
+}
+
+// claim takes the publisher's claim for this import, and checks that it may start.
+func (a *applying) claim(importID string, o ApplyOptions) error {
+	return a.db.Update(a.ctx, func(tx *Tx) error {
+		i, err := tx.Import(importID)
+		if err != nil {
+			return err
+		}
+		a.i = i
+		p, err := tx.Publisher(i.Publisher)
+		if err != nil {
+			return err
+		}
+		a.policy = p.Policy
+		held, err := get[claim](tx, tableImportClaims, i.Publisher)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		switch i.State {
+		case ImportApplied:
+			return nil
+		case ImportApplying: // a run that ended early: go on
+		case ImportStaged:
+			if held.Import != "" && held.Import != i.ID {
+				return ErrImportBusy
+			}
+			last, err := get[reference](tx, tableImportLast, i.Publisher)
+			if err != nil && !errors.Is(err, ErrNotFound) {
+				return err
+			}
+			if last.ID != i.Base {
+				return ErrImportStale
+			}
+			if i.SkipBad = i.SkipBad || o.SkipBad; i.Counts.Bad > 0 && !i.SkipBad {
+				return fmt.Errorf("%w: %s", ErrBadRows, i.Bad[0])
+			}
+			if i.NeedsLeaving > o.AllowLeaving {
+				return fmt.Errorf("%w: %d learners, more than a tenth of those of %s, are missing from this file. If that is right, allow it with --allow-leaving %d", ErrLeaving, i.NeedsLeaving, i.Source, i.NeedsLeaving)
+			}
+			i.Cursor = Cursor{Phase: phaseRows}
+			if o.By != "" {
+				i.By = o.By
+			}
+		default:
+			return fmt.Errorf("import %s is %s, and can't be applied", i.ID, i.State)
+		}
+		was := i.State
+		i.State = ImportApplying
+		a.i = i
+		if err := put(tx, tableImportClaims, claim{i.ID, a.holder}, i.Publisher); err != nil {
+			return err
+		}
+		return tx.putImport(was, i)
+	})
+}
+
+// step runs fn in a transaction together with the import's new cursor. fn sees the
+// import as it is stored, and changes it in place.
+func (a *applying) step(fn func(tx *Tx, i *Import) error) error {
+	var next Import
+	err := a.db.Update(a.ctx, func(tx *Tx) error {
+		held, err := get[claim](tx, tableImportClaims, a.i.Publisher)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		if held.Holder != a.holder {
+			return ErrTakenOver
+		}
+		next, a.pending = a.i, map[string]bool{} // from the start, if this is another try
+		if err := fn(tx, &next); err != nil {
+			return err
+		}
+		return tx.putImport(ImportApplying, next)
+	})
+	if err != nil {
+		return err
+	}
+	a.i = next
+	if len(a.affected) > 500_000 {
+		clear(a.affected) // only to save work
+	}
+	maps.Copy(a.affected, a.pending)
+	if a.progress != nil {
+		a.progress(a.i.Done, a.i.Total)
+	}
+	return nil
+}
+
+func (a *applying) run() error {
+	a.affected = map[string]bool{}
+	if a.i.Cursor.Phase == phaseRows || a.i.Cursor.Phase == phaseAbsent {
+		file := &chunkReader{ctx: a.ctx, db: a.db, importID: a.i.ID, size: a.i.Size}
+		if a.i.Kind == ImportAchievements {
+			if err := a.applyAchievements(file); err != nil {
+				return err
+			}
+		} else if err := a.applyPackage(file); err != nil {
+			return err
+		}
+		if err := a.step(func(tx *Tx, i *Import) error { i.Cursor = Cursor{Phase: phaseSpread}; return nil }); err != nil {
+			return err
+		}
+	}
+	if a.i.Cursor.Phase == phaseSpread {
+		if err := a.spread(); err != nil {
+			return err
+		}
+	}
+	if err := a.derive(); err != nil {
+		return err
+	}
+	if err := dropStaged(a.ctx, a.db, a.i.ID); err != nil {
+		return err
+	}
+	err := a.db.Update(a.ctx, func(tx *Tx) error {
+		held, err := get[claim](tx, tableImportClaims, a.i.Publisher)
+		if err != nil || held.Holder != a.holder {
+			return errors.Join(ErrTakenOver, err)
+		}
+		i := a.i
+		i.State, i.Applied, i.Done, i.Cursor = ImportApplied, tx.Now, i.Total, Cursor{}
+		if err := tx.docs.Delete(tableImportClaims, keyOf(i.Publisher)); err != nil {
+			return err
+		}
+		if err := put(tx, tableImportLast, reference{i.ID}, i.Publisher); err != nil {
+			return err
+		}
+		return tx.putImport(ImportApplying, i)
+	})
+	return err
+}
+
+// applyPackage applies the rows of a OneRoster package, file after file.
+func (a *applying) applyPackage(file io.ReaderAt) error {
+	var err error
+	if a.pkg, err = oneroster.Open(file, a.i.Size, oneroster.DefaultLimits); err != nil {
+		return fmt.Errorf("read what was staged: %w", err)
+	}
+	begun := a.i.Cursor.File == ""
+	for _, spec := range oneroster.Specs {
+		mode := a.pkg.Mode(spec.File)
+		if begun = begun || spec.File == a.i.Cursor.File; !begun || mode == oneroster.Absent {
+			continue
+		}
+		if spec.File != a.i.Cursor.File {
+			a.i.Cursor = Cursor{Phase: phaseRows, File: spec.File}
+		}
+		if err := a.applyFile(spec, mode == oneroster.Bulk && slices.Contains(endsByAbsence, spec.File)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// applyFile applies one file: its rows, from the cursor on; then, if ends is set,
+// the end of the rows that it lacks.
+func (a *applying) applyFile(spec *oneroster.Spec, ends bool) error {
+	var skip map[int]bool
+	err := a.db.View(a.ctx, func(tx *Tx) (err error) { skip, err = tx.badRowsOf(a.i.ID, spec.File); return err })
+	if err != nil {
+		return err
+	}
+	present := idSet{}
+	from := a.i.Cursor.Row
+	if a.i.Cursor.Phase == phaseAbsent {
+		from = int(^uint(0) >> 1)
+	}
+	err = a.pkg.Rows(spec.File, func(r *oneroster.Row) error {
+		if ends {
+			present[idHash(r.ID())] = 1
+		}
+		if r.Number <= from || skip[r.Number] {
+			return nil
+		}
+		a.batch = append(a.batch, r)
+		for _, v := range r.Values {
+			a.bytes += len(v)
+		}
+		if len(a.batch) >= rowsPerStep || a.bytes >= bytesPerStep {
+			return a.flush(spec)
+		}
+		return nil
+	}, func(p oneroster.Problem) {
+		if ends && p.ID != "" {
+			present[idHash(p.ID)] = 1
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if err := a.flush(spec); err != nil {
+		return err
+	}
+	for more := ends; more; {
+		err := a.step(func(tx *Tx, i *Import) (err error) {
+			more, err = a.endAbsent(tx, i, spec.File, present)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// flush applies the rows that have gathered.
+func (a *applying) flush(spec *oneroster.Spec) error {
+	if len(a.batch) == 0 {
+		return nil
+	}
+	err := a.step(func(tx *Tx, i *Import) error {
+		for _, r := range a.batch {
+			if err := a.applyRow(tx, r); err != nil {
+				return fmt.Errorf("%s.csv line %d: %w", spec.File, r.Line, err)
+			}
+		}
+		i.Done += len(a.batch)
+		i.Cursor = Cursor{Phase: phaseRows, File: spec.File, Row: a.batch[len(a.batch)-1].Number}
+		return nil
+	})
+	a.batch, a.bytes = a.batch[:0], 0
+	return err
+}
+
+func (a *applying) applyRow(tx *Tx, r *oneroster.Row) error {
+	before, known, err := tx.sourceRow(a.i.Publisher, a.i.Source, r.Spec.File, r.ID())
+	if err != nil {
+		return err
+	}
+	now, what := before.after(known, r)
+	if what == rowSame {
+		return nil
+	}
+	if err := tx.putSourceRow(a.i.Publisher, a.i.Source, r.Spec.File, r.ID(), before, now); err != nil {
+		return err
+	}
+	return a.concerns(tx, r.Spec.File, r.ID(), before, now, known)
+}
+
+// endAbsent ends some of the rows that a bulk file lacks, and tells whether there
+// may be more.
+func (a *applying) endAbsent(tx *Tx, i *Import, file string, present idSet) (more bool, err error) {
+	after := ""
+	if i.Cursor.Phase == phaseAbsent {
+		after = i.Cursor.After
+	}
+	i.Cursor = Cursor{Phase: phaseAbsent, File: file, After: after}
+	for row, err := range tx.docs.Scan(tableSourceRows, prefixOf(i.Publisher, i.Source, file), after, rowsPerStep) {
+		if err != nil {
+			return false, err
+		}
+		more, i.Cursor.After = true, row.Key
+		id := lastPart(row.Key)
+		if present.has(id) {
+			continue
+		}
+		before, err := decode[sourceRow](row)
+		if err != nil {
+			return false, err
+		}
+		if before.Ended {
+			continue
+		}
+		now := before
+		now.Ended = true
+		if err := tx.putSourceRow(i.Publisher, i.Source, file, id, before, now); err != nil {
+			return false, err
+		}
+		if err := a.concerns(tx, file, id, before, now, true); err != nil {
+			return false, err
+		}
+	}
+	return more, nil
+}
+
+// concerns writes down whom a changed row concerns: a user, or what users' results
+// hang on, for the spread phase to follow.
+func (a *applying) concerns(tx *Tx, file, id string, before, now sourceRow, known bool) error {
+	both := func(column string, do func(id string) error) error {
+		if err := do(now.Fields[column]); err != nil || before.Fields[column] == now.Fields[column] {
+			return err
+		}
+		return do(before.Fields[column])
+	}
+	user := func(id string) error { return a.affect(tx, affectUser, id) }
+	switch file {
+	case "users":
+		return user(id)
+	case "roles":
+		return both("userSourcedId", user)
+	case "results":
+		return both("studentSourcedId", user)
+	case "resultScoreScales", "resultLearningObjectiveIds":
+		return both("resultSourcedId", func(result string) error {
+			r, _, err := tx.sourceRow(a.i.Publisher, a.i.Source, "results", result)
+			if err != nil {
+				return err
+			}
+			return user(r.Fields["studentSourcedId"])
+		})
+	case "lineItemScoreScales", "lineItemLearningObjectiveIds":
+		return both("lineItemSourcedId", func(item string) error { return a.spreadFrom(tx, "lineItems", item) })
+	case "enrollments":
+		return nil // concerns no record: an enrolment without a result says nothing that was earned
+	}
+	if !known {
+		return nil // nothing can hang on it yet
+	}
+	switch file {
+	case "courses", "classes", "lineItems":
+		return a.spreadFrom(tx, file, id)
+	}
+	return a.spreadFrom(tx, "users", "") // sessions, categories, scales and orgs: everybody
+}
+
+// The kinds of keys under which it is written down whom an import concerns.
+const (
+	affectUser    = "u" // a user of the source
+	affectLearner = "l" // a learner of ours
+)
+
+func (a *applying) affect(tx *Tx, kind, id string) error {
+	if id == "" || a.affected[kind+id] || a.pending[kind+id] {
+		return nil
+	}
+	a.pending[kind+id] = true
+	return tx.docs.Put(tableImportAffects, keyOf(a.i.ID, kind, id), []byte("{}"))
+}
+
+type spreadRow struct {
+	After string `json:"after,omitempty"` // the last one below that was followed
+}
+
+func (a *applying) spreadFrom(tx *Tx, file, id string) error {
+	key := "s" + file + "/" + id
+	if id == "" && file != "users" || a.affected[key] || a.pending[key] {
+		return nil
+	}
+	a.pending[key] = true
+	return put(tx, tableImportSpreads, spreadRow{}, a.i.ID, file, id)
+}
+
+// below is where the rows are that hang on a row of a file.
+var below = map[string]struct{ file, column string }{
+	"courses":   {"classes", "courseSourcedId"},
+	"classes":   {"lineItems", "classSourcedId"},
+	"lineItems": {"results", "lineItemSourcedId"},
+}
+
+// spread follows what was changed down to the users whom it concerns, some of it in
+// each step, until nothing is left to follow.
+func (a *applying) spread() error {
+	for more := true; more; {
+		err := a.step(func(tx *Tx, i *Import) error {
+			more = false
+			for row, err := range tx.docs.Scan(tableImportSpreads, prefixOf(i.ID), "", 1) {
+				if err != nil {
+					return err
+				}
+				more = true
+				if err := a.spreadOne(tx, row); err != nil {
+					return err
+				}
+			}
+			if !more {
+				i.Cursor = Cursor{Phase: phaseDerive}
+				for _, err := range tx.docs.Scan(tableImportAffects, prefixOf(i.ID), "", 0) {
+					if err != nil {
+						return err
+					}
+					i.Total++
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *applying) spreadOne(tx *Tx, row Row) error {
+	at, err := decode[spreadRow](row)
+	if err != nil {
+		return err
+	}
+	file, id := lastPart(row.Key[:len(row.Key)-len(keyOf(lastPart(row.Key)))-1]), lastPart(row.Key)
+	n := 0
+	if file == "users" {
+		after := ""
+		if at.After != "" {
+			after = keyOf(a.i.Publisher, a.i.Source, at.After)
+		}
+		for r, err := range tx.docs.Scan(tableIdentities, prefixOf(a.i.Publisher, a.i.Source), after, rowsPerStep) {
+			if err != nil {
+				return err
+			}
+			n, at.After = n+1, lastPart(r.Key)
+			if err := a.affect(tx, affectUser, at.After); err != nil {
+				return err
+			}
+		}
+	} else {
+		b := below[file]
+		ids, err := tx.referring(a.i.Publisher, a.i.Source, b.file, b.column, id, at.After, rowsPerStep)
+		if err != nil {
+			return err
+		}
+		for _, below := range ids {
+			n, at.After = n+1, below
+			if b.file != "results" {
+				if err := a.spreadFrom(tx, b.file, below); err != nil {
+					return err
+				}
+				continue
+			}
+			r, _, err := tx.sourceRow(a.i.Publisher, a.i.Source, "results", below)
+			if err != nil {
+				return err
+			}
+			if err := a.affect(tx, affectUser, r.Fields["studentSourcedId"]); err != nil {
+				return err
+			}
+		}
+	}
+	if n < rowsPerStep {
+		return tx.docs.Delete(tableImportSpreads, row.Key)
+	}
+	return put(tx, tableImportSpreads, at, a.i.ID, file, id)
+}
+
+// derive brings the learners whom the import concerns up to date, some in each step.
+func (a *applying) derive() error {
+	a.courses = newCourseCache()
+	n := learnersPerStep
+	for more := true; more; {
+		err := a.step(func(tx *Tx, i *Import) error {
+			more = false
+			for row, err := range tx.docs.Scan(tableImportAffects, prefixOf(i.ID), "", n) {
+				if err != nil {
+					return err
+				}
+				more = true
+				id := lastPart(row.Key)
+				kind := lastPart(row.Key[:len(row.Key)-len(keyOf(id))-1])
+				if kind == affectUser {
+					err = tx.deriveUser(i.Publisher, i.Source, id, a.policy, a.courses)
+				} else {
+					err = tx.deriveLearner(id, a.policy, a.courses)
+				}
+				if err != nil {
+					return err
+				}
+				if err := tx.docs.Delete(tableImportAffects, row.Key); err != nil {
+					return err
+				}
+				i.Done++
+			}
+			return nil
+		})
+		if errors.Is(err, ErrTooBig) && n > 1 {
+			n, more = max(1, n/4), true // these learners have more than others
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,132 @@
+package registry
+
+import (
+	"time"
+
+	"clrnode/registry/oneroster"
+)
+
+// leaving gathers what a package says of people, to tell who would leave by it.
+type leaving struct {
+	users   idSet // users in the file
+	ended   idSet // users that it deletes
+	roles   idSet // roles in the file
+	kept    idSet // roles in the file that are bad, and therefore stay as they are
+	learner idSet // users to whom it gives a role that makes a learner
+}
+
+func (l *leaving) mark(set *idSet, id string) {
+	if *set == nil {
+		*set = idSet{}
+	}
+	(*set)[idHash(id)] = 1
+}
+
+// see notes a row that is bad: whom it is about is there, as before.
+func (l *leaving) see(file, id string) {
+	switch file {
+	case "users":
+		l.mark(&l.users, id)
+	case "roles":
+		l.mark(&l.kept, id)
+	}
+}
+
+func (l *leaving) row(r *oneroster.Row, policy Policy, today time.Time) {
+	switch r.Spec.File {
+	case "users":
+		if r.Deleted() {
+			l.mark(&l.ended, r.ID())
+		} else {
+			l.mark(&l.users, r.ID())
+		}
+	case "roles":
+		l.mark(&l.roles, r.ID())
+		if !r.Deleted() && learnerRoleInForce(sourceRow{Fields: map[string]string{"role": r.Get("role"), "endDate": r.Get("endDate")}}, policy, today) {
+			l.mark(&l.learner, r.Get("userSourcedId"))
+		}
+	}
+}
+
+// countLeaving finds the learners of the package's source who are in it now and
+// wouldn't be any more.
+func (s *staging) countLeaving() error {
+	users, roles := s.pkg.Mode("users"), s.pkg.Mode("roles")
+	if users == oneroster.Absent && roles == oneroster.Absent {
+		return nil
+	}
+	present, absent := 0, 0
+	for row, err := range s.tx.docs.Scan(tableIdentities, prefixOf(s.i.Publisher, s.i.Source), "", 0) {
+		if err != nil {
+			return err
+		}
+		id := lastPart(row.Key)
+		was, stays, missing, err := s.fate(id, users == oneroster.Bulk, roles == oneroster.Bulk)
+		if err != nil {
+			return err
+		}
+		if was {
+			present++
+		}
+		if !was || stays {
+			continue
+		}
+		s.i.LeavingPeople++
+		if missing {
+			absent++
+		}
+		if len(s.i.Leaving) < maxLeavingName {
+			ref, err := decode[reference](row)
+			if err != nil {
+				return err
+			}
+			learner, err := s.tx.Learner(ref.ID)
+			if err != nil {
+				return err
+			}
+			s.i.Leaving = append(s.i.Leaving, learner.Name())
+		}
+	}
+	s.i.Counts.Leaving = s.i.LeavingPeople
+	if absent*10 > present {
+		s.i.NeedsLeaving = absent
+	}
+	return nil
+}
+
+// fate tells whether a user is a learner of the source now, whether they stay one,
+// and, if not, whether that is by being missing rather than by being deleted.
+func (s *staging) fate(user string, bulkUsers, bulkRoles bool) (was, stays, missing bool, err error) {
+	row, known, err := s.tx.sourceRow(s.i.Publisher, s.i.Source, "users", user)
+	if err != nil || !known || row.Ended {
+		return false, false, false, err
+	}
+	ids, err := s.tx.referring(s.i.Publisher, s.i.Source, "roles", "userSourcedId", user, "", 0)
+	if err != nil {
+		return false, false, false, err
+	}
+	role, mentioned := s.leaving.learner.has(user), false
+	for _, id := range ids {
+		r, _, err := s.tx.sourceRow(s.i.Publisher, s.i.Source, "roles", id)
+		if err != nil {
+			return false, false, false, err
+		}
+		if !learnerRoleInForce(r, s.policy, s.tx.Now) {
+			continue
+		}
+		was = true
+		switch {
+		case s.leaving.roles.has(id):
+			mentioned = true
+		case !bulkRoles || s.leaving.kept.has(id):
+			role = true
+		}
+	}
+	switch {
+	case s.leaving.ended.has(user):
+		return was, false, false, nil
+	case bulkUsers && !s.leaving.users.has(user):
+		return was, false, true, nil
+	}
+	return was, role, !mentioned, nil
+}

@@ -1,0 +1,179 @@
+package registry
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"clrnode/vc/clr"
+)
+
+var (
+	tableRecords        = Table{Name: "records"}
+	tableRecordsChanged = Table{Name: "records_changed"}
+)
+
+// A Record says what consolidation makes of a learner's assertions now, and what
+// the credential in force carries. There is one per learner.
+type Record struct {
+	Learner     string    `json:"learner"`
+	Publisher   string    `json:"publisher"`
+	Fingerprint string    `json:"fingerprint"`          // of what consolidation says now
+	Assertions  int       `json:"assertions"`           // how many it holds now
+	Conflicts   int       `json:"conflicts"`            // open ones; with any, the record isn't issued
+	Issued      string    `json:"issued,omitempty"`     // fingerprint of what the newest credential says, "" for none
+	Credential  string    `json:"credential,omitempty"` // its id
+	Version     int       `json:"version,omitempty"`
+	IssuedAt    time.Time `json:"issuedAt,omitzero"`
+}
+
+// Changed tells whether the record says something that no credential carries, and
+// may be issued.
+func (r Record) Changed() bool {
+	return r.Fingerprint != r.Issued && r.Conflicts == 0 && r.Assertions > 0
+}
+
+// Record returns what is known of a learner's record, or ErrNotFound if nothing
+// was ever asserted of them.
+func (tx *Tx) Record(learner string) (Record, error) { return get[Record](tx, tableRecords, learner) }
+
+// Changed returns the ids of at most limit learners (0: all) of a publisher whose
+// record changed and may be issued: those with open conflicts, and those of whom
+// nothing is asserted, are left out. They are in the order of their ids, after the
+// id after ("" for the first).
+func (tx *Tx) Changed(publisher, after string, limit int) ([]string, error) {
+	if after != "" {
+		after = keyOf(publisher, after)
+	}
+	var ids []string
+	for row, err := range tx.docs.Scan(tableRecordsChanged, prefixOf(publisher), after, limit) {
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, lastPart(row.Key))
+	}
+	return ids, nil
+}
+
+// Consolidated merges a learner's assertions into their record, as Consolidate
+// does, under the choices that were made. The conflicts are the open ones, of
+// identity too.
+func (tx *Tx) Consolidated(learner string) (clr.Record, []Conflict, error) {
+	assertions, err := tx.Assertions(learner)
+	if err != nil {
+		return clr.Record{}, nil, err
+	}
+	stored, err := tx.ConflictsOf(learner)
+	if err != nil {
+		return clr.Record{}, nil, err
+	}
+	record, open := Consolidate(ConsolidatePolicy{Settled: settled(stored)}, assertions)
+	for _, c := range stored {
+		if c.Kind == ConflictIdentity && c.Choice == "" {
+			open = append(open, c)
+		}
+	}
+	return record, open, nil
+}
+
+func settled(conflicts []Conflict) map[string]Conflict {
+	m := map[string]Conflict{}
+	for _, c := range conflicts {
+		if c.Choice != "" {
+			m[c.ID] = c
+		}
+	}
+	return m
+}
+
+// Reconsolidate brings a learner's record up to their assertions: its fingerprint,
+// its open conflicts, and whether it is listed as changed. Doing it twice changes
+// nothing.
+func (tx *Tx) Reconsolidate(learner string) error {
+	l, err := tx.Learner(learner)
+	if err != nil {
+		return fmt.Errorf("consolidate: %w", err)
+	}
+	assertions, err := tx.Assertions(learner)
+	if err != nil {
+		return err
+	}
+	return tx.reconsolidate(l, assertions)
+}
+
+// reconsolidate is Reconsolidate for who has read the learner and all assertions.
+func (tx *Tx) reconsolidate(l Learner, assertions []Assertion) error {
+	learner := l.ID
+	stored, err := tx.ConflictsOf(learner)
+	if err != nil {
+		return err
+	}
+	merged, open := Consolidate(ConsolidatePolicy{Settled: settled(stored)}, assertions)
+	n := len(open)
+	for _, c := range open {
+		c.Publisher = l.Publisher
+		if err := tx.openConflict(c); err != nil {
+			return err
+		}
+	}
+	for _, c := range stored {
+		switch {
+		case c.Choice != "": // a choice is kept, should the same question come again
+		case c.Kind == ConflictIdentity:
+			n++
+		case !slices.ContainsFunc(open, func(o Conflict) bool { return o.ID == c.ID }):
+			if err := tx.dropConflict(c); err != nil {
+				return err
+			}
+		}
+	}
+	before, err := tx.Record(learner)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	now := before
+	now.Learner, now.Publisher = learner, l.Publisher
+	now.Fingerprint, now.Assertions, now.Conflicts = merged.Fingerprint(), len(merged.Assertions), n
+	if l.MergedInto != "" {
+		now.Fingerprint = now.Issued // nothing more is issued for who became another
+	}
+	return tx.putRecord(before, now)
+}
+
+// SetIssued notes that version of credential carries the record with this
+// fingerprint. If the record has changed since, it stays listed as changed.
+func (tx *Tx) SetIssued(learner, fingerprint, credential string, version int) error {
+	before, err := tx.Record(learner)
+	if err != nil {
+		return err
+	}
+	now := before
+	now.Issued, now.Credential, now.Version, now.IssuedAt = fingerprint, credential, version, tx.Now
+	return tx.putRecord(before, now)
+}
+
+func (tx *Tx) putRecord(before, now Record) error {
+	if before == now {
+		return nil
+	}
+	if was, is := before.Changed(), now.Changed(); was != is {
+		key := keyOf(now.Publisher, now.Learner)
+		if is {
+			if err := tx.docs.Put(tableRecordsChanged, key, []byte("{}")); err != nil {
+				return err
+			}
+			if err := tx.Count(now.Publisher, "changed", 1); err != nil {
+				return err
+			}
+		} else {
+			if err := tx.docs.Delete(tableRecordsChanged, key); err != nil {
+				return err
+			}
+			if err := tx.Count(now.Publisher, "changed", -1); err != nil {
+				return err
+			}
+		}
+	}
+	return put(tx, tableRecords, now, now.Learner)
+}

@@ -164,6 +164,9 @@ func (r Receipt) consistent() error {
 		if r.Block.Hash.IsZero() || r.Tx.IsZero() || r.Block.Time.IsZero() {
 			return fmt.Errorf("the block's hash, its time and the transaction may not be zero")
 		}
+		if r.Block.Time.Location() != time.UTC || r.Block.Time.Nanosecond() != 0 {
+			return fmt.Errorf("the block's time should be in UTC (Z) and whole seconds")
+		}
 	default:
 		return fmt.Errorf("the phase %q is not known", shorten(string(r.Phase)))
 	}

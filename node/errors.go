@@ -6,10 +6,11 @@ import "errors"
 // sentence says what to change.
 var ErrRefused = errors.New("refused")
 
-type refusal string
+// refused is an error whose text is for whoever asked.
+type refused struct{ error }
 
-func (r refusal) Error() string        { return string(r) }
-func (r refusal) Is(target error) bool { return target == ErrRefused }
+func (r refused) Is(target error) bool { return target == ErrRefused }
+func (r refused) Unwrap() error        { return r.error }
 
-// badRequest is an error whose text is for whoever asked.
-func badRequest(sentence string) error { return refusal(sentence) }
+// badRequest refuses with a sentence.
+func badRequest(sentence string) error { return refused{errors.New(sentence)} }

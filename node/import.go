@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"clrnode/registry"
 )
@@ -17,16 +18,33 @@ func (n *Node) StageImport(ctx context.Context, publisher, filename string, file
 	if err != nil {
 		return registry.Import{}, err
 	}
-	return registry.Stage(ctx, n.db, p.ID, filename, file, size, registry.StageOptions{By: by})
+	i, err := registry.Stage(ctx, n.db, p.ID, filename, file, size, registry.StageOptions{By: by})
+	return i, asRefusal(err)
+}
+
+// asRefusal marks what an import refuses because of the file or the moment, so
+// that whoever asked reads it.
+func asRefusal(err error) error {
+	var bad *registry.BadFileError
+	if errors.As(err, &bad) {
+		return refused{err}
+	}
+	for _, reason := range []error{registry.ErrBadRows, registry.ErrLeaving, registry.ErrImportBusy, registry.ErrImportStale} {
+		if errors.Is(err, reason) {
+			return refused{err}
+		}
+	}
+	return err
 }
 
 // StartImport applies a staged import in the background; Import tells how far it
 // is. An import with bad rows needs o.SkipBad, one that many people leave by
 // needs o.AllowLeaving.
 func (n *Node) StartImport(ctx context.Context, id string, o registry.ApplyOptions, by string) (registry.Import, error) {
+	o.By = by
 	i, err := registry.StartApply(ctx, n.db, id, o)
 	if err != nil {
-		return i, err
+		return i, asRefusal(err)
 	}
 	err = n.db.Update(ctx, func(tx *registry.Tx) error {
 		return tx.Trail(registry.TrailEntry{Publisher: i.Publisher, Who: by, What: "import", On: i.ID})
@@ -36,7 +54,7 @@ func (n *Node) StartImport(ctx context.Context, id string, o registry.ApplyOptio
 }
 
 func (n *Node) runImport(ctx context.Context, id string) error {
-	if _, err := registry.Apply(ctx, n.db, id, nil); err != nil {
+	if _, err := registry.Apply(ctx, n.db, id, registry.ApplyOptions{}, nil); err != nil {
 		return fmt.Errorf("import %s: %w", id, err)
 	}
 	return nil
@@ -44,13 +62,18 @@ func (n *Node) runImport(ctx context.Context, id string) error {
 
 // DiscardImport drops a staged import.
 func (n *Node) DiscardImport(ctx context.Context, id, by string) error {
+	i, err := n.Import(ctx, id)
+	if err != nil {
+		return err
+	}
+	if i.State != registry.ImportStaged {
+		return badRequest(fmt.Sprintf("import %s is %s: only a staged one can be discarded", id, i.State))
+	}
+	if err := registry.Discard(ctx, n.db, id); err != nil {
+		return err
+	}
 	return n.db.Update(ctx, func(tx *registry.Tx) error {
-		i, err := tx.Import(id)
-		if err != nil {
-			return err
-		}
-		return errors.Join(tx.DiscardImport(id),
-			tx.Trail(registry.TrailEntry{Publisher: i.Publisher, Who: by, What: "discard import", On: id}))
+		return tx.Trail(registry.TrailEntry{Publisher: i.Publisher, Who: by, What: "discard import", On: id})
 	})
 }
 
@@ -76,7 +99,18 @@ func (n *Node) Conflicts(ctx context.Context, publisher, after string, limit int
 // Settle decides a conflict for one of its options.
 func (n *Node) Settle(ctx context.Context, publisher, conflict, option, by string) error {
 	return n.db.Update(ctx, func(tx *registry.Tx) error {
-		return errors.Join(tx.Settle(publisher, conflict, option, by),
+		c, err := tx.Conflict(conflict)
+		switch {
+		case err != nil:
+			return err
+		case c.Publisher != publisher:
+			return fmt.Errorf("conflict %s: %w", conflict, registry.ErrNotFound)
+		case c.Choice != "" && c.Choice != option:
+			return badRequest("this conflict was settled already, on " + c.Settled.Format("2 January 2006"))
+		case !slices.ContainsFunc(c.Options, func(o registry.Option) bool { return o.Key == option }):
+			return badRequest(fmt.Sprintf("%q is no option of this conflict: see clrnode conflicts", option))
+		}
+		return errors.Join(tx.Settle(conflict, option, by),
 			tx.Trail(registry.TrailEntry{Publisher: publisher, Who: by, What: "settle conflict", On: conflict, Why: option}))
 	})
 }
@@ -84,7 +118,25 @@ func (n *Node) Settle(ctx context.Context, publisher, conflict, option, by strin
 // LearnerRow is a learner and how their record stands.
 type LearnerRow struct {
 	registry.Learner
-	Record registry.Record `json:"record"`
+	Record  registry.Record `json:"record"`
+	Revoked bool            `json:"revoked,omitempty"` // the record's credential is
+}
+
+// State says in a word how the record stands.
+func (r LearnerRow) State() string {
+	switch {
+	case r.Record.Conflicts > 0:
+		return "conflict"
+	case r.Revoked:
+		return "revoked"
+	case r.Record.Changed() && r.Record.Credential == "":
+		return "new"
+	case r.Record.Changed():
+		return "changed"
+	case r.Record.Credential == "":
+		return "none"
+	}
+	return "current"
 }
 
 // Learners returns at most limit learners of a publisher, after the id of an
@@ -116,9 +168,15 @@ func (n *Node) Learners(ctx context.Context, publisher, query, after string, lim
 func learnerRow(tx *registry.Tx, l registry.Learner) (LearnerRow, error) {
 	r, err := tx.Record(l.ID)
 	if errors.Is(err, registry.ErrNotFound) {
-		err = nil
+		return LearnerRow{Learner: l}, nil
 	}
-	return LearnerRow{l, r}, err
+	row := LearnerRow{Learner: l, Record: r}
+	if err == nil && r.Credential != "" {
+		var c registry.Credential
+		c, err = tx.Credential(r.Credential)
+		row.Revoked = c.Revoked != nil
+	}
+	return row, err
 }
 
 // FindLearner finds the one learner whom who names: our id, or the source's

@@ -198,8 +198,18 @@ func (n *Node) start(name string, deed func(context.Context) error) {
 	})
 }
 
-// resume goes on with the imports and jobs of an earlier run.
+// resume goes on with the imports and jobs of an earlier run, and drops imports
+// whose file it had not stored to its end.
 func (n *Node) resume(ctx context.Context) error {
+	var half []registry.Import
+	if err := n.db.View(ctx, func(tx *registry.Tx) (err error) { half, err = tx.ImportsIn(registry.ImportStaging); return err }); err != nil {
+		return err
+	}
+	for _, i := range half {
+		if err := registry.Discard(ctx, n.db, i.ID); err != nil {
+			return err
+		}
+	}
 	return n.db.View(ctx, func(tx *registry.Tx) error {
 		jobs, err := tx.RunningJobs()
 		if err != nil {

@@ -16,7 +16,9 @@ const listTTL = time.Minute
 
 // Revoke revokes a credential for a reason, which is final. id is its opaque id
 // or its whole URL; an embedded one takes its achievement out of the learner's
-// record from the next version on. The status list shows it when Revoke returns.
+// record from the next version on. A revoked record is not issued again until it
+// says something else or somebody issues it by name. The status list shows the
+// revocation when Revoke returns.
 func (n *Node) Revoke(ctx context.Context, id, reason, by string) (registry.Credential, error) {
 	id = strings.TrimPrefix(id, n.credentialURL(""))
 	if reason = strings.TrimSpace(reason); reason == "" {
@@ -44,8 +46,6 @@ func (n *Node) Revoke(ctx context.Context, id, reason, by string) (registry.Cred
 		}
 		if c.Kind == registry.KindAssertion {
 			err = tx.RevokeAssertion(c.Learner, c.Assertion, reason)
-		} else {
-			err = tx.RecordRevoked(c.Learner, c.ID)
 		}
 		return errors.Join(err, tx.Trail(registry.TrailEntry{Publisher: c.Publisher, Who: by, What: "revoke", On: c.ID, Why: reason}))
 	})

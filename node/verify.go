@@ -150,7 +150,7 @@ type AnchorQuestion struct {
 // by its receipt and the verifier's chain.
 func AnchorCheck(ctx context.Context, q AnchorQuestion) vc.Check {
 	couldNot := func(code, sentence string) vc.Check {
-		return vc.Check{Code: "anchor." + code, Group: "chain", Outcome: vc.CouldNotCheck, Sentence: sentence, About: q.Log}
+		return vc.Check{Code: "anchor." + code, Group: "chain", Outcome: vc.Unchecked, Sentence: sentence, About: q.Log}
 	}
 	raw := q.Receipt
 	if raw == nil {

@@ -141,7 +141,7 @@ func (c *crasher) untilDone(args ...string) {
 			c.killed++
 		default:
 			var ee *exec.ExitError
-			if errors.As(err, &ee) && bytes.Contains(out, []byte("is being applied")) {
+			if errors.As(err, &ee) && (bytes.Contains(out, []byte("is being applied")) || bytes.Contains(out, []byte("import the file again"))) {
 				time.Sleep(100 * time.Millisecond) // the import that a kill left goes on first
 				continue
 			}

@@ -44,7 +44,7 @@ type (
 		URL string `json:"url"`
 	}
 	tokenResult struct {
-		Token string `json:"token"`
+		Secret string `json:"token"`
 		node.Token
 	}
 	exported struct {

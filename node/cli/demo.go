@@ -11,11 +11,17 @@ import (
 	"clrnode/testnet"
 )
 
+// The demo publisher, and the learner whom every example shows.
+const (
+	demoName    = "Quillhaven University (demo)"
+	demoLearner = "ada.lovell"
+)
+
 // makeDemo makes the demo publisher: its files come in by the ordinary door, and
 // its records are issued like any others.
 func (p *program) makeDemo(ctx context.Context, n *node.Node) error {
 	p.say("Making a demo publisher: 40 learners, four terms.")
-	pub, err := n.AddPublisher(ctx, testnet.DemoName, []string{"signature", "hosted", "blockchain"}, true)
+	pub, err := n.AddPublisher(ctx, demoName, []string{"signature", "hosted", "blockchain"}, true)
 	if err != nil {
 		return err
 	}

@@ -230,7 +230,7 @@ func (p *program) verifyOne(ctx context.Context, v *verifier, policy vc.Policy, 
 		c.Exit, c.Error = exitCouldNot, err.Error()
 	case c.Report.Verdict == vc.Failed:
 		c.Exit = exitNo
-	case c.Report.Verdict == vc.CouldNotCheck:
+	case c.Report.Verdict == vc.Unchecked:
 		c.Exit = exitCouldNot
 	}
 	return c

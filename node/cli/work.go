@@ -117,10 +117,10 @@ func writeReport(path string, i registry.Import) error {
 func (p *program) showImport(i registry.Import, end string) error {
 	return p.show(i, func(w *tabwriter.Writer) {
 		verb := "leave"
-		if i.Counts.Leaving == 1 {
+		if i.LeavingPeople == 1 {
 			verb = "leaves"
 		}
-		fmt.Fprintf(w, "%d new, %d changed, %d same, %d %s", i.Counts.New, i.Counts.Changed, i.Counts.Same, i.Counts.Leaving, verb)
+		fmt.Fprintf(w, "%d new, %d changed, %d same, %d %s", i.Counts.New, i.Counts.Changed, i.Counts.Same, i.LeavingPeople, verb)
 		if i.Counts.Bad > 0 {
 			fmt.Fprintf(w, ", %d bad", i.Counts.Bad)
 		}

@@ -56,7 +56,7 @@ func (s *server) anyone(h handler) http.Handler {
 	return s.sessions.LoadAndSave(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		if err := h(w, r); err != nil {
-			s.explain(w, r, err, !wantsBytes(r), s.who(r))
+			s.explain(w, r, err, wantsPage(r), s.who(r))
 		}
 	}))
 }

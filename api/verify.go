@@ -107,7 +107,7 @@ func (s *server) check(r *http.Request, one sent) (web.Result, error) {
 	}
 	result := web.NewResult(v, rep, s.host)
 	result.Name, result.AgainURL = one.name, one.url
-	if utf8.Valid(one.raw) {
+	if utf8.Valid(one.raw) && rep.Verdict != vc.Failed {
 		result.AgainText = string(one.raw)
 	}
 	return result, nil

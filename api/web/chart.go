@@ -32,6 +32,9 @@ func NewChart(days []registry.ShareDay, now time.Time) Chart {
 	by := map[string]registry.ShareDay{}
 	for _, d := range days {
 		by[d.Day] = d
+	}
+	for i := range chartDays {
+		d := by[now.UTC().AddDate(0, 0, -i).Format(time.DateOnly)]
 		c.Most = max(c.Most, d.People+d.Programs)
 	}
 	for i := range chartDays {

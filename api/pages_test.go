@@ -1,0 +1,232 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+
+	"clrnode/node"
+	"clrnode/registry"
+)
+
+// find returns the first group of the pattern in the page.
+func find(t *testing.T, page, pattern string) string {
+	t.Helper()
+	m := regexp.MustCompile(pattern).FindStringSubmatch(page)
+	if m == nil {
+		t.Fatalf("the page has no %s:\n%s", pattern, page)
+	}
+	return m[1]
+}
+
+func wantText(t *testing.T, a answer, status int, texts ...string) {
+	t.Helper()
+	if a.status != status {
+		t.Errorf("status = %d, want %d\n%s", a.status, status, a.body)
+	}
+	for _, want := range texts {
+		if !strings.Contains(a.body, want) {
+			t.Errorf("the page lacks %q\n%s", want, a.body)
+		}
+	}
+}
+
+// A registrar imports, settles a conflict, issues and revokes; no script runs.
+func TestPublisherWithoutScripts(t *testing.T) {
+	s := newSite(t)
+	b := s.as(node.RolePublisher, "")
+	p := "/p/" + s.publisher.ID
+	wantText(t, b.get(p), 200, "Nobody is here yet", p+"/import", "Demo data")
+	wantText(t, b.get(p+"/learners"), 200, "No learners yet")
+	wantText(t, b.get(p+"/issue"), 200, "Nothing to issue")
+	wantText(t, b.get(p+"/conflicts"), 200, "No conflicts")
+
+	// A wrong file changes nothing and says what is wrong.
+	wantText(t, b.upload(p+"/import", "notes.zip", []byte("PK\x03\x04 this is no zip")), 422, "cannot be imported", `href="#file"`)
+	wantText(t, b.upload(p+"/import", "empty.csv", []byte{}), 422, "empty")
+	wantText(t, b.upload(p+"/import"), 422, "Choose a file")
+
+	// The dry run shows bad rows, which have to be skipped knowingly.
+	a := b.upload(p+"/import", "roster.zip", roster(rosterChange{badGrades: true}))
+	if a.status != 303 {
+		t.Fatalf("upload = %d\n%s", a.status, a.body)
+	}
+	here := a.header.Get("Location")
+	wantText(t, b.get(here), 200, "Nothing is written yet", "results.csv", "scoreDate", "Skip the 2 bad rows", "File by file")
+	csv := b.get(here + "/bad.csv")
+	wantText(t, csv, 200, "'=cmd()")
+	if !strings.HasPrefix(csv.header.Get("Content-Type"), "text/csv") {
+		t.Errorf("bad rows are %s", csv.header.Get("Content-Type"))
+	}
+	wantText(t, b.post(here+"/apply", nil), 422, `href="#skip"`)
+	if o, _ := s.node.Overview(context.Background(), s.publisher.ID); o.Learners != 0 {
+		t.Errorf("%d learners after a dry run", o.Learners)
+	}
+	if a := b.post(here+"/discard", nil); a.status != 303 {
+		t.Errorf("discard = %d", a.status)
+	}
+	wantText(t, b.get(p+"/import"), 200, "discarded")
+
+	// The right file.
+	here = b.upload(p+"/import", "roster.zip", roster(rosterChange{})).header.Get("Location")
+	if a := b.post(here+"/apply", nil); a.status != 303 || a.header.Get("Location") != here {
+		t.Fatalf("apply = %d\n%s", a.status, a.body)
+	}
+	b.post(here+"/apply", nil) // pressed twice
+	s.wait("import", func() bool { return strings.Contains(b.get(here).body, "Applied") })
+	if events := b.get(here + "/events"); !strings.Contains(events.body, "event: end") || events.header.Get("Content-Type") != "text/event-stream" {
+		t.Errorf("events = %q", events.body)
+	}
+	wantText(t, b.get(p), 200, "1 conflict", "records changed")
+
+	// Both values stand side by side; one press decides.
+	a = b.get(p + "/conflicts")
+	wantText(t, a, 200, "Databases", "Ben Okafor", "quill-sis")
+	conflict := find(t, a.body, `action="(/p/[^"]+/conflicts/[^"]+)"`)
+	option := find(t, a.body, `name="option" value="([^"]+)"`)
+	if a := b.post(conflict, url.Values{"option": {option}}); a.status != 303 {
+		t.Errorf("settle = %d\n%s", a.status, a.body)
+	}
+	wantText(t, b.get(p+"/conflicts"), 200, "Settled", "No conflicts")
+
+	// Issue one, then the others.
+	a = b.get(p + "/issue")
+	wantText(t, a, 200, "Issue all 7", "Ada Lovell")
+	wantText(t, b.post(p+"/issue", nil), 422, "Tick at least one")
+	one := find(t, a.body, `name="learner" value="([^"]+)"`)
+	job := b.post(p+"/issue", url.Values{"learner": {one}}).header.Get("Location")
+	s.wait("issue", func() bool { return strings.Contains(b.get(job).body, "Issued 1 record") })
+	job = b.post(p+"/issue", url.Values{"all": {"yes"}}).header.Get("Location")
+	s.wait("issue", func() bool { return strings.Contains(b.get(job).body, "Issued 6 records") })
+	wantText(t, b.get(p), 200, "All records are issued and current")
+
+	// Find a learner, and revoke the record with a reason.
+	a = b.get(p + "/learners?q=ada@quillhaven.example")
+	learner := find(t, a.body, `href="(/p/[^"]+/learners/[a-z0-9]+)"`)
+	wantText(t, b.get(learner), 200, "Ada Lovell", "Valid", "Databases")
+	wantText(t, b.get(learner+"/revoke"), 200, "What changes", "This is final")
+	wantText(t, b.post(learner+"/revoke", nil), 422, `href="#reason"`)
+	if a := b.post(learner+"/revoke", url.Values{"reason": {"mixed up with a namesake"}}); a.status != 303 {
+		t.Errorf("revoke = %d\n%s", a.status, a.body)
+	}
+	wantText(t, b.get(learner), 200, "mixed up with a namesake", "Not valid")
+
+	// Over a tenth would leave: the number has to be typed.
+	here = b.upload(p+"/import", "short.zip", roster(rosterChange{without: "zoe"})).header.Get("Location")
+	wantText(t, b.get(here), 200, "Who leaves", "Featherstonehaugh", "Type how many: 1")
+	wantText(t, b.post(here+"/apply", url.Values{"leaving": {"5"}}), 422, `href="#leaving"`, `value="5"`)
+	if a := b.post(here+"/apply", url.Values{"leaving": {"1"}}); a.status != 303 {
+		t.Errorf("apply = %d\n%s", a.status, a.body)
+	}
+}
+
+// A learner shares; people and programs are counted apart, reloads, previews and
+// the learner's own looks not at all.
+func TestShareWithoutScripts(t *testing.T) {
+	s := filledSite(t)
+	ada := s.as(node.RoleLearner, "ada")
+	wantText(t, ada.get("/me"), 200, "Ada Lovell", "Valid", "BSc Computer Science", "Rowing club", "Spring 2026", "Databases")
+	download := ada.get("/me/record.json")
+	if download.body != string(s.record("ada").Signed) || !strings.Contains(download.header.Get("Content-Disposition"), "attachment") {
+		t.Errorf("download = %d, %d bytes", download.status, len(download.body))
+	}
+	wantText(t, ada.get("/me/shares"), 200, "No links yet", "whoever has kept a copy")
+	wantText(t, ada.post("/me/shares", url.Values{"lasts": {"date"}, "until": {"soon"}, "note": {"Acme"}}), 422, `href="#until"`, `value="Acme"`)
+	wantText(t, ada.post("/me/shares", url.Values{"lasts": {"date"}, "until": {"2001-01-01"}}), 422, "future")
+	if a := ada.post("/me/shares", url.Values{"lasts": {"30"}, "note": {"Acme"}}); a.status != 303 {
+		t.Fatalf("create = %d\n%s", a.status, a.body)
+	}
+	a := ada.get("/me/shares")
+	wantText(t, a, 200, "The link is ready", "Acme", "No views yet")
+	link := find(t, a.body, `readonly value="([^"]+)"`)
+
+	visitor := s.browser()
+	for range 2 {
+		a = visitor.get(link)
+		wantText(t, a, 200, "Open the record", s.publisher.Name)
+		if strings.Contains(a.body, "Ada") || strings.Contains(a.body, "Lovell") || a.header.Get("Cache-Control") != "no-store" {
+			t.Error("the cover tells a name, or may be cached")
+		}
+	}
+	if a := visitor.post(link, nil); a.status != 303 {
+		t.Errorf("open = %d", a.status)
+	}
+	for range 2 {
+		a = visitor.get(link)
+		wantText(t, a, 200, "Shared with you by", "Ada Lovell", "BSc Computer Science", "lives on")
+		if strings.Contains(find(t, a.body, `<title>([^<]*)</title>`), "Ada") || a.header.Get("Cache-Control") != "no-store" {
+			t.Error("the title tells the name, or the page may be cached")
+		}
+	}
+	visitor.post(link, nil)
+	own := ada.post(link, nil)
+	wantText(t, ada.get(own.header.Get("Location")), 200, "BSc Computer Science")
+	bytesOf := program(visitor, "GET", link, "", "Accept", "application/vc")
+	if bytesOf.body != string(s.record("ada").Signed) || bytesOf.header.Get("Content-Type") != "application/vc" || bytesOf.header.Get("Cache-Control") != "no-store" {
+		t.Errorf("bytes = %d %v", bytesOf.status, bytesOf.header)
+	}
+	program(visitor, "HEAD", link, "", "Accept", "application/vc")
+	a = ada.get("/me/shares")
+	wantText(t, a, 200, "Opened 1 time by people and 1 time by programs", "<svg class=\"chart\"")
+
+	if a := ada.post(find(t, a.body, `action="(/me/shares/[^"]+/end)"`), nil); a.status != 303 {
+		t.Errorf("end = %d", a.status)
+	}
+	dead := visitor.get(link)
+	unknown := visitor.get("/s/unknown")
+	wantText(t, dead, 404, "Ask the sender")
+	if dead.body != unknown.body {
+		t.Error("a dead link and an unknown one are told apart")
+	}
+	wantProblem(t, program(visitor, "GET", link, "", "Accept", "application/vc"), 404, "")
+	// Another learner ends nothing of hers.
+	if a := s.as(node.RoleLearner, "chi").post("/me/shares/nothing/end", nil); a.status != 404 {
+		t.Errorf("ending an unknown share = %d", a.status)
+	}
+}
+
+func TestVerifyPage(t *testing.T) {
+	s := filledSite(t, registry.VerifySignature)
+	b := s.browser()
+	ada := s.record("ada").Signed
+	wantText(t, b.upload("/verify", "ada.json", ada), 200, "Valid", "BSc Computer Science", "Check again")
+	wantText(t, b.upload("/verify", "ada.json", ada, "chi.json", s.record("chi").Signed), 200, "2 files checked", "ada.json", "chi.json")
+	wantText(t, b.post("/verify", url.Values{"text": {string(ada)}}), 200, "Valid")
+	wantText(t, b.post("/verify", nil), 422, `href="#file"`)
+
+	a := b.upload("/verify", "forged.json", bytes.Replace(ada, []byte("First class"), []byte("Third class"), 1))
+	wantText(t, a, 200, "Not valid")
+	if strings.Contains(a.body, "Rowing club") {
+		t.Error("a forged record is shown")
+	}
+	for name, c := range map[string]struct {
+		file []byte
+		want string
+	}{
+		"empty.json":      {nil, "This file is empty"},
+		"screenshot.png":  {[]byte("\x89PNG\r\n\x1a\n0000"), "No credential in this picture"},
+		"page.html":       {[]byte("<!DOCTYPE html><html>hello"), "saved web page"},
+		"record.pdf":      {[]byte("%PDF-1.7 ..."), "No credential in this PDF"},
+		"record.zip":      {[]byte("PK\x03\x04...."), "Unpack it"},
+		"film.bin":        {bytes.Repeat([]byte{0xff, 0}, 10<<20), "20 MB"},
+		"other.json":      {[]byte(`{"a": 1}`), "no credential"},
+		"broken.json":     {[]byte(`{"a": `), "no credential"},
+		"deep.json":       {[]byte(strings.Repeat("[", 100000)), "no credential"},
+		"not-text.json":   {[]byte{0xfe, 0x01, 0x80, 0x81}, "no text"},
+		"../../evil.json": {[]byte(`"evil"`), "no credential"},
+	} {
+		a := b.upload("/verify", name, c.file)
+		wantText(t, a, 200, c.want)
+		if strings.Contains(a.body, "../") {
+			t.Errorf("%s: the path of a file is shown", name)
+		}
+	}
+	if a := b.upload("/verify", "huge.bin", bytes.Repeat([]byte{'x'}, maxForm+1)); a.status != 413 {
+		t.Errorf("a body over the limit = %d", a.status)
+	}
+	wantText(t, b.post("/verify", url.Values{"url": {"http://10.1.2.3/x"}}), 200, "Could not check")
+	wantText(t, b.post("/verify", url.Values{"url": {"nonsense"}}), 200, "Could not check")
+}

@@ -30,8 +30,8 @@ contract AnchorRegistry {
         uint64 count;
     }
 
-    /// The most leaves under one root. 2^32 of them 2^32 times don't overflow a uint64
-    /// before the sun is cold, and checked arithmetic would refuse them if they did.
+    /// The most leaves under one root. It would take 2^32 such roots to overflow a log's
+    /// sum of leaves, and checked arithmetic refuses the last of them.
     uint64 private constant MAX_COUNT = 2 ** 32;
 
     /// The order of these five is the storage layout, on which storage proofs (EIP-1186)

@@ -82,6 +82,7 @@ func newLog(t *testing.T, c *Client) (*ecdsa.PrivateKey, anchor.Address) {
 }
 
 func TestLedgerInProcess(t *testing.T) {
+	t.Parallel()
 	_, c := start(t)
 	anchortest.TestLedger(t, func(t *testing.T) (anchor.Ledger, anchor.Address) {
 		_, log := newLog(t, c)
@@ -90,6 +91,7 @@ func TestLedgerInProcess(t *testing.T) {
 }
 
 func TestLedgerOverHTTP(t *testing.T) {
+	t.Parallel()
 	chain, _ := start(t)
 	c := dial(t, chain.URL(), Options{Key: chain.FundedKey(), Finality: "depth:0", ChainID: testnet.ChainID, Genesis: chain.Genesis()})
 	anchortest.TestLedger(t, func(t *testing.T) (anchor.Ledger, anchor.Address) {
@@ -99,6 +101,7 @@ func TestLedgerOverHTTP(t *testing.T) {
 }
 
 func TestOtherChainIsRefused(t *testing.T) {
+	t.Parallel()
 	chain, _ := start(t)
 	for _, o := range []Options{{ChainID: 1}, {Genesis: anchor.Hash{1}}, {Finality: "soon"}} {
 		if c, err := Dial(t.Context(), chain.URL(), o); err == nil || errors.Is(err, anchor.ErrCouldNotCheck) {
@@ -114,6 +117,7 @@ func TestOtherChainIsRefused(t *testing.T) {
 }
 
 func TestEnroll(t *testing.T) {
+	t.Parallel()
 	_, c := start(t)
 	key, log := newLog(t, c)
 	if until, err := c.Enrolled(t.Context(), log); err != nil || time.Until(until) < 50*time.Minute {
@@ -151,6 +155,7 @@ func TestEnroll(t *testing.T) {
 }
 
 func TestReplacePaysMoreForTheSamePlace(t *testing.T) {
+	t.Parallel()
 	_, c := start(t)
 	_, log := newLog(t, c)
 	b := anchor.Batch{Log: log, Root: anchor.Hash{7}, Count: 16}
@@ -196,6 +201,7 @@ func waitPhase(t *testing.T, c *Client, b anchor.Batch, tx anchor.Tx, want ancho
 // A block is replaced by another one, as on public chains at times. What was
 // confirmed isn't any more, and becomes so again.
 func TestReorganization(t *testing.T) {
+	t.Parallel()
 	chain, local := start(t)
 	c := dial(t, "in process", Options{Key: chain.FundedKey(), RPC: chain.Client(), Finality: "depth:2"})
 	_, log := newLog(t, c)
@@ -239,6 +245,7 @@ func TestReorganization(t *testing.T) {
 // The chain takes the transaction, but its answer never comes; or it has no
 // time for us. Nothing is posted twice, and nothing is called wrong.
 func TestTroubleOnTheLine(t *testing.T) {
+	t.Parallel()
 	chain, inside := start(t)
 	_, log := newLog(t, inside)
 	trouble := ""
@@ -288,6 +295,7 @@ func TestTroubleOnTheLine(t *testing.T) {
 }
 
 func TestKeyFiles(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "key")
 	key, err := GenerateKey()
 	if err != nil {

@@ -107,7 +107,7 @@ func (s *server) hostedPage(w http.ResponseWriter, r *http.Request, c node.Hoste
 		return err
 	}
 	result := web.NewResult(v, rep, s.host)
-	result.AgainHere = true
+	result.AgainHere, result.Issuer = true, p.Name
 	page.Body = struct {
 		Result  web.Result
 		Version int

@@ -78,7 +78,7 @@ func (s *server) resultOf(v node.RecordView) *web.Result {
 		return nil
 	}
 	result := web.NewResult(v.Verified, v.Report, s.host)
-	result.AgainHere = true
+	result.AgainHere, result.Issuer, result.Holder = true, v.Publisher.Name, v.Learner.Name()
 	return &result
 }
 

@@ -106,6 +106,9 @@ func (s *server) check(r *http.Request, one sent) (web.Result, error) {
 		return web.Result{}, err
 	}
 	result := web.NewResult(v, rep, s.host)
+	if result.Issuer, err = s.knownIssuer(r, rep); err != nil {
+		return web.Result{}, err
+	}
 	result.Name, result.AgainURL = one.name, one.url
 	if utf8.Valid(one.raw) && rep.Verdict != vc.Failed {
 		result.AgainText = string(one.raw)
@@ -286,4 +289,16 @@ func (s *server) verifyJSON(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return writeJSON(w, http.StatusOK, rep)
+}
+
+// knownIssuer is the name of the issuer where it is one of this node's own
+// publishers, else "": what a credential says of its issuer proves nothing.
+func (s *server) knownIssuer(r *http.Request, rep *vc.Report) (string, error) {
+	pubs, err := s.node.Publishers(r.Context())
+	for _, p := range pubs {
+		if p.DID == rep.Envelope.IssuerID {
+			return p.Name, err
+		}
+	}
+	return "", err
 }

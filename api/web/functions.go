@@ -26,6 +26,7 @@ var functions = template.FuncMap{
 	"error":    func(p Page, field string) string { return p.ErrorFor(field) },
 	"yes":      func(a, b any) bool { return fmt.Sprint(a) == fmt.Sprint(b) },
 	"inc":      func(n int) int { return n + 1 },
+	"onpage":   func(s string) string { return strings.Replace(s, ", or add --skip-bad", ", or skip the bad rows", 1) },
 	"hostless": func(url string) string { _, after, _ := strings.Cut(url, "://"); return after },
 }
 

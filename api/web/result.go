@@ -27,6 +27,9 @@ type Result struct {
 	AgainHere           bool
 	AgainText, AgainURL string
 
+	Issuer string // the name that this node itself knows the issuer by; "" if it doesn't
+	Holder string // the name of whose record it is, where the page may tell it
+
 	Name string // of the file, "" if it wasn't one
 	Junk string // instead of everything else: why this is no credential
 }
@@ -55,7 +58,9 @@ func rank(o vc.Outcome) int {
 	return slices.Index([]vc.Outcome{vc.Failed, vc.Unchecked, vc.Warning, vc.OK}, o)
 }
 
-func groupsOf(checks []vc.Check) []Group {
+// groupsOf sorts checks into their groups. Whether somebody was asked to prove that
+// it is theirs is said for the whole document alone.
+func groupsOf(checks []vc.Check, whole bool) []Group {
 	var groups []Group
 	for _, name := range groupOrder {
 		g := Group{Name: name, Worst: vc.OK}
@@ -69,7 +74,7 @@ func groupsOf(checks []vc.Check) []Group {
 			}
 		}
 		slices.SortStableFunc(g.Checks, func(a, b vc.Check) int { return rank(a.Outcome) - rank(b.Outcome) })
-		if len(g.Checks) > 0 || name == "holder" {
+		if len(g.Checks) > 0 || name == "holder" && whole {
 			groups = append(groups, g)
 		}
 	}
@@ -84,9 +89,9 @@ func NewResult(v *vc.Verified, rep *vc.Report, node string) Result {
 		raw = []byte(`{}`)
 	}
 	sentence := strings.TrimPrefix(strings.TrimPrefix(rep.Sentence, "Valid. "), "Not valid. ")
-	r := Result{Sentence: sentence, Kind: outcomeClass(rep.Verdict), Report: rep, Groups: groupsOf(rep.Envelope.Checks), Text: rep.Text(), JSON: string(raw), Node: node}
+	r := Result{Sentence: sentence, Kind: outcomeClass(rep.Verdict), Report: rep, Groups: groupsOf(rep.Envelope.Checks, v != nil), Text: rep.Text(), JSON: string(raw), Node: node}
 	for _, p := range rep.Embedded {
-		r.Embedded = append(r.Embedded, Part{p, groupsOf(p.Checks)})
+		r.Embedded = append(r.Embedded, Part{p, groupsOf(p.Checks, false)})
 		r.Counts.Total++
 		switch p.Outcome {
 		case vc.OK:

@@ -29,7 +29,7 @@ func canonize(doc any, newHash func() hash.Hash) ([]byte, error) {
 	}
 	out, _, err := canonicalize(quads, blanks, newHash)
 	if err != nil {
-		return nil, &Error{Reason: err.Error()}
+		return nil, &Error{Reason: err.Error(), cause: err}
 	}
 	return out, nil
 }

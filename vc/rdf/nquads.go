@@ -131,7 +131,7 @@ func CanonizeQuads(nquads []byte) ([]byte, error) {
 	}
 	out, _, err := canonicalize(quads, len(labels), sha256.New)
 	if err != nil {
-		return nil, &Error{Reason: err.Error()}
+		return nil, &Error{Reason: err.Error(), cause: err}
 	}
 	return out, nil
 }

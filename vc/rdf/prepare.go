@@ -20,7 +20,8 @@ type prepared struct {
 
 // prepare copies doc and refuses contexts that aren't bundled, and what json-gold
 // would lose without a word: explicit @list and @set (it swallows errors inside),
-// an object that is nothing but a language, and values that stand alone in a @graph.
+// an object that is nothing but a language, one of two spellings of @type, and
+// values that stand alone in a @graph.
 func prepare(doc any) (*prepared, error) {
 	var p prepared
 	v, err := p.value(doc)
@@ -91,13 +92,16 @@ func (p *prepared) value(v any) (any, error) {
 				read = p.context
 			case "@list", "@set":
 				read = func(any) (any, error) { return nil, p.fail("write the array itself instead of %s", k) }
-			case "@graph":
+			case "@graph", "@included":
 				read = p.graph
 			}
 			var err error
 			if out[k], err = p.below(k, x, read); err != nil {
 				return nil, err
 			}
+		}
+		if _, ok := v["@type"]; ok && v["type"] != nil {
+			return nil, p.fail("it has both type and @type; one of them would be dropped")
 		}
 		if _, ok := v["@language"]; ok && len(v) == 1 {
 			return nil, p.fail("an object with nothing but @language is dropped")
@@ -124,14 +128,25 @@ func (p *prepared) plain(v any) (any, error) {
 	return parsed, nil
 }
 
+// graph reads the value of @graph or @included.
 func (p *prepared) graph(v any) (any, error) {
 	items, ok := v.([]any)
 	if !ok {
 		items = []any{v}
 	}
 	for _, item := range items {
-		if _, ok := item.(map[string]any); !ok {
-			return nil, p.fail("a @graph holds objects; everything else in it is dropped")
+		object, ok := item.(map[string]any)
+		if !ok {
+			return nil, p.fail("a graph holds objects; everything else in it is dropped")
+		}
+		says := len(object)
+		for _, k := range []string{"@context", "@id", "id"} {
+			if _, has := object[k]; has {
+				says--
+			}
+		}
+		if says == 0 {
+			return nil, p.fail("an object in a graph of which nothing is said is dropped")
 		}
 	}
 	return p.value(v)
@@ -145,7 +160,7 @@ func (p *prepared) context(v any) (any, error) {
 		return nil, nil
 	case string:
 		if _, ok := contextTable()[v]; !ok {
-			return nil, p.fail("the context %q isn't bundled with this program, and contexts are never fetched", v)
+			return nil, &Error{p.pointer(), fmt.Sprintf("the context %q isn't bundled with this program, and contexts are never fetched", v), ErrContextNotBundled}
 		}
 		return v, nil
 	case []any:
@@ -168,7 +183,7 @@ func (p *prepared) context(v any) (any, error) {
 }
 
 // definitions copies what stands in an inline context. json-gold wants @version as
-// a float64; an alias of @list or @set would get around what value refuses. It
+// a float64; an alias of @list, @set or @type would get around what value refuses. It
 // looks up the container of a term in the term's own scoped context, where the
 // term may mean something else; it resolves relative IRIs in its own way.
 func (p *prepared) definitions(v any) (any, error) {
@@ -187,6 +202,8 @@ func (p *prepared) definitions(v any) (any, error) {
 			switch {
 			case (x == "@list" || x == "@set") && k != "@container":
 				read = func(any) (any, error) { return nil, p.fail("a context must not give %v another name", x) }
+			case x == "@type" && k != "type" && k != "@container" && !(k == "@id" && len(p.path) > 0 && p.path[len(p.path)-1] == "type"):
+				read = func(any) (any, error) { return nil, p.fail("a context must not give @type another name than type") }
 			case k == "@context" || k == "@import":
 				read = p.context
 			case k == "@base" && x != nil:

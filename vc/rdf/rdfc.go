@@ -4,16 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/hex"
-	"errors"
 	"hash"
 	"slices"
 	"strconv"
 	"strings"
 )
-
-// errTooMuchWork: a dataset whose blank nodes are so alike that naming them would
-// take exponential time. Such a dataset is an attack or a mistake.
-var errTooMuchWork = errors.New("its anonymous objects are too much alike to be told apart in reasonable time; give nested objects an id")
 
 // maxWork bounds the Hash N-Degree Quads algorithm: the quads it looks at and the
 // permutation steps it takes. A unit takes about a microsecond. The hardest honest
@@ -210,7 +205,7 @@ type nDegreeResult struct {
 // spend counts work and says when there was too much.
 func (c *canonicalizer) spend(units int) error {
 	if c.work += units; c.work > maxWork {
-		return errTooMuchWork
+		return ErrTooMuchWork
 	}
 	return nil
 }
@@ -240,7 +235,7 @@ func (c *canonicalizer) related(b int32, q *quad, is *issuer, position byte) str
 func (c *canonicalizer) nDegree(b int32, is *issuer, depth int) (nDegreeResult, error) {
 	// Each level of recursion names a node; a chain deeper than this isn't a record.
 	if depth > 2000 {
-		return nDegreeResult{}, errTooMuchWork
+		return nDegreeResult{}, ErrTooMuchWork
 	}
 	if err := c.spend(1 + len(c.quadsOf(b))); err != nil {
 		return nDegreeResult{}, err

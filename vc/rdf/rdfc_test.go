@@ -85,7 +85,7 @@ func TestPublishedVectors(t *testing.T) {
 				t.Errorf("it took %v", d)
 			}
 			if e.Type == "rdfc:RDFC10NegativeEvalTest" {
-				if !errors.Is(err, errTooMuchWork) {
+				if !errors.Is(err, ErrTooMuchWork) {
 					t.Errorf("got %d bytes, %v; want too much work", len(out), err)
 				}
 				return

@@ -74,6 +74,9 @@ func (w *writer) members(of map[string]any, content any, graph node) error {
 		if _, isValue := object["@value"]; isValue {
 			return &objectError{of, "", "only objects may stand in a graph"}
 		}
+		if _, named := object["@id"]; named && len(object) == 1 {
+			return &objectError{of, "", fmt.Sprintf("an object of which nothing is said but its id, %v, is dropped", object["@id"])}
+		}
 		if _, err := w.object(object, graph); err != nil {
 			return err
 		}

@@ -38,7 +38,7 @@ type Check struct {
 	Sentence string    `json:"sentence"`          // for people
 	Section  string    `json:"section,omitempty"` // of the standard
 	About    string    `json:"about,omitempty"`   // the place, DID, URL or time that was judged
-	At       time.Time `json:"at"`                // when it was asked
+	At       time.Time `json:"at"`                // as of when it was judged
 }
 
 // A Part is one credential of a document: the envelope itself, or one that is
@@ -65,6 +65,8 @@ type Report struct {
 	Digest   string    `json:"digest"`   // SHA-256 of the canonical bytes, hex
 	Envelope Part      `json:"envelope"`
 	Embedded []Part    `json:"embedded,omitempty"`
+
+	inside int // how many credentials lie inside, shown or not
 }
 
 // ReportSchema is the JSON Schema (2020-12) of a [Report].
@@ -151,29 +153,38 @@ func (r *Report) finish() {
 			break
 		}
 		c, _ := worstInside.has(Failed)
-		r.Sentence = fmt.Sprintf("Not valid. %d of the %d credentials inside failed: “%s”. %s", bad, len(r.Embedded), worstInside.title(), c.Sentence)
-		if _, doubt := r.Envelope.has(Unchecked); !doubt {
+		r.Sentence = fmt.Sprintf("Not valid. %d of the %s inside failed: “%s”. %s", bad, credentials(r.inside), worstInside.title(), c.Sentence)
+		if _, unchanged := r.Envelope.withCode("proof.ok"); unchanged && r.Envelope.Outcome != Unchecked {
 			r.Sentence += " The document around it is unchanged."
 		}
 	case Unchecked:
 		r.Verdict = Unchecked
 		if c, ok := r.Envelope.has(Unchecked); ok {
+			if cause, ok := r.Envelope.withCode("key.unresolved"); ok && c.Code == "proof.unchecked" {
+				c = cause
+			}
 			r.Sentence = c.Sentence
 			break
 		}
 		c, _ := worstInside.has(Unchecked)
-		r.Sentence = fmt.Sprintf("%s This is so for %d of the %d credentials inside.", c.Sentence, unsure, len(r.Embedded))
+		r.Sentence = fmt.Sprintf("%s This is so for %d of the %s inside.", c.Sentence, unsure, credentials(r.inside))
 	default:
 		r.Verdict = OK
 		inside := ""
-		if n := len(r.Embedded); n > 0 {
-			inside = fmt.Sprintf(" The %d credentials inside are valid too.", n)
-			if n == 1 {
-				inside = " The credential inside is valid too."
-			}
+		if r.inside == 1 {
+			inside = " The credential inside is valid too."
+		} else if r.inside > 1 {
+			inside = fmt.Sprintf(" The %s inside are valid too.", credentials(r.inside))
 		}
 		r.Sentence = fmt.Sprintf("Valid. Issued by %s; nothing was changed since. Checked on %s.%s", r.Envelope.by(), when, inside)
 	}
+}
+
+func credentials(n int) string {
+	if n == 1 {
+		return "1 credential"
+	}
+	return fmt.Sprintf("%d credentials", n)
 }
 
 func countWarnings(p Part) int {

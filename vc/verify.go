@@ -121,6 +121,7 @@ func (v *verifier) document(ctx context.Context, s Signed) (*Report, bool) {
 	for i, e := range embedded {
 		parts[i] = newPart(e.Doc, e.Pointer)
 	}
+	r.inside = len(parts)
 	if !v.structure(s.doc, &r.Envelope, parts) {
 		// What isn't written by the rules is not looked at further.
 		for _, p := range parts {
@@ -146,6 +147,13 @@ func (v *verifier) document(ctx context.Context, s Signed) (*Report, bool) {
 		})
 	}
 	group.Wait()
+	for _, pointer := range clr.EndorsementJWTs(s.doc) {
+		p := Part{Types: []string{"EndorsementCredential"}, Pointer: pointer, Outcome: OK}
+		p.add(v.check("structure.version", GroupUnchanged, Unchecked,
+			"Could not check: this endorsement is a JSON Web Token, which this version doesn't read.", "Open Badges 3.0, EndorsementCredential", pointer))
+		parts = append(parts, p)
+	}
+	r.inside = len(parts)
 	for _, p := range parts {
 		// Beside a broken envelope nothing is shown as good, only where else it broke.
 		if !broken(r.Envelope) || p.Outcome == Failed {
@@ -183,6 +191,9 @@ func (v *verifier) structure(doc map[string]any, envelope *Part, parts []Part) b
 		// Credentials of other kinds that are embedded in a record have the general rules.
 		for _, p := range parts {
 			o, _ := lookUp(doc, p.Pointer).(map[string]any)
+			if kindOf(o) != kindOther {
+				continue // judged with the record
+			}
 			for _, q := range rules(o) {
 				q.Pointer = p.Pointer + q.Pointer
 				problems = append(problems, q)

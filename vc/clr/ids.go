@@ -27,6 +27,28 @@ func AllEmbedded(doc any) []Embedded {
 	return all
 }
 
+// EndorsementJWTs lists the JSON Pointers of the endorsements in a record or badge
+// that are compact JWS (endorsementJwt), at any depth.
+func EndorsementJWTs(doc any) []string {
+	var all []string
+	root, _ := doc.(map[string]any)
+	if classOf(stringsOf(root["type"])) == "VerifiableCredential" {
+		return nil
+	}
+	walkNodes("", root, func(pointer, _ string, n map[string]any) {
+		at := join(pointer, "endorsementJwt")
+		switch v := n["endorsementJwt"].(type) {
+		case string:
+			all = append(all, at)
+		case []any:
+			for i := range v {
+				all = append(all, join(at, strconv.Itoa(i)))
+			}
+		}
+	})
+	return all
+}
+
 // walkNodes calls see for o and all objects in it, but not for contexts and what
 // lies in proofs, which are graphs of their own. key is the member that holds the
 // object.

@@ -1,0 +1,61 @@
+package vc
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"testing"
+)
+
+func FuzzVerify(f *testing.F) {
+	u := keyed(f)
+	f.Add(u.record(1, learner).Bytes())
+	f.Add(reference(f, "examples", "ob30-did-key.json"))
+	f.Add(reference(f, "vectors", "di-eddsa", "eddsa-rdfc-2022", "signedDataInt.json"))
+	f.Add([]byte(`{"@context":["https://www.w3.org/ns/credentials/v2"],"type":["VerifiableCredential"],"issuer":"a:b","credentialSubject":{"id":"a:c"},"proof":[{}]}`))
+	p := Policy{Trust: TrustAnyIssuerUnsafe(), Now: now}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		v, err := Verify(context.Background(), raw, p)
+		if err == nil && (v == nil || v.Report().Verdict != OK) {
+			t.Error("no error, and not valid")
+		}
+		var not *NotCredentialError
+		if r := reportOf(v, err); r == nil && !errors.As(err, &not) {
+			t.Errorf("an error without a report: %v", err)
+		} else if r != nil && r.Sentence == "" {
+			t.Error("a report without a sentence")
+		}
+	})
+}
+
+func FuzzParseSigned(f *testing.F) {
+	f.Add([]byte(`{"id":"a:b","validFrom":"2026-01-01T00:00:00Z","issuer":{"id":"a:c"}}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		s, err := ParseSigned(raw)
+		if err != nil {
+			return
+		}
+		again, err := ParseSigned(s.Bytes())
+		if err != nil || again.Digest() != s.Digest() || !bytes.Equal(again.Bytes(), s.Bytes()) {
+			t.Errorf("the canonical form isn't stable: %v", err)
+		}
+	})
+}
+
+func FuzzDecodeBits(f *testing.F) {
+	bits := NewStatusBits()
+	bits.Set(7)
+	f.Add(EncodeBits(bits))
+	f.Add(EncodeBits(nil))
+	f.Add("uH4sIAAAAAAAA")
+	f.Fuzz(func(t *testing.T, s string) {
+		bits, err := DecodeBits(s)
+		if err != nil {
+			return
+		}
+		again, err := DecodeBits(EncodeBits(bits))
+		if err != nil || !bytes.Equal(again, bits) {
+			t.Errorf("decode, encode, decode differs: %v", err)
+		}
+	})
+}

@@ -234,30 +234,31 @@ func TestScreens(t *testing.T) {
 	b := newTab(t, s, newBrowser(t))
 	b.enter(node.RolePublisher, "")
 	b.enter(node.RoleLearner, "ada")
-	for _, width := range []int64{320, 1280} {
-		b.width(width)
-		for _, screen := range []struct{ name, path string }{
-			{"landing", "/"}, {"in", "/in"}, {"overview", p}, {"learners", p + "/learners"}, {"learner", p + "/learners/" + s.learners["ada"]},
-			{"learner-rtl", p + "/learners/" + s.learners["layla"]}, {"revoke", p + "/learners/" + s.learners["ada"] + "/revoke"},
-			{"conflicts", p + "/conflicts"}, {"import", p + "/import"}, {"dry-run", p + "/imports/" + staged.ID}, {"issue", p + "/issue"},
-			{"anchors", p + "/anchors"}, {"me", "/me"}, {"shares", "/me/shares"}, {"cover", share.URL}, {"verify", "/verify"},
-			{"hosted", "/credentials/" + s.record("ada").Credential.ID}, {"missing", "/nothing"},
-		} {
-			b.open(screen.path)
-			b.look(fmt.Sprintf("%s-%d", screen.name, width))
-		}
-		link, err := s.node.Login(ctx, node.RoleLearner, s.publisher.ID, "layla")
-		if err != nil {
-			t.Fatal(err)
-		}
-		b.open(link)
-		b.look(fmt.Sprintf("ticket-%d", width))
-		for name, f := range map[string]string{"valid": file, "forged": forged} {
-			b.open("/verify")
-			b.do(chromedp.SetUploadFiles("#file", []string{f}))
-			b.press("main form button.wide")
+	both := func(name string) {
+		for _, width := range []int64{320, 1280} {
+			b.width(width)
 			b.look(fmt.Sprintf("%s-%d", name, width))
 		}
+	}
+	link, err := s.node.Login(ctx, node.RoleLearner, s.publisher.ID, "layla")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, screen := range []struct{ name, path string }{
+		{"landing", "/"}, {"in", "/in"}, {"ticket", link}, {"overview", p}, {"learners", p + "/learners"}, {"learner", p + "/learners/" + s.learners["ada"]},
+		{"learner-rtl", p + "/learners/" + s.learners["layla"]}, {"revoke", p + "/learners/" + s.learners["ada"] + "/revoke"},
+		{"conflicts", p + "/conflicts"}, {"import", p + "/import"}, {"dry-run", p + "/imports/" + staged.ID}, {"issue", p + "/issue"},
+		{"anchors", p + "/anchors"}, {"me", "/me"}, {"shares", "/me/shares"}, {"cover", share.URL}, {"verify", "/verify"},
+		{"hosted", "/credentials/" + s.record("ada").Credential.ID}, {"missing", "/nothing"},
+	} {
+		b.open(screen.path)
+		both(screen.name)
+	}
+	for name, f := range map[string]string{"valid": file, "forged": forged} {
+		b.open("/verify")
+		b.do(chromedp.SetUploadFiles("#file", []string{f}))
+		b.press("main form button.wide")
+		both(name)
 	}
 	call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}})
 	for name, path := range map[string]string{"overview": p, "me": "/me", "dry-run": p + "/imports/" + staged.ID} {
@@ -272,6 +273,7 @@ func TestScreens(t *testing.T) {
 // The whole way by the keyboard, once with scripts and once without: import,
 // settle, issue, share, open, verify, revoke.
 func TestTheWholeWay(t *testing.T) {
+	browser := newBrowser(t)
 	for _, scripts := range []bool{true, false} {
 		t.Run(fmt.Sprintf("scripts=%v", scripts), func(t *testing.T) {
 			s := newSite(t)
@@ -280,7 +282,9 @@ func TestTheWholeWay(t *testing.T) {
 			if err := os.WriteFile(zip, roster(rosterChange{}), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			b := newTab(t, s, newBrowser(t))
+			ctx, cancel := chromedp.NewContext(browser)
+			defer cancel()
+			b := newTab(t, s, ctx)
 			b.width(320)
 			call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !scripts})
 			p := "/p/" + s.publisher.ID

@@ -266,7 +266,7 @@ func entryOf(c map[string]any) Entry {
 }
 
 // gradeOrder is which kind of result stands for the whole, the first first.
-var gradeOrder = []string{"LetterGrade", "GradePointAverage", "PerformanceLevel", "Percent", "ScaledScore", "RawScore", "Result", "RubricCriterionLevel", "Status"}
+var gradeOrder = []string{"LetterGrade", "Result", "PerformanceLevel", "GradePointAverage", "Percent", "ScaledScore", "RawScore", "RubricCriterionLevel", "Status"}
 
 // sum adds the credits of courses, "" if one has none in numbers.
 func sum(courses []Entry) string {

@@ -121,7 +121,7 @@ func (tx *Tx) checkIdentity(l Learner) error {
 }
 
 func identityConflict(a, b Learner, identifiers []string) Conflict {
-	if a.Created.Before(b.Created) || a.Created.Equal(b.Created) && a.ID < b.ID {
+	if a.Created.Before(b.Created) || a.Created.Equal(b.Created) && who(a) < who(b) {
 		a, b = b, a // the newer one first: it would become the older one
 	}
 	slices.Sort(identifiers)

@@ -376,7 +376,14 @@ func (a *applying) concerns(tx *Tx, file, id string, before, now sourceRow, know
 			return user(r.Fields["studentSourcedId"])
 		})
 	case "lineItemScoreScales", "lineItemLearningObjectiveIds":
-		return both("lineItemSourcedId", func(item string) error { return a.spreadFrom(tx, "lineItems", item) })
+		return both("lineItemSourcedId", func(item string) error {
+			// Without results yet, those that come concern their users themselves.
+			results, err := tx.referring(a.i.Publisher, a.i.Source, "results", "lineItemSourcedId", item, "", 1)
+			if err != nil || len(results) == 0 {
+				return err
+			}
+			return a.spreadFrom(tx, "lineItems", item)
+		})
 	case "enrollments":
 		return nil // concerns no record: an enrolment without a result says nothing that was earned
 	}

@@ -14,7 +14,7 @@
 // different JSON can have one graph (an older context, "OpenBadgeCredential" for
 // "AchievementCredential", a number in quotes). Package clr refuses most of that by
 // rule. For records and badges that we issue, Issue also closes the rest: the proof's
-// nonce, which is signed, holds the SHA-256 of the credential's normal form
+// nonce, which is signed, holds the SHA-256 of the normal form of credential and proof
 // ([clr.Normal]; see [NoncePrefix]). Other verifiers treat it as the nonce it is; this
 // one demands that it fits, and that no other proof stands beside it. So what verifies
 // is what was signed, up to the order of sets and arrays of one member. Of other
@@ -29,7 +29,8 @@
 //	structure.version      a form that this version doesn't read (VC 1.1, a JWT): could not check
 //	structure.context      a context that isn't bundled: could not check
 //	structure.term         a term that no context defines, or what JSON-LD can't say
-//	structure.size         too many credentials inside
+//	structure.size         too many credentials inside, or too many inside each other
+//	structure.work         its anonymous objects can't be told apart in reasonable time: could not check
 //	structure.CODE         a rule is broken; CODE is that of [clr.Problem] (shape.null, member.missing, id.twice, ...)
 //	proof.ok, proof.bad    unchanged and signed, or not
 //	proof.missing          there is no proof

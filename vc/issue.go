@@ -77,7 +77,7 @@ func Issue(ctx context.Context, c Credential, k Key, created time.Time) (Signed,
 	}
 	ours := kindOf(doc) != kindOther
 	if ours {
-		if proof["nonce"], err = bindingNonce(doc); err != nil {
+		if proof["nonce"], err = bindingNonce(doc, proof); err != nil {
 			return Signed{}, fmt.Errorf("issue: %w", err)
 		}
 	}

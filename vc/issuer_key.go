@@ -113,7 +113,14 @@ func (v *verifier) term(err error) Check {
 	if errors.As(err, &e) {
 		about = e.Pointer
 	}
-	return v.check("structure.term", GroupUnchanged, Failed, "It says something that no signature can protect: "+err.Error()+".", "JSON-LD 1.1; Data Integrity 1.0, 5.1", about)
+	const section = "JSON-LD 1.1; Data Integrity 1.0, 5.1"
+	switch {
+	case errors.Is(err, rdf.ErrContextNotBundled):
+		return v.check("structure.context", GroupUnchanged, Unchecked, "Could not check: "+err.Error()+", and none is fetched.", section, about)
+	case errors.Is(err, rdf.ErrTooMuchWork):
+		return v.check("structure.work", GroupUnchanged, Unchecked, "Could not check: "+err.Error()+".", section, about)
+	}
+	return v.check("structure.term", GroupUnchanged, Failed, "It says something that no signature can protect: "+err.Error()+".", section, about)
 }
 
 // proof judges one proof.

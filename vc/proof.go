@@ -19,13 +19,16 @@ import (
 const suite = "eddsa-rdfc-2022"
 
 // NoncePrefix begins the nonce of a proof that binds the JSON as well as the graph.
-// After it stands, in hex, the SHA-256 of the credential's normal form without its
-// proof ([clr.Normal]).
+// After it stands, in hex, the SHA-256 of the normal form ([clr.Normal]) of the
+// credential with this one proof, which is there without its nonce and proofValue.
 const NoncePrefix = "urn:clrnode:json-sha256:"
 
-// bindingNonce is the nonce that binds doc as it is written.
-func bindingNonce(doc map[string]any) (string, error) {
-	raw, err := clr.Normal(without(doc, "proof"))
+// bindingNonce is the nonce that binds doc and the options of its proof as they are
+// written.
+func bindingNonce(doc, proof map[string]any) (string, error) {
+	whole := maps.Clone(doc)
+	whole["proof"] = without(without(proof, "nonce"), "proofValue")
+	raw, err := clr.Normal(whole)
 	if err != nil {
 		return "", err
 	}
@@ -114,7 +117,7 @@ func bound(doc, proof map[string]any) (binds bool, err error) {
 	if !strings.HasPrefix(nonce, NoncePrefix) {
 		return false, nil
 	}
-	want, err := bindingNonce(doc)
+	want, err := bindingNonce(doc, proof)
 	if err == nil && want != nonce {
 		err = errors.New("the credential is not written as it was when it was signed: a value, a name or a member was changed")
 	}

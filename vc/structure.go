@@ -15,6 +15,9 @@ const (
 	contextV1 = "https://www.w3.org/2018/credentials/v1"
 	// maxEmbedded bounds how many credentials of one document are judged.
 	maxEmbedded = 5000
+	// maxNesting bounds how many credentials may lie inside each other, since each is
+	// canonicalized with all that lies in it.
+	maxNesting = 6
 )
 
 // kind is what sort of credential a document is, as far as rules differ.
@@ -188,6 +191,17 @@ func unknownContexts(doc map[string]any) []string {
 	walk(doc)
 	slices.Sort(unknown)
 	return unknown
+}
+
+// nesting is how many credentials lie around the place of an embedded one, and itself.
+func nesting(pointer string) int {
+	n := 0
+	for _, k := range strings.Split(pointer, "/") {
+		if k == "verifiableCredential" || k == "endorsement" {
+			n++
+		}
+	}
+	return n
 }
 
 // lookUp follows a JSON Pointer that package clr made.

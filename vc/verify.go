@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
-	"encoding/json"
 	"regexp"
 	"runtime"
 	"slices"
@@ -96,12 +95,26 @@ func (v *verifier) read(raw []byte) (Signed, *Report, error) {
 	switch {
 	case bytes.HasPrefix(bytes.TrimSpace(raw), []byte("ey")) && jwt.Match(raw):
 		return refuse("structure.version", Unchecked, "Could not check: this is a JSON Web Token, which this version doesn't read. Ask for the credential as JSON.")
-	case json.Valid(raw) && bytes.Contains(raw, []byte("VerifiableCredential")):
-		return refuse("structure.json", Failed, "The text isn't strict JSON, so that programs may read it differently: "+err.Error()+".")
+	case wasCredential(raw):
+		return refuse("structure.json", Failed, "It is damaged or changed: the text isn't strict JSON any more ("+err.Error()+"). Ask for the file again.")
 	case len(bytes.TrimSpace(raw)) == 0:
 		return Signed{}, nil, &NotCredentialError{"there is nothing in it"}
 	}
 	return Signed{}, nil, &NotCredentialError{err.Error()}
+}
+
+// wasCredential says whether text that isn't strict JSON was a credential before it
+// was damaged.
+func wasCredential(raw []byte) bool {
+	if !bytes.HasPrefix(bytes.TrimSpace(raw), []byte("{")) {
+		return false
+	}
+	for _, mark := range []string{"VerifiableCredential", "https://www.w3.org/ns/credentials", `"credentialSubject"`} {
+		if bytes.Contains(raw, []byte(mark)) {
+			return true
+		}
+	}
+	return false
 }
 
 func (v *verifier) check(code, group string, o Outcome, sentence, section, about string) Check {
@@ -185,6 +198,12 @@ func (v *verifier) structure(doc map[string]any, envelope *Part, parts []Part) b
 	if len(parts) > maxEmbedded {
 		envelope.add(v.check("structure.size", GroupUnchanged, Failed, "There are more credentials inside than this program judges (5000).", dataModel, ""))
 		return false
+	}
+	for _, p := range parts {
+		if nesting(p.Pointer) > maxNesting {
+			envelope.add(v.check("structure.size", GroupUnchanged, Failed, "More credentials lie inside each other than this program judges (6).", dataModel, p.Pointer))
+			return false
+		}
 	}
 	problems := rules(doc)
 	if len(problems) == 0 {

@@ -200,6 +200,7 @@ func TestWhatIsNoCredential(t *testing.T) {
 	}
 	for raw, want := range map[string]Outcome{
 		`{"type":["VerifiableCredential"],"type":["VerifiableCredential"]}`:                             Failed,
+		`{"type":["VerifiableCredential"],"name":"cut off`:                                              Failed,
 		`{"type":["VerifiableCredential"]}`:                                                             Failed,
 		"eyJhbGciOiJFUzI1NiJ9.eyJ0eXBlIjoiVmVyaWZpYWJsZUNyZWRlbnRpYWwifQ.c2ln":                          Unchecked,
 		`{"@context":["https://www.w3.org/2018/credentials/v1"],"type":"VerifiableCredential"}`:         Unchecked,
@@ -262,5 +263,23 @@ func BenchmarkIssueRecordOf40(b *testing.B) {
 	u := newUniversity(b)
 	for b.Loop() {
 		u.record(40, "")
+	}
+}
+
+// Whatever byte of the file is changed, the record isn't valid, and nothing is ticked.
+func TestOneByteChanged(t *testing.T) {
+	u := keyed(t)
+	s := u.record(1, learner)
+	p := u.policy()
+	for i := 1; i < len(s.raw); i += 29 {
+		raw := s.Bytes()
+		raw[i] ^= 1
+		v, r := u.verify(raw, p)
+		if v != nil || r.Verdict != Failed {
+			t.Errorf("byte %d (%q instead of %q): %s", i, raw[i], s.raw[i], r.Text())
+		}
+		if strings.Contains(codes(r), "=ok") {
+			t.Errorf("byte %d: something is ticked: %s", i, codes(r))
+		}
 	}
 }

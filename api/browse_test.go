@@ -321,7 +321,7 @@ func TestTheWholeWay(t *testing.T) {
 			b.open(link)
 			b.wants("Open the record")
 			b.press("main form button")
-			b.wants("Shared with you by", "Databases")
+			b.wants("The record of Ada Lovell", "Databases")
 			b.look(fmt.Sprintf("way-shared-%v", scripts))
 			b.do(chromedp.Reload(), chromedp.WaitReady("main"))
 

@@ -8,8 +8,10 @@ import (
 	"strings"
 	"testing"
 
+	"clrnode/anchor"
 	"clrnode/node"
 	"clrnode/registry"
+	"clrnode/vc"
 )
 
 // find returns the first group of the pattern in the page.
@@ -156,7 +158,7 @@ func TestShareWithoutScripts(t *testing.T) {
 	}
 	for range 2 {
 		a = visitor.get(link)
-		wantText(t, a, 200, "Shared with you by", "Ada Lovell", "BSc Computer Science", "lives on")
+		wantText(t, a, 200, "The record of", "Ada Lovell", "BSc Computer Science", "lives on")
 		if strings.Contains(find(t, a.body, `<title>([^<]*)</title>`), "Ada") || a.header.Get("Cache-Control") != "no-store" {
 			t.Error("the title tells the name, or the page may be cached")
 		}
@@ -229,4 +231,27 @@ func TestVerifyPage(t *testing.T) {
 	}
 	wantText(t, b.post("/verify", url.Values{"url": {"http://10.1.2.3/x"}}), 200, "Could not check")
 	wantText(t, b.post("/verify", url.Values{"url": {"nonsense"}}), 200, "Could not check")
+}
+
+// A receipt goes beside the record it is about, whatever it is called.
+func TestReceiptsAreFoundBesideTheirRecords(t *testing.T) {
+	s := filledSite(t, registry.VerifySignature)
+	receiptOf := func(raw []byte) []byte {
+		signed, err := vc.ParseSigned(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := anchor.WaitingReceipt(anchor.Chain{ID: 1337, Finality: "depth:0"}, anchor.Address{1}, anchor.Leaf{Type: anchor.LeafCredential, Digest: signed.Digest()}, anchor.CanonicalJCS)
+		out, err := receiptJSON(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	ada, chi := s.record("ada").Signed, s.record("chi").Signed
+	got := pair([]sent{{name: "x", raw: receiptOf(chi)}, {name: "ada.json", raw: ada}, {name: "y", raw: receiptOf(ada)}, {name: "chi.json", raw: chi}})
+	if len(got) != 2 || string(got[0].receipt) != string(receiptOf(ada)) || string(got[1].receipt) != string(receiptOf(chi)) {
+		t.Errorf("pair gave %d things to check", len(got))
+	}
+	wantText(t, s.browser().upload("/verify", "a.receipt.json", receiptOf(ada)), 200, "This is a receipt")
 }

@@ -113,7 +113,7 @@ func TestResultPage(t *testing.T) {
 		}
 	}
 	at := func(s string) int { return strings.Index(page, s) }
-	if !(at(`id="verdict"`) < at("The record") && at("The record") < at("The checks") && at("The checks") < at("What is inside")) {
+	if !(at("The verdict") < at("The record") && at("The record") < at("The checks") && at("The checks") < at("What is inside")) {
 		t.Error("the order is verdict, record, checks, what is inside")
 	}
 }

@@ -19,7 +19,7 @@ import (
 	"clrnode/vc"
 )
 
-// kills is how often the program is killed. CLRNODE_KILLS makes it more.
+// kills is how often the program is killed.
 const kills = 50
 
 // TestCrash kills the program with SIGKILL at random moments of import, issue
@@ -32,6 +32,8 @@ func TestCrash(t *testing.T) {
 	}
 	c := newCrasher(t)
 	c.mustRun("publishers", "add", "Crash College", "--verify", "signature,hosted,blockchain")
+	c.mustRun("issue", "--all-changed") // deploys the contract
+	c.starts = c.howLong("issue", "--all-changed")
 
 	var roster, csv bytes.Buffer
 	if err := testnet.WriteDemo(&roster, &csv, time.Now()); err != nil {
@@ -60,6 +62,7 @@ type crasher struct {
 	seed    uint64
 	rand    *rand.Rand
 	killed  int
+	starts  time.Duration // how long a command takes that finds nothing to do
 }
 
 func newCrasher(t *testing.T) *crasher {
@@ -122,6 +125,12 @@ func (c *crasher) mustRun(args ...string) {
 	}
 }
 
+func (c *crasher) howLong(args ...string) time.Duration {
+	began := time.Now()
+	c.mustRun(args...)
+	return time.Since(began)
+}
+
 // untilDone runs a command until it ends by itself, and kills it at a random
 // moment before that as long as kills are left.
 func (c *crasher) untilDone(args ...string) {
@@ -129,7 +138,9 @@ func (c *crasher) untilDone(args ...string) {
 	for {
 		ctx, cancel := context.WithCancel(c.t.Context())
 		if c.killed < kills {
-			ctx, cancel = context.WithTimeout(c.t.Context(), time.Duration(300+c.rand.IntN(1200))*time.Millisecond)
+			// Some moments lie in the start, which goes on with what was left; most in the work.
+			after := c.starts/2 + time.Duration(c.rand.Int64N(int64(c.starts+2*time.Second)))
+			ctx, cancel = context.WithTimeout(c.t.Context(), after)
 		}
 		out, err := c.command(ctx, args...).CombinedOutput()
 		dead := ctx.Err() != nil

@@ -21,8 +21,8 @@ var (
 	ErrLocked = errors.New("another process is using this data folder")
 
 	// ErrTooBig is returned by Update where one transaction holds more than the
-	// engine can write at once: about 40,000 small documents, or 4 MB of
-	// documents under 8 KB. Write in smaller steps.
+	// engine can write at once: 30,000 documents, or 3 MB of documents under
+	// 2 KB (longer ones hardly count). Write in smaller steps.
 	ErrTooBig = errors.New("too much for one transaction; write it in smaller steps")
 
 	// ErrClosed is returned by View and Update after Close.
@@ -42,15 +42,15 @@ func OpenBadger(dir string) (Engine, error) {
 		WithLogger(badgerLog{}).
 		WithSyncWrites(true).
 		WithDetectConflicts(false). // updates never overlap
-		WithMemTableSize(32 << 20).
-		WithNumMemtables(2).
+		WithMemTableSize(24 << 20).
+		WithNumMemtables(1).
 		WithNumLevelZeroTables(2).
 		WithNumLevelZeroTablesStall(6).
 		WithNumCompactors(2).
 		WithBlockCacheSize(24 << 20).
 		WithIndexCacheSize(16 << 20).
 		WithCompression(badgeroptions.Snappy).
-		WithValueThreshold(8 << 10). // credentials lie in the value log and aren't rewritten by compactions
+		WithValueThreshold(2 << 10). // credentials lie in the value log and aren't rewritten by compactions
 		WithValueLogFileSize(64 << 20)
 	db, err := badger.Open(o)
 	if err != nil {

@@ -107,6 +107,30 @@ func (e *BadFileError) Error() string {
 
 // An Import is one file on its way into the registry: staged, that is stored,
 // validated whole and compared with what is there; then applied in bounded steps.
+//
+// The rows of a OneRoster source are kept as the source's own, under its system
+// code, and everything else is derived from them. Therefore a bulk file and then a
+// delta leave the same as the bulk file that contains the delta, tombstones
+// included, and a file that comes twice changes nothing. What happens to what a
+// source no longer says:
+//
+//   - Users, roles and enrolments end, whether a bulk file lacks them or they come
+//     as tobedeleted. A learner without a role in force has left, or has graduated
+//     if they hold a degree or a diploma; their record stays.
+//   - A result that a bulk file lacks stays an assertion: files of one term say
+//     nothing of the term before. A result that comes as tobedeleted, or is no
+//     longer fully graded, was taken back by its source: its assertion is
+//     withdrawn, that is, out of the record and still in the history.
+//   - Courses, classes, terms, categories, line items and score scales go on
+//     describing the results they had, deleted or not. Links to score scales and
+//     learning objectives end when they come as tobedeleted.
+//
+// A result asserts something if it is "fully graded", has a score or a text score,
+// and is neither in progress nor incomplete. In the category of final grades it is
+// a course completion; in another one an assessment, or an assignment if the
+// category's title says so. Teachers' comments are kept out of records.
+//
+// An achievements file only adds and changes; what it lacks stays.
 type Import struct {
 	ID        string `json:"id"`
 	Publisher string `json:"publisher"`

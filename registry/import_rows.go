@@ -78,10 +78,13 @@ func (r sourceRow) after(known bool, row *oneroster.Row) (sourceRow, outcome) {
 }
 
 func (tx *Tx) sourceRow(publisher, source, file, id string) (sourceRow, bool, error) {
-	r, err := get[sourceRow](tx, tableSourceRows, publisher, source, file, id)
+	doc, err := tx.docs.Get(tableSourceRows, keyOf(publisher, source, file, id))
 	if errors.Is(err, ErrNotFound) {
 		return sourceRow{}, false, nil
+	} else if err != nil {
+		return sourceRow{}, false, err
 	}
+	r, err := parseSourceRow(doc)
 	return r, err == nil, err
 }
 
@@ -103,7 +106,7 @@ func (tx *Tx) putSourceRow(publisher, source, file, id string, before, now sourc
 			}
 		}
 	}
-	return put(tx, tableSourceRows, now, publisher, source, file, id)
+	return tx.docs.Put(tableSourceRows, keyOf(publisher, source, file, id), now.appendJSON(nil))
 }
 
 // referring are the ids of at most limit (0: all) rows of a file whose column holds

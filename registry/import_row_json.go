@@ -1,0 +1,113 @@
+package registry
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"unicode/utf8"
+)
+
+// Source rows are by far the most numerous documents, and every row of a bulk file
+// is compared with one. They are ordinary JSON, but the shape in which they are
+// written is written and read here, several times as fast as by encoding/json;
+// whatever else an engine makes of them is left to that.
+
+// appendJSON is r as JSON: its fields in the order of their names.
+func (r sourceRow) appendJSON(b []byte) []byte {
+	names := make([]string, 0, len(r.Fields))
+	for name := range r.Fields {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	b = append(b, `{"fields":{`...)
+	for i, name := range names {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendJSONString(b, name)
+		b = append(b, ':')
+		b = appendJSONString(b, r.Fields[name])
+	}
+	b = append(b, '}')
+	if r.Ended {
+		b = append(b, `,"ended":true`...)
+	}
+	return append(b, '}')
+}
+
+func appendJSONString(b []byte, s string) []byte {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c == 0x7f || c >= utf8.RuneSelf && !utf8.ValidString(s) {
+			return append(b, asJSON(s)...)
+		}
+	}
+	b = append(b, '"')
+	b = append(b, s...)
+	return append(b, '"')
+}
+
+// parseSourceRow reads what appendJSON wrote, or the same in any other JSON.
+func parseSourceRow(doc []byte) (sourceRow, error) {
+	if r, ok := quickSourceRow(doc); ok {
+		return r, nil
+	}
+	var r sourceRow
+	if err := json.Unmarshal(doc, &r); err != nil {
+		return r, fmt.Errorf("read a source's row: %w", err)
+	}
+	return r, nil
+}
+
+// quickSourceRow reads the shape of appendJSON without escapes, and gives up on
+// anything else.
+func quickSourceRow(doc []byte) (sourceRow, bool) {
+	rest, ok := bytes.CutPrefix(doc, []byte(`{"fields":{`))
+	if !ok || bytes.IndexByte(doc, '\\') >= 0 || !utf8.Valid(doc) {
+		return sourceRow{}, false
+	}
+	text := string(rest) // one allocation for all names and values
+	r := sourceRow{Fields: make(map[string]string, 12)}
+	at := 0
+	quoted := func() (string, bool) {
+		if at >= len(text) || text[at] != '"' {
+			return "", false
+		}
+		begin := at + 1
+		for at = begin; at < len(text); at++ {
+			if c := text[at]; c == '"' {
+				at++
+				return text[begin : at-1], true
+			} else if c < 0x20 {
+				return "", false
+			}
+		}
+		return "", false
+	}
+	for at < len(text) && text[at] != '}' {
+		if len(r.Fields) > 0 {
+			if text[at] != ',' {
+				return sourceRow{}, false
+			}
+			at++
+		}
+		name, ok := quoted()
+		if !ok || at >= len(text) || text[at] != ':' {
+			return sourceRow{}, false
+		}
+		at++
+		value, ok := quoted()
+		if _, twice := r.Fields[name]; !ok || twice {
+			return sourceRow{}, false
+		}
+		r.Fields[name] = value
+	}
+	switch text[min(at, len(text)):] {
+	case "}}":
+	case `},"ended":true}`:
+		r.Ended = true
+	default:
+		return sourceRow{}, false
+	}
+	return r, true
+}

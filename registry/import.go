@@ -157,6 +157,8 @@ type Import struct {
 	Total  int    `json:"total"`
 	Base   string `json:"base,omitempty"` // the import applied last when this one was staged
 
+	Failure string `json:"failure,omitempty"` // why the last run of Apply stopped, "" while one runs
+
 	By      string    `json:"by,omitempty"`
 	Created time.Time `json:"created"`
 	Applied time.Time `json:"applied,omitzero"`

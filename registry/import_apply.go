@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"slices"
 
@@ -46,6 +47,7 @@ func Apply(ctx context.Context, db *DB, importID string, o ApplyOptions, progres
 		return a.i, err
 	}
 	if err := a.run(); err != nil {
+		a.fail(err)
 		return a.i, fmt.Errorf("import %s: %w", a.i.File, err)
 	}
 	var i Import
@@ -122,7 +124,7 @@ func (a *applying) claim(importID string, o ApplyOptions) error {
 			return fmt.Errorf("import %s is %s, and can't be applied", i.ID, i.State)
 		}
 		was := i.State
-		i.State = ImportApplying
+		i.State, i.Failure = ImportApplying, ""
 		a.i = i
 		if err := put(tx, tableImportClaims, claim{i.ID, a.holder}, i.Publisher); err != nil {
 			return err
@@ -161,6 +163,16 @@ func (a *applying) step(fn func(tx *Tx, i *Import) error) error {
 		a.progress(a.i.Done, a.i.Total)
 	}
 	return nil
+}
+
+// fail notes why this run ended early, for people; the next one goes on all the same.
+func (a *applying) fail(why error) {
+	if a.ctx.Err() != nil || errors.Is(why, ErrTakenOver) {
+		return
+	}
+	if err := a.step(func(tx *Tx, i *Import) error { i.Failure = why.Error(); return nil }); err != nil {
+		slog.Warn("note why an import stopped", "import", a.i.ID, "error", err)
+	}
 }
 
 func (a *applying) run() error {

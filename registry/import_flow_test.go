@@ -110,7 +110,14 @@ func TestBadRowsAndWhatDependsOnThem(t *testing.T) {
 	if _, err := Apply(ctx, db, i.ID, ApplyOptions{}, nil); !errors.Is(err, ErrBadRows) {
 		t.Errorf("Apply = %v, want ErrBadRows", err)
 	}
-	i, err := Apply(ctx, db, i.ID, ApplyOptions{SkipBad: true}, nil)
+	if _, err := StartApply(ctx, db, i.ID, ApplyOptions{}); !errors.Is(err, ErrBadRows) {
+		t.Errorf("StartApply = %v, want ErrBadRows", err)
+	}
+	i, err := StartApply(ctx, db, i.ID, ApplyOptions{SkipBad: true})
+	if err != nil || i.State != ImportApplying {
+		t.Errorf("StartApply = %s, %v", i.State, err)
+	}
+	i, err = Apply(ctx, db, i.ID, ApplyOptions{}, nil)
 	if err != nil || i.State != ImportApplied || len(i.Bad) != 7 || i.Counts.Bad != 7 {
 		t.Fatalf("Apply = %+v, %v", i, err)
 	}

@@ -60,6 +60,7 @@ type Chain struct {
 	genesis common.Hash
 	log     *slog.Logger
 
+	making  sync.Mutex    // held while the newest block changes
 	durable atomic.Uint64 // the newest block that is synced to disk
 	stop    chan struct{}
 	stopped chan struct{}
@@ -190,15 +191,17 @@ func (c *Chain) mine() {
 			}
 			continue
 		}
-		c.beacon.Commit()
-		if err := c.sync(); err != nil {
-			c.log.Error("write the newest block to the disk", "error", err)
+		if err := c.commit(); err != nil {
+			c.log.Error("make a block and write it to the disk", "error", err)
 		}
 	}
 }
 
-// sync makes the newest block outlive a power cut.
-func (c *Chain) sync() error {
+// commit makes a block, and makes it outlive a power cut.
+func (c *Chain) commit() error {
+	c.making.Lock()
+	defer c.making.Unlock()
+	c.beacon.Commit()
 	head := c.eth.BlockChain().CurrentBlock().Number.Uint64()
 	if err := c.eth.ChainDb().SyncKeyValue(); err != nil {
 		return err
@@ -286,5 +289,11 @@ func (c *Chain) Reorganize(parent uint64) error {
 	if block == nil {
 		return fmt.Errorf("there is no block %d", parent)
 	}
-	return c.beacon.Fork(block.Hash())
+	c.making.Lock()
+	defer c.making.Unlock()
+	if _, err := c.eth.BlockChain().SetCanonical(block); err != nil {
+		return err
+	}
+	c.durable.Store(parent)
+	return nil
 }

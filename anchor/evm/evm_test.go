@@ -235,8 +235,10 @@ func TestReorganization(t *testing.T) {
 		if _, err := local.pay(t.Context(), call{to: [20]byte{1}, value: big.NewInt(1)}); err != nil {
 			t.Fatal(err)
 		}
-		for chain.Info().Waiting > 0 {
-			time.Sleep(20 * time.Millisecond)
+		for begin := time.Now(); chain.Info().Waiting > 0; time.Sleep(20 * time.Millisecond) {
+			if time.Since(begin) > 20*time.Second {
+				t.Fatalf("a transaction is in no block: %+v", chain.Info())
+			}
 		}
 	}
 	waitPhase(t, c, b, tx, anchor.Final)

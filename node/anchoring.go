@@ -46,7 +46,7 @@ func (n *Node) anchorLoop() {
 		case open:
 			wait = 250 * time.Millisecond
 		default:
-			wait = max(n.anchorEvery, time.Second)
+			wait = min(max(n.anchorEvery/4, 250*time.Millisecond), 10*time.Second)
 		}
 		n.mu.Lock()
 		n.trouble = trouble
@@ -128,7 +128,7 @@ func (n *Node) nextBatch(ctx context.Context, p registry.Publisher) (b registry.
 	if err != nil {
 		return b, false, err
 	}
-	var waiting int64
+	due := false
 	err = n.db.View(ctx, func(tx *registry.Tx) error {
 		open, err := tx.OpenBatches(p.ID)
 		if err != nil {
@@ -138,10 +138,10 @@ func (n *Node) nextBatch(ctx context.Context, p registry.Publisher) (b registry.
 			b = open[0]
 			return nil
 		}
-		waiting, err = tx.Counter(p.ID, "unanchored")
+		due, err = n.sealDue(tx, p)
 		return err
 	})
-	if err != nil || ok || waiting == 0 {
+	if err != nil || !due {
 		return b, ok, err
 	}
 	err = n.db.Update(ctx, func(tx *registry.Tx) (err error) {
@@ -149,6 +149,19 @@ func (n *Node) nextBatch(ctx context.Context, p registry.Publisher) (b registry.
 		return err
 	})
 	return b, ok, err
+}
+
+// sealDue tells whether what waits is old enough, or enough, for a batch.
+func (n *Node) sealDue(tx *registry.Tx, p registry.Publisher) (bool, error) {
+	oldest, err := tx.OldestWaiting(p.ID)
+	if err != nil || oldest.IsZero() {
+		return false, err
+	}
+	if tx.Now.Sub(oldest) >= n.anchorEvery {
+		return true, nil
+	}
+	waiting, err := tx.Counter(p.ID, "unanchored")
+	return waiting >= registry.MaxBatch, err
 }
 
 func (n *Node) putBatch(ctx context.Context, b registry.Batch) error {

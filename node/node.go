@@ -14,7 +14,6 @@ import (
 	"clrnode/anchor"
 	"clrnode/did"
 	"clrnode/registry"
-	"clrnode/vc"
 )
 
 // Ledger is what a node needs of a chain: to append to logs and to read them,
@@ -227,10 +226,4 @@ func (n *Node) resume(ctx context.Context) error {
 		}
 		return nil
 	})
-}
-
-// Policy is how this node verifies: keys of its own publishers and its own lists
-// come from the registry, others over the network, and anchors from its chain.
-func (n *Node) policy(trust vc.Trust, receipt []byte) vc.Policy {
-	return vc.Policy{Resolver: n.resolver, Trust: trust, Now: n.now(), Fetch: n.fetch, Anchored: n.anchored(receipt)}
 }

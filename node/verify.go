@@ -18,15 +18,26 @@ import (
 const maxFetched = 16 << 20
 
 // Verify checks a credential under the explicit policy that any issuer will do:
-// the report says who it is. receipt may be nil; then it is fetched where the
+// the report says who it is, and warns of one that isn't a publisher of this node. receipt may be nil; then it is fetched where the
 // credential says. What is no credential at all is a *vc.NotCredentialError;
 // any other outcome stands in the report.
 func (n *Node) Verify(ctx context.Context, raw, receipt []byte) (*vc.Verified, *vc.Report, error) {
-	return n.verify(ctx, raw, receipt)
-}
-
-func (n *Node) verify(ctx context.Context, raw, receipt []byte) (*vc.Verified, *vc.Report, error) {
-	v, err := vc.Verify(ctx, raw, n.policy(vc.TrustAnyIssuerUnsafe(), receipt))
+	pubs, err := n.Publishers(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	own := make([]did.DID, 0, len(pubs))
+	for _, p := range pubs {
+		d, err := did.Parse(p.DID)
+		if err != nil {
+			return nil, nil, err
+		}
+		own = append(own, d)
+	}
+	trust := vc.TrustAnyIssuerUnsafe().Knowing("publishers of this node", own...)
+	v, err := vc.Verify(ctx, raw, vc.Policy{
+		Resolver: n.resolver, Trust: trust, Now: n.now(), Fetch: n.fetch, Anchored: n.anchored(receipt),
+	})
 	return Verdict(v, err)
 }
 
@@ -57,7 +68,7 @@ func (n *Node) VerifyURL(ctx context.Context, url string) (*vc.Verified, *vc.Rep
 	if r.Status != http.StatusOK && r.Status != http.StatusGone {
 		return nil, nil, badRequest(fmt.Sprintf("%s answered %d: ask the sender for the file or another link", url, r.Status))
 	}
-	return n.verify(ctx, r.Body, nil)
+	return n.Verify(ctx, r.Body, nil)
 }
 
 // fetch gets what stands at a URL: this node's own from its registry, other

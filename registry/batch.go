@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"clrnode/anchor"
@@ -117,7 +118,7 @@ func (tx *Tx) lastBatch(publisher string) (int, error) {
 // most MaxBatch of them. Its leaves are durable with it. ok is false if nothing
 // waits.
 func (tx *Tx) SealBatch(p Publisher, log anchor.Address, chain anchor.Chain) (b Batch, ok bool, err error) {
-	refs, err := list[VersionRef](tx, tableUnanchored, prefixOf(p.ID), "", MaxBatch)
+	refs, err := list[waiting](tx, tableUnanchored, prefixOf(p.ID), "", MaxBatch)
 	if err != nil || len(refs) == 0 {
 		return Batch{}, false, err
 	}
@@ -135,10 +136,9 @@ func (tx *Tx) SealBatch(p Publisher, log anchor.Address, chain anchor.Chain) (b 
 		}
 		leaves[i] = anchor.Leaf{Type: anchor.LeafCredential, Digest: v.DigestBytes(), Salt: v.SaltBytes()}.Hash()
 		v.Batch, v.Leaf = b.Number, i
-		n := fmt.Sprint(ref.Number)
 		if err := errors.Join(
-			put(tx, tableVersions, v, ref.Credential, n),
-			tx.docs.Delete(tableUnanchored, keyOf(p.ID, ref.Credential, n)),
+			put(tx, tableVersions, v, ref.Credential, strconv.Itoa(ref.Number)),
+			tx.docs.Delete(tableUnanchored, keyOf(ref.key(p.ID)...)),
 		); err != nil {
 			return Batch{}, false, err
 		}

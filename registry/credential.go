@@ -141,7 +141,8 @@ func (tx *Tx) AddVersion(c Credential, v Version, signed []byte) error {
 		return err
 	}
 	if v.Anchor {
-		if err := put(tx, tableUnanchored, VersionRef{c.ID, v.Number}, v.Publisher, c.ID, n); err != nil {
+		w := waiting{VersionRef{c.ID, v.Number}, tx.Now}
+		if err := put(tx, tableUnanchored, w, w.key(v.Publisher)...); err != nil {
 			return err
 		}
 		if err := tx.Count(v.Publisher, "unanchored", 1); err != nil {
@@ -149,6 +150,27 @@ func (tx *Tx) AddVersion(c Credential, v Version, signed []byte) error {
 		}
 	}
 	return put(tx, tableVersions, v, c.ID, n)
+}
+
+// waiting is a version that is in no batch yet.
+type waiting struct {
+	VersionRef
+	Since time.Time `json:"since"`
+}
+
+// key orders what waits by since when.
+func (w waiting) key(publisher string) []string {
+	return []string{publisher, fmt.Sprintf("%016x", w.Since.UnixNano()), w.Credential, strconv.Itoa(w.Number)}
+}
+
+// OldestWaiting tells since when the publisher's oldest credential waits for its
+// anchor; zero if none does.
+func (tx *Tx) OldestWaiting(publisher string) (time.Time, error) {
+	first, err := list[waiting](tx, tableUnanchored, prefixOf(publisher), "", 1)
+	if err != nil || len(first) == 0 {
+		return time.Time{}, err
+	}
+	return first[0].Since, nil
 }
 
 // A VersionRef names one version of a credential.

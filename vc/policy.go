@@ -38,6 +38,14 @@ func TrustIssuers(name string, dids ...did.DID) Trust {
 	return t
 }
 
+// Knowing adds the issuers of a list to a Trust that accepts any: those get no
+// warning, and reports name the list.
+func (t Trust) Knowing(name string, dids ...did.DID) Trust {
+	known := TrustIssuers(name, dids...)
+	known.any = t.any
+	return known
+}
+
 func (t Trust) isZero() bool { return !t.any && t.dids == nil }
 
 // A FetchFunc gets a web page with GET. It limits time and size and reaches no

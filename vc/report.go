@@ -209,24 +209,31 @@ func (p *Part) title() string {
 	return "this credential"
 }
 
-// Text is the report for people: the sentence, then every check, bad parts first.
+// Text is the report for people: the sentence, then every check of the envelope,
+// then what is inside, bad parts first. Of a part inside whose checks are all ok
+// only the name is told.
 func (r *Report) Text() string {
 	var b strings.Builder
 	if r.What != "" {
 		fmt.Fprintf(&b, "%s. ", r.What)
 	}
 	fmt.Fprintf(&b, "%s\n", r.Sentence)
-	write := func(p Part) {
+	write := func(p Part, all bool) {
 		for _, c := range p.Checks {
-			fmt.Fprintf(&b, "  %-15s  %s\n", c.Outcome, c.Sentence)
+			if all || c.Outcome != OK {
+				fmt.Fprintf(&b, "  %-15s  %s\n", c.Outcome, c.Sentence)
+			}
 		}
 	}
-	write(r.Envelope)
+	write(r.Envelope, true)
+	if len(r.Embedded) > 0 {
+		fmt.Fprintf(&b, "Inside, each checked by itself:\n")
+	}
 	for _, o := range []Outcome{Failed, Unchecked, Warning, OK} {
 		for _, p := range r.Embedded {
 			if p.Outcome == o {
-				fmt.Fprintf(&b, "Inside: %s (%s)\n", p.title(), p.Outcome)
-				write(p)
+				fmt.Fprintf(&b, "  %-15s  %s\n", p.Outcome, p.title())
+				write(p, false)
 			}
 		}
 	}

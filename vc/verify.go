@@ -302,7 +302,7 @@ func (v *verifier) trust(part *Part, endorsement bool) []Check {
 	const section = "Open Badges 3.0, Verification"
 	switch t := v.policy.Trust; {
 	case t.dids[part.IssuerID]:
-		return []Check{v.check("trust.ok", GroupIssuer, OK, "The issuer "+part.IssuerID+" is on your list “"+t.name+"”.", section, part.IssuerID)}
+		return []Check{v.check("trust.ok", GroupIssuer, OK, "The issuer "+part.IssuerID+" is on the list “"+t.name+"”.", section, part.IssuerID)}
 	case t.any:
 		return []Check{v.check("trust.unlisted", GroupIssuer, Warning, "The issuer "+part.by()+", is not in your list; judge for yourself whether you know it.", section, part.IssuerID)}
 	case endorsement:

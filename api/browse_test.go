@@ -35,6 +35,9 @@ type tab struct {
 // newBrowser starts Chromium with an empty profile.
 func newBrowser(t *testing.T) context.Context {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("SKIP: no real browser with -short")
+	}
 	if _, err := os.Stat(chromium); err != nil {
 		t.Skip("SKIP: there is no " + chromium + ", so no page was opened in a real browser")
 	}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -33,8 +34,42 @@ func (s *server) guarded(next http.Handler) http.Handler {
 			s.explain(w, r, problem{http.StatusForbidden, "Sent from another site", "This form was sent from another site, so it was not taken."}, wantsPage(r), web.Who{})
 			return
 		}
+		if r.Body != nil && r.Body != http.NoBody {
+			r.Body = s.timely(w, r.Body, bodyTime)
+		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+const (
+	bodyTime   = time.Minute      // within which a body has to be here
+	importTime = 30 * time.Minute // the same for a file to import
+)
+
+// timely gives the client d to send the rest of its body, and all the time it
+// wants for the answer.
+func (s *server) timely(w http.ResponseWriter, body io.ReadCloser, d time.Duration) io.ReadCloser {
+	if old, ok := body.(timelyBody); ok {
+		body = old.ReadCloser
+	}
+	c := http.NewResponseController(w)
+	if err := c.SetReadDeadline(time.Now().Add(d)); err != nil {
+		return body // not a network connection
+	}
+	return timelyBody{body, c}
+}
+
+type timelyBody struct {
+	io.ReadCloser
+	c *http.ResponseController
+}
+
+func (b timelyBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil { // it is all here, or never will be
+		b.c.SetReadDeadline(time.Time{})
+	}
+	return n, err
 }
 
 // logged writes one line for each request, with the route's template for its

@@ -84,6 +84,7 @@ func gone(c node.HostedCopy) error {
 // hostedPage is the browser's form of a hosted credential.
 func (s *server) hostedPage(w http.ResponseWriter, r *http.Request, c node.HostedCopy) error {
 	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Robots-Tag", "noindex")
 	p, err := s.node.Publisher(r.Context(), c.Credential.Publisher)
 	if err != nil {
 		return err

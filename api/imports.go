@@ -67,7 +67,7 @@ func (s *server) stageImport(w http.ResponseWriter, r *http.Request, p registry.
 	wrong := func(sentence string) error {
 		return s.showImport(w, r, p, http.StatusUnprocessableEntity, nil, web.FieldError{Field: "file", Sentence: sentence})
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxImport)
+	r.Body = http.MaxBytesReader(w, s.timely(w, r.Body, importTime), maxImport)
 	parts, err := r.MultipartReader()
 	if err != nil {
 		return wrong("Choose a file.")
@@ -234,7 +234,7 @@ func (s *server) importFile(w http.ResponseWriter, r *http.Request, t node.Token
 			return problem{http.StatusBadRequest, "Bad request", "allow-leaving must be a number of people."}
 		}
 	}
-	f, size, err := spool(http.MaxBytesReader(w, r.Body, maxImport))
+	f, size, err := spool(http.MaxBytesReader(w, s.timely(w, r.Body, importTime), maxImport))
 	if err != nil {
 		return err
 	}

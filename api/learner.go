@@ -155,6 +155,7 @@ const maxOpened = 50
 func (s *server) share(w http.ResponseWriter, r *http.Request) error {
 	secret := part(r, "secret")
 	w.Header().Set("Vary", "Accept, Cookie")
+	w.Header().Set("X-Robots-Tag", "noindex")
 	if wantsBytes(r) {
 		return s.shareBytes(w, r, secret)
 	}

@@ -7,11 +7,14 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"clrnode/anchor"
+	"clrnode/did"
 	"clrnode/node"
 	"clrnode/registry"
 	"clrnode/vc"
+	"clrnode/vc/clr"
 )
 
 // find returns the first group of the pattern in the page.
@@ -93,6 +96,7 @@ func TestPublisherWithoutScripts(t *testing.T) {
 		t.Errorf("settle = %d\n%s", a.status, a.body)
 	}
 	wantText(t, b.get(p+"/conflicts"), 200, "Settled", "No conflicts")
+	wantText(t, b.post(conflict, url.Values{"option": {"another"}}), 422, "settled already")
 
 	// Issue one, then the others.
 	a = b.get(p + "/issue")
@@ -241,7 +245,7 @@ func TestReceiptsAreFoundBesideTheirRecords(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := anchor.WaitingReceipt(anchor.Chain{ID: 1337, Finality: "depth:0"}, anchor.Address{1}, anchor.Leaf{Type: anchor.LeafCredential, Digest: signed.Digest()}, anchor.CanonicalJCS)
+		r := anchor.WaitingReceipt(anchor.Chain{ID: 1337, Genesis: anchor.Hash{1}, Registry: anchor.Address{2}, Finality: "depth:0"}, anchor.Address{1}, anchor.Leaf{Type: anchor.LeafCredential, Digest: signed.Digest(), Salt: anchor.Hash{3}}, anchor.CanonicalJCS)
 		out, err := receiptJSON(r)
 		if err != nil {
 			t.Fatal(err)
@@ -254,4 +258,31 @@ func TestReceiptsAreFoundBesideTheirRecords(t *testing.T) {
 		t.Errorf("pair gave %d things to check", len(got))
 	}
 	wantText(t, s.browser().upload("/verify", "a.receipt.json", receiptOf(ada)), 200, "This is a receipt")
+}
+
+// An issuer that nobody can reach is no reason to say that a record is wrong, nor
+// that it is right.
+func TestIssuerOutOfReachCouldNotBeChecked(t *testing.T) {
+	s := newSite(t)
+	signer, err := did.GenerateEd25519()
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 5, 15, 12, 0, 0, 0, time.UTC)
+	c, err := clr.AchievementCredential(clr.Assertion{Key: "x", Achievement: clr.Achievement{Type: "Badge", Name: "First aid"}}, clr.Seal{
+		ID: "https://unreachable.invalid/1", Issuer: clr.Profile{ID: "did:web:unreachable.invalid", Name: "Somewhere"}, ValidFrom: at,
+		Identifiers: []clr.Identifier{{Type: "name", Value: "Ada"}}, Salt: "salt",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := vc.Issue(context.Background(), c, vc.Key{Method: "did:web:unreachable.invalid#key", Signer: signer}, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := s.browser().upload("/verify", "badge.json", signed.Bytes())
+	wantText(t, a, 200, "Could not check", "Check again")
+	if strings.Contains(a.body, ">Valid<") || strings.Contains(a.body, ">Not valid<") || strings.Contains(a.body, `class="card sheet"`) {
+		t.Error("what could not be checked is shown as checked")
+	}
 }

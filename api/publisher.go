@@ -140,6 +140,10 @@ func (s *server) revoke(w http.ResponseWriter, r *http.Request, p registry.Publi
 }
 
 func (s *server) conflicts(w http.ResponseWriter, r *http.Request, p registry.Publisher) error {
+	return s.showConflicts(w, r, p, http.StatusOK)
+}
+
+func (s *server) showConflicts(w http.ResponseWriter, r *http.Request, p registry.Publisher, status int, errs ...web.FieldError) error {
 	all, err := s.node.Conflicts(r.Context(), p.ID, r.URL.Query().Get("after"), pageLength)
 	if err != nil {
 		return err
@@ -163,7 +167,7 @@ func (s *server) conflicts(w http.ResponseWriter, r *http.Request, p registry.Pu
 			}
 		}
 	}
-	return s.page(w, r, http.StatusOK, "conflicts", "conflicts", p, web.Page{Title: "Conflicts", Body: struct {
+	return s.page(w, r, status, "conflicts", "conflicts", p, web.Page{Title: "Conflicts", Errors: errs, Body: struct {
 		Conflicts []registry.Conflict
 		Names     map[string]string
 		Next      string
@@ -174,7 +178,11 @@ func (s *server) settle(w http.ResponseWriter, r *http.Request, p registry.Publi
 	if err := readForm(w, r); err != nil {
 		return err
 	}
-	if err := s.node.Settle(r.Context(), p.ID, part(r, "conflict"), r.PostForm.Get("option"), byPublisher); err != nil {
+	err := s.node.Settle(r.Context(), p.ID, part(r, "conflict"), r.PostForm.Get("option"), byPublisher)
+	if errors.Is(err, node.ErrRefused) {
+		return s.showConflicts(w, r, p, http.StatusUnprocessableEntity, web.FieldError{Sentence: sentence(err)})
+	}
+	if err != nil {
 		return err
 	}
 	s.say(r, "settled")

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/alexedwards/scs/v2"
 
@@ -167,10 +169,13 @@ func (s *server) in(w http.ResponseWriter, r *http.Request) error {
 // localPath is s if it is a path of this site, else "".
 func localPath(s string) string {
 	u, err := url.Parse(s)
-	if err != nil || u.IsAbs() || u.Host != "" || len(s) < 2 || s[0] != '/' || s[1] == '/' || s[1] == '\\' {
+	if err != nil || u.IsAbs() || u.Host != "" {
 		return ""
 	}
-	return u.Path
+	if p := u.Path; len(p) > 1 && p[0] == '/' && p[1] != '/' && p[1] != '\\' && !strings.ContainsFunc(p, unicode.IsControl) {
+		return p
+	}
+	return ""
 }
 
 func (s *server) peekLogin(w http.ResponseWriter, r *http.Request) error {

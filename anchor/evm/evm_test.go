@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"clrnode/anchor"
 	"clrnode/anchor/anchortest"
 	"clrnode/testnet"
@@ -118,7 +120,7 @@ func TestOtherChainIsRefused(t *testing.T) {
 
 func TestEnroll(t *testing.T) {
 	t.Parallel()
-	_, c := start(t)
+	chain, c := start(t)
 	key, log := newLog(t, c)
 	if until, err := c.Enrolled(t.Context(), log); err != nil || time.Until(until) < 50*time.Minute {
 		t.Errorf("Enrolled() = %v, %v", until, err)
@@ -144,13 +146,41 @@ func TestEnroll(t *testing.T) {
 	if _, err := c.Prepare(t.Context(), b); !errors.Is(err, anchor.ErrNotAllowed) {
 		t.Errorf("Prepare() for a log that never enrolled us = %v, want ErrNotAllowed", err)
 	}
-	poor := dial(t, "in process", Options{Key: stranger, RPC: c.rpc, Finality: "depth:0"})
-	if _, err := poor.Prepare(t.Context(), b); err != nil {
-		t.Logf("a poor log: %v", err) // some nodes refuse at the estimate, others when it is sent
+	poor := Options{Key: stranger, Finality: "depth:0"}
+	tx, err := dial(t, chain.URL(), poor).Prepare(t.Context(), b) // its own log, but no money
+	if err == nil {
+		err = dial(t, chain.URL(), poor).Send(t.Context(), tx)
 	}
-	reading := dial(t, "in process", Options{RPC: c.rpc})
+	if err == nil || !strings.Contains(err.Error(), "too little money") {
+		t.Errorf("a poster without money: %v", err)
+	}
+	reading := dial(t, chain.URL(), Options{})
 	if _, err := reading.Prepare(t.Context(), b); err == nil {
 		t.Error("Prepare() without a key is no error")
+	}
+}
+
+// A crash came after the log got its money and before it enrolled anybody.
+func TestEnrollGoesOnWhereItStopped(t *testing.T) {
+	t.Parallel()
+	_, c := start(t)
+	key, err := GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := AddressOf(key)
+	if err := c.fund(t.Context(), common.Address(log), big.NewInt(1e15)); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Enroll(t.Context(), key, time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	left, err := c.Balance(t.Context(), log)
+	if err != nil || left.Cmp(big.NewInt(1e15)) >= 0 {
+		t.Errorf("the log has %v wei after it paid, %v: it was funded twice", left, err)
+	}
+	if _, err := c.Prepare(t.Context(), anchor.Batch{Log: log, Root: anchor.Hash{1}, Count: 16}); err != nil {
+		t.Errorf("Prepare() after Enroll() = %v", err)
 	}
 }
 

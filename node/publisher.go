@@ -84,6 +84,30 @@ func (n *Node) AddPublisher(ctx context.Context, name string, verify []string, d
 	})
 }
 
+// SetPolicy changes what a publisher decided; change gets the policy as it is. It
+// holds from now on: learner roles and the category of final grades from the next
+// import, the rest from the next version of each record.
+func (n *Node) SetPolicy(ctx context.Context, publisher, by string, change func(*registry.Policy)) (p registry.Publisher, err error) {
+	err = n.db.Update(ctx, func(tx *registry.Tx) error {
+		if p, err = tx.Publisher(publisher); err != nil {
+			return err
+		}
+		change(&p.Policy)
+		if p.Policy.Verify, err = registry.ParseElection(strings.Join(p.Policy.Verify, ",")); err != nil {
+			return refused{err}
+		}
+		if len(p.Policy.LearnerRoles) == 0 {
+			return badRequest("name at least one role that makes a learner, such as student")
+		}
+		if strings.TrimSpace(p.Policy.FinalCategory) == "" {
+			return badRequest("name the category of final grades, such as \"Final grade\"")
+		}
+		return errors.Join(tx.PutPublisher(p),
+			tx.Trail(registry.TrailEntry{Publisher: p.ID, Who: by, What: "change policy", On: p.ID}))
+	})
+	return p, err
+}
+
 func (n *Node) sealed(publisher, kind, public string, secret []byte) (registry.Key, error) {
 	k := registry.Key{ID: registry.NewID(), Publisher: publisher, Kind: kind, Public: public, Created: n.now().UTC()}
 	var err error

@@ -80,8 +80,35 @@ func (p *program) publishersCommand() *cobra.Command {
 		}),
 	}
 	add.Flags().StringVar(&verify, "verify", "signature,blockchain", "how its records are verified: signature, hosted, blockchain, with commas")
-	list.AddCommand(add)
+	list.AddCommand(add, p.policyCommand())
 	return list
+}
+
+func (p *program) policyCommand() *cobra.Command {
+	var a policyArgs
+	var names bool
+	c := &cobra.Command{
+		Use: "set", Short: "Change a publisher's policy, from now on", Args: p.onlyFlags,
+		RunE: p.run(false, func(cmd *cobra.Command, d *door, _ []string) error {
+			a.Publisher, a.By = p.cfg.Publisher, p.by
+			if cmd.Flags().Changed("names-in-clear") {
+				a.NamesInClear = &names
+			}
+			pub, err := do[registry.Publisher](cmd.Context(), d, "set-policy", a)
+			if err != nil {
+				return err
+			}
+			return p.show(pub, func(w *tabwriter.Writer) {
+				fmt.Fprintf(w, "verified by\t%s\nlearner roles\t%s\nfinal category\t%s\nnames in clear\t%t\n", strings.Join(pub.Policy.Verify, ", "),
+					strings.Join(pub.Policy.LearnerRoles, ", "), pub.Policy.FinalCategory, pub.Policy.NamesInClear)
+			})
+		}),
+	}
+	c.Flags().StringVar(&a.Verify, "verify", "", "how its records are verified: signature, hosted, blockchain, with commas")
+	c.Flags().StringSliceVar(&a.LearnerRoles, "learner-roles", nil, "the OneRoster roles that make a learner, with commas: student, teacher, ...; from the next import")
+	c.Flags().StringVar(&a.FinalCategory, "final-category", "", "the line-item category whose results are official grades; from the next import")
+	c.Flags().BoolVar(&names, "names-in-clear", false, "put learners' names into records unhashed")
+	return c
 }
 
 func (p *program) loginCommand() *cobra.Command {

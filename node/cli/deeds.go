@@ -14,8 +14,13 @@ import (
 
 // What the deeds take.
 type (
-	nothing   struct{}
-	addArgs   struct{ Name, Verify string }
+	nothing    struct{}
+	addArgs    struct{ Name, Verify string }
+	policyArgs struct {
+		Publisher, Verify, FinalCategory, By string
+		LearnerRoles                         []string
+		NamesInClear                         *bool
+	}
 	loginArgs struct{ Role, Publisher, Who string }
 	stageArgs struct{ Publisher, Path, By string }
 	applyArgs struct {
@@ -60,6 +65,26 @@ var deeds = map[string]deed{
 	}),
 	"add-publisher": on(func(ctx context.Context, n *node.Node, a addArgs) (registry.Publisher, error) {
 		return n.AddPublisher(ctx, a.Name, []string{a.Verify}, false)
+	}),
+	"set-policy": on(func(ctx context.Context, n *node.Node, a policyArgs) (registry.Publisher, error) {
+		p, err := n.OnePublisher(ctx, a.Publisher)
+		if err != nil {
+			return p, err
+		}
+		return n.SetPolicy(ctx, p.ID, a.By, func(policy *registry.Policy) {
+			if a.Verify != "" {
+				policy.Verify = []string{a.Verify}
+			}
+			if a.FinalCategory != "" {
+				policy.FinalCategory = a.FinalCategory
+			}
+			if len(a.LearnerRoles) > 0 {
+				policy.LearnerRoles = a.LearnerRoles
+			}
+			if a.NamesInClear != nil {
+				policy.NamesInClear = *a.NamesInClear
+			}
+		})
 	}),
 	"login": on(func(ctx context.Context, n *node.Node, a loginArgs) (loginResult, error) {
 		url, err := n.Login(ctx, a.Role, a.Publisher, a.Who)

@@ -19,15 +19,6 @@ import (
 	"clrnode/vc"
 )
 
-// A program checks a credential by sending it; whatever the verdict, the answer
-// is a report.
-func Example() {
-	request := httptest.NewRequest("POST", "/v1/verify", strings.NewReader(`{"credential": {"@context": ["..."]}, "receipt": null}`))
-	request.Header.Set("Accept", "application/json")
-	fmt.Println(request.Method, request.URL.Path, wantsPage(request))
-	// Output: POST /v1/verify false
-}
-
 func TestAcceptTellsBrowsersFromPrograms(t *testing.T) {
 	for accept, page := range map[string]bool{
 		browserAccept:                            true,
@@ -101,6 +92,9 @@ func TestProgramsDoors(t *testing.T) {
 		if a.header.Get("Cache-Control") != "no-cache" || !slices.Contains(a.header.Values("Vary"), "Accept") {
 			t.Errorf("headers = %v", a.header)
 		}
+		if a.header.Get("Access-Control-Allow-Origin") != "*" {
+			t.Error("a verifier that runs in a browser can't read it")
+		}
 		etag := a.header.Get("ETag")
 		if !regexp.MustCompile(`^"[0-9a-f]{64}"$`).MatchString(etag) {
 			t.Errorf("ETag = %s, want a strong one", etag)
@@ -160,7 +154,7 @@ func TestProgramsDoors(t *testing.T) {
 		if err := json.Unmarshal([]byte(a.body), &rep); err != nil || a.status != 200 || rep.Verdict != vc.OK {
 			t.Errorf("verify = %d %s", a.status, a.body)
 		}
-		a = program(b, "POST", "/v1/verify", `{"credential":`+string(ada.Signed)+`}`)
+		a = program(b, "POST", "/v1/verify", `{"credential":`+string(ada.Signed)+`, "receipt": null}`)
 		if err := json.Unmarshal([]byte(a.body), &rep); err != nil || rep.Verdict != vc.OK {
 			t.Errorf("verify {credential} = %d %s", a.status, a.body)
 		}

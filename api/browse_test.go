@@ -234,6 +234,10 @@ func TestScreens(t *testing.T) {
 	if err := os.WriteFile(forged, []byte(strings.Replace(string(signed), "First class", "Third class", 1)), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	picture := filepath.Join(dir, "screenshot.png")
+	if err := os.WriteFile(picture, []byte("\x89PNG\r\n\x1a\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	b := newTab(t, s, newBrowser(t))
 	b.enter(node.RolePublisher, "")
 	b.enter(node.RoleLearner, "ada")
@@ -257,7 +261,7 @@ func TestScreens(t *testing.T) {
 		b.open(screen.path)
 		both(screen.name)
 	}
-	for name, f := range map[string]string{"valid": file, "forged": forged} {
+	for name, f := range map[string]string{"valid": file, "forged": forged, "picture": picture} {
 		b.open("/verify")
 		b.do(chromedp.SetUploadFiles("#file", []string{f}))
 		b.press("main form button.wide")
@@ -307,6 +311,7 @@ func TestTheWholeWay(t *testing.T) {
 			b.wants("Settled", "No conflicts")
 
 			b.open(p + "/issue")
+			b.look(fmt.Sprintf("way-issue-%v", scripts))
 			b.press(`button[name=all]`)
 			b.waitFor("Issued 7 records")
 			b.look(fmt.Sprintf("way-issued-%v", scripts))

@@ -48,7 +48,7 @@ func problemOf(err error) (p problem, logged bool) {
 	case errors.As(err, &bad):
 		return problem{http.StatusUnprocessableEntity, "The file cannot be imported", bad.Error()}, false
 	case errors.As(err, &junk):
-		return problem{http.StatusUnprocessableEntity, "Not a credential", junk.Error()}, false
+		return problem{http.StatusUnprocessableEntity, "Not a credential", sentence(errors.New(junk.Reason))}, false
 	case errors.Is(err, node.ErrRefused):
 		return problem{http.StatusUnprocessableEntity, "Refused", sentence(err)}, false
 	case errors.Is(err, registry.ErrBadRows), errors.Is(err, registry.ErrLeaving), errors.Is(err, registry.ErrImportBusy), errors.Is(err, registry.ErrImportStale):

@@ -21,9 +21,10 @@ import (
 type handler func(w http.ResponseWriter, r *http.Request) error
 
 // anyProgram serves programs: no session, and errors are problem documents,
-// unless a browser asks.
+// unless a browser asks. What is public is so for verifiers in a browser too.
 func (s *server) anyProgram(h handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Access-Control-Allow-Origin", "*")
 		if err := h(w, r); err != nil {
 			s.explain(w, r, err, wantsPage(r), web.Who{})
 		}

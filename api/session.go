@@ -79,7 +79,7 @@ func (s *server) who(r *http.Request) web.Who {
 	return web.Who{
 		Publisher: p.Publisher, PublisherName: p.PublisherName,
 		Learner: l.Learner, LearnerName: l.Name,
-		Auditor: a.Publisher, AuditorName: a.PublisherName,
+		Auditor: a.Publisher,
 	}
 }
 

@@ -279,6 +279,9 @@ func (s *server) verifyJSON(w http.ResponseWriter, r *http.Request) error {
 	var both map[string]json.RawMessage
 	if json.Unmarshal(raw, &both) == nil && both["credential"] != nil && both["@context"] == nil {
 		raw, receipt = both["credential"], both["receipt"]
+		if string(receipt) == "null" {
+			receipt = nil
+		}
 		var jwt string
 		if json.Unmarshal(raw, &jwt) == nil {
 			raw = []byte(jwt)

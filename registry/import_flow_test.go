@@ -274,3 +274,15 @@ func TestDeltaRefersToTheRegistry(t *testing.T) {
 		t.Errorf("bad rows = %d, %d, %d; want 0, 1, 1", good.Counts.Bad, bad.Counts.Bad, other.Counts.Bad)
 	}
 }
+
+// Values that are far too long are kept as they are, and stop nothing.
+func TestLongValues(t *testing.T) {
+	db := testDB(t)
+	long := strings.Repeat("ä", 100_000)
+	c := newCampus().student("s1", "Ada", "Lovell").grade("r1", "s1", "f1", "91", long)
+	c.set("users", "s1", "email", long).set("users", "s1", "username", long).set("courses", "c1", "courseCode", long)
+	load(t, db, "c.zip", c.zip(t, "sis", "bulk"))
+	if r, _ := consolidated(t, db, only(t, db, "s1").ID); len(r.Assertions) != 1 {
+		t.Errorf("the record has %d assertions", len(r.Assertions))
+	}
+}

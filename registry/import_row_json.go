@@ -37,10 +37,12 @@ func (r sourceRow) appendJSON(b []byte) []byte {
 }
 
 func appendJSONString(b []byte, s string) []byte {
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c == 0x7f || c >= utf8.RuneSelf && !utf8.ValidString(s) {
-			return append(b, asJSON(s)...)
-		}
+	plain := utf8.ValidString(s)
+	for i := 0; i < len(s) && plain; i++ {
+		plain = s[i] >= 0x20 && s[i] != '"' && s[i] != '\\' && s[i] != 0x7f
+	}
+	if !plain {
+		return append(b, asJSON(s)...)
 	}
 	b = append(b, '"')
 	b = append(b, s...)

@@ -1,6 +1,10 @@
 package registry
 
-import "errors"
+import (
+	"errors"
+	"slices"
+	"strconv"
+)
 
 // The kinds of keys under which it is written down whom an import concerns.
 const (
@@ -20,14 +24,9 @@ type spreadRow struct {
 	After string `json:"after,omitempty"` // the last one below that was followed
 }
 
-func (a *applying) spreadFrom(tx *Tx, file, id string) error {
-	key := "s" + file + "/" + id
-	if id == "" && file != "users" || a.affected[key] || a.pending[key] {
-		return nil
-	}
-	a.pending[key] = true
-	return put(tx, tableImportSpreads, spreadRow{}, a.i.ID, file, id)
-}
+// spreadLevels are the files that changes are followed from, from the top down. The
+// level is a part of the key, so that what is found on the way lies ahead.
+var spreadLevels = []string{"users", "courses", "classes", "lineItems"}
 
 // below is where the rows are that hang on a row of a file.
 var below = map[string]struct{ file, column string }{
@@ -36,28 +35,40 @@ var below = map[string]struct{ file, column string }{
 	"lineItems": {"results", "lineItemSourcedId"},
 }
 
+func (a *applying) spreadFrom(tx *Tx, file, id string) error {
+	key := "s" + file + "/" + id
+	if id == "" && file != "users" || a.affected[key] || a.pending[key] {
+		return nil
+	}
+	a.pending[key] = true
+	return put(tx, tableImportSpreads, spreadRow{}, a.i.ID, strconv.Itoa(slices.Index(spreadLevels, file)), id)
+}
+
 // spread follows what was changed down to the users whom it concerns, some of it in
 // each step, until nothing is left to follow.
 func (a *applying) spread() error {
 	for more := true; more; {
 		err := a.step(func(tx *Tx, i *Import) error {
 			more = false
-			for row, err := range tx.docs.Scan(tableImportSpreads, prefixOf(i.ID), "", 1) {
+			left, level := rowsPerStep, ""
+			for row, err := range tx.docs.Scan(tableImportSpreads, prefixOf(i.ID), i.Cursor.After, rowsPerStep) {
 				if err != nil {
 					return err
 				}
 				more = true
-				if err := a.spreadOne(tx, row); err != nil {
+				here, id := lastTwoParts(row.Key)
+				if level == "" {
+					level = here
+				}
+				if left <= 0 || here != level { // what this step found lies on the next level
+					break
+				}
+				n, ended, err := a.spreadOne(tx, row, level, id, left)
+				if err != nil {
 					return err
 				}
-			}
-			if !more {
-				i.Cursor = Cursor{Phase: phaseDerive}
-				for _, err := range tx.docs.Scan(tableImportAffects, prefixOf(i.ID), "", 0) {
-					if err != nil {
-						return err
-					}
-					i.Total++
+				if left -= n + 1; ended {
+					i.Cursor.After = row.Key
 				}
 			}
 			return nil
@@ -66,57 +77,84 @@ func (a *applying) spread() error {
 			return err
 		}
 	}
-	return nil
-}
-
-func (a *applying) spreadOne(tx *Tx, row Row) error {
-	at, err := decode[spreadRow](row)
+	total := 0
+	err := a.db.View(a.ctx, func(tx *Tx) error {
+		for _, err := range tx.docs.Scan(tableImportAffects, prefixOf(a.i.ID), "", 0) {
+			if err != nil {
+				return err
+			}
+			total++
+		}
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	file, id := lastPart(row.Key[:len(row.Key)-len(keyOf(lastPart(row.Key)))-1]), lastPart(row.Key)
-	n := 0
+	return a.step(func(tx *Tx, i *Import) error {
+		i.Cursor, i.Total = Cursor{Phase: phaseDerive}, i.Total+total
+		return nil
+	})
+}
+
+// lastTwoParts are the last parts of a key.
+func lastTwoParts(key string) (before, last string) {
+	last = lastPart(key)
+	return lastPart(key[:len(key)-len(keyOf(last))-1]), last
+}
+
+// spreadOne follows one change to at most limit rows below it. It tells how many
+// there were, and whether those were the last.
+func (a *applying) spreadOne(tx *Tx, row Row, level, id string, limit int) (n int, ended bool, err error) {
+	at, err := decode[spreadRow](row)
+	if err != nil {
+		return 0, false, err
+	}
+	depth, err := strconv.Atoi(level)
+	if err != nil {
+		return 0, false, err
+	}
+	file := spreadLevels[depth]
 	if file == "users" {
 		after := ""
 		if at.After != "" {
 			after = keyOf(a.i.Publisher, a.i.Source, at.After)
 		}
-		for r, err := range tx.docs.Scan(tableIdentities, prefixOf(a.i.Publisher, a.i.Source), after, rowsPerStep) {
+		for r, err := range tx.docs.Scan(tableIdentities, prefixOf(a.i.Publisher, a.i.Source), after, limit) {
 			if err != nil {
-				return err
+				return n, false, err
 			}
 			n, at.After = n+1, lastPart(r.Key)
 			if err := a.affect(tx, affectUser, at.After); err != nil {
-				return err
+				return n, false, err
 			}
 		}
 	} else {
 		b := below[file]
-		ids, err := tx.referring(a.i.Publisher, a.i.Source, b.file, b.column, id, at.After, rowsPerStep)
+		ids, err := tx.referring(a.i.Publisher, a.i.Source, b.file, b.column, id, at.After, limit)
 		if err != nil {
-			return err
+			return n, false, err
 		}
 		for _, below := range ids {
 			n, at.After = n+1, below
 			if b.file != "results" {
 				if err := a.spreadFrom(tx, b.file, below); err != nil {
-					return err
+					return n, false, err
 				}
 				continue
 			}
 			r, _, err := tx.sourceRow(a.i.Publisher, a.i.Source, "results", below)
 			if err != nil {
-				return err
+				return n, false, err
 			}
 			if err := a.affect(tx, affectUser, r.Fields["studentSourcedId"]); err != nil {
-				return err
+				return n, false, err
 			}
 		}
 	}
-	if n < rowsPerStep {
-		return tx.docs.Delete(tableImportSpreads, row.Key)
+	if n < limit {
+		return n, true, tx.docs.Delete(tableImportSpreads, row.Key)
 	}
-	return put(tx, tableImportSpreads, at, a.i.ID, file, id)
+	return n, false, put(tx, tableImportSpreads, at, a.i.ID, level, id)
 }
 
 // derive brings the learners whom the import concerns up to date, some in each step.
@@ -126,13 +164,12 @@ func (a *applying) derive() error {
 	for more := true; more; {
 		err := a.step(func(tx *Tx, i *Import) error {
 			more = false
-			for row, err := range tx.docs.Scan(tableImportAffects, prefixOf(i.ID), "", n) {
+			for row, err := range tx.docs.Scan(tableImportAffects, prefixOf(i.ID), i.Cursor.After, n) {
 				if err != nil {
 					return err
 				}
 				more = true
-				id := lastPart(row.Key)
-				kind := lastPart(row.Key[:len(row.Key)-len(keyOf(id))-1])
+				kind, id := lastTwoParts(row.Key)
 				if kind == affectUser {
 					err = tx.deriveUser(i.Publisher, i.Source, id, a.policy, a.courses)
 				} else {
@@ -144,6 +181,7 @@ func (a *applying) derive() error {
 				if err := tx.docs.Delete(tableImportAffects, row.Key); err != nil {
 					return err
 				}
+				i.Cursor.After = row.Key // the keys before it are gone; nobody walks over them again
 				i.Done++
 			}
 			return nil

@@ -83,11 +83,14 @@ const (
 	wordMasterID      = "master id"
 )
 
+// maxWord is the length in bytes beyond which nobody is found by a word.
+const maxWord = 255
+
 // words are the words that find l, each with its kinds.
 func (l Learner) words() map[string][]string {
 	words := map[string][]string{}
 	add := func(kind, word string) {
-		if word = foldWord(word); word != "" {
+		if word = foldWord(word); word != "" && len(word) <= maxWord {
 			words[word] = append(words[word], kind)
 		}
 	}
@@ -170,7 +173,7 @@ func (tx *Tx) FindLearners(publisher, word string) ([]Learner, error) {
 // learnersByWord are the ids of the learners with this word, and the word's kinds.
 func (tx *Tx) learnersByWord(publisher, word string) (map[string][]string, error) {
 	found := map[string][]string{}
-	if word = foldWord(word); word == "" {
+	if word = foldWord(word); word == "" || len(word) > maxWord {
 		return found, nil
 	}
 	for row, err := range tx.docs.Scan(tableLearnerWords, prefixOf(publisher, word), "", 0) {

@@ -64,14 +64,6 @@ func (r Record) Empty() bool {
 	return len(r.Programmes)+len(r.Terms)+len(r.Competencies)+len(r.Activities)+len(r.Others) == 0
 }
 
-// Courses counts the courses of all terms.
-func (r Record) Courses() (n int) {
-	for _, t := range r.Terms {
-		n += len(t.Courses)
-	}
-	return n
-}
-
 // NewRecord is the view of verified bytes: a CLR with what is embedded, or a
 // single achievement.
 func NewRecord(v *vc.Verified) Record {

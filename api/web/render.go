@@ -32,7 +32,7 @@ type Page struct {
 type Who struct {
 	Publisher, PublisherName string // logged in as this publisher
 	Learner, LearnerName     string // logged in as this learner
-	Auditor, AuditorName     string // the publisher that the auditor may read
+	Auditor                  string // the publisher that the auditor may read
 	Here                     string // the part of the site: publisher, learner, auditor, verify, login
 }
 

@@ -111,3 +111,14 @@ func NewResult(v *vc.Verified, rep *vc.Report, node string) Result {
 	}
 	return r
 }
+
+// Says is the sentence with the issuer's name alone, where this node itself knows
+// it: then it needn't be told as the issuer's own word.
+func (r Result) Says() string {
+	e := r.Report.Envelope
+	if r.Issuer == "" || e.IssuerID == "" {
+		return r.Sentence
+	}
+	s := strings.ReplaceAll(r.Sentence, e.IssuerID+", which says it is “"+e.IssuerName+"”", r.Issuer)
+	return strings.ReplaceAll(s, e.IssuerID, r.Issuer)
+}

@@ -38,8 +38,18 @@ func canonize(doc any, newHash func() hash.Hash) ([]byte, error) {
 // defines becomes an IRI that begins with it, and is found by that.
 const undefined = "clrnode-undefined:"
 
-// toQuads is JSON-LD's Deserialize JSON-LD to RDF Algorithm (JSON-LD 1.1 API, 8).
+// toQuads is JSON-LD's Deserialize JSON-LD to RDF Algorithm (JSON-LD 1.1 API, 8). It
+// also returns how many blank nodes there are.
 func toQuads(doc any) ([]quad, int, error) {
+	if quads, blanks, ok := direct(doc); ok {
+		return quads, blanks, nil
+	}
+	return expandToQuads(doc)
+}
+
+// expandToQuads is toQuads by way of json-gold's expansion. It knows all of JSON-LD,
+// and its errors say what is wrong where.
+func expandToQuads(doc any) ([]quad, int, error) {
 	source, err := prepare(doc)
 	if err != nil {
 		return nil, 0, err

@@ -291,9 +291,18 @@ func (w *writer) literal(object, item map[string]any) (node, error) {
 		}
 		return node{text: literal(s, "", language)}, nil
 	}
-	switch v := item["@value"].(type) {
+	n, err := scalarLiteral(item["@value"], datatype, "")
+	if err != nil {
+		return node{}, &objectError{object, "", err.Error()}
+	}
+	return n, nil
+}
+
+// scalarLiteral is the literal of a JSON text, number or boolean.
+func scalarLiteral(v any, datatype, language string) (node, error) {
+	switch v := v.(type) {
 	case string:
-		return node{text: literal(v, datatype, "")}, nil
+		return node{text: literal(v, datatype, language)}, nil
 	case bool:
 		return node{text: literal(strconv.FormatBool(v), orElse(datatype, xsd+"boolean"), "")}, nil
 	case float64:
@@ -301,11 +310,11 @@ func (w *writer) literal(object, item map[string]any) (node, error) {
 	case json.Number:
 		f, err := v.Float64()
 		if err != nil {
-			return node{}, &objectError{object, "", fmt.Sprintf("the number %s is beyond the range of a double", v)}
+			return node{}, fmt.Errorf("the number %s is beyond the range of a double", v)
 		}
 		return node{text: number(f, datatype)}, nil
 	}
-	return node{}, &objectError{object, "", fmt.Sprintf("%v can't be a value here", item["@value"])}
+	return node{}, fmt.Errorf("%v can't be a value here", v)
 }
 
 // number writes a JSON number: without a fraction as xsd:integer, otherwise as

@@ -78,7 +78,7 @@ func (s *server) hosted(w http.ResponseWriter, r *http.Request) error {
 }
 
 func gone(c node.HostedCopy) error {
-	return problem{http.StatusGone, "Revoked", "Revoked on " + c.Credential.Revoked.At.UTC().Format("2 January 2006") + ": " + c.Credential.Revoked.Reason}
+	return problem{http.StatusGone, "Revoked on " + c.Credential.Revoked.At.UTC().Format("2 January 2006"), c.Credential.Revoked.Reason}
 }
 
 // hostedPage is the browser's form of a hosted credential.

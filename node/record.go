@@ -3,11 +3,8 @@ package node
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
-	"time"
 
 	"clrnode/anchor"
 	"clrnode/registry"
@@ -129,19 +126,6 @@ func (n *Node) Hosted(ctx context.Context, id string, version int) (c HostedCopy
 }
 
 func sum(b []byte) [32]byte { return sha256.Sum256(b) }
-
-// GoneProblem is the answer to who asks for a hosted copy of a revoked
-// credential: a problem document (RFC 9457) that says when and why.
-func GoneProblem(r registry.Revoked) []byte {
-	raw, err := json.Marshal(map[string]any{
-		"type": "about:blank", "title": "Revoked", "status": http.StatusGone,
-		"detail": r.Reason, "revoked": r.At.UTC().Format(time.RFC3339),
-	})
-	if err != nil {
-		panic(err) // strings and numbers always marshal
-	}
-	return raw
-}
 
 // Versions returns all signed versions of a learner's record, of each credential
 // that held it, oldest first.

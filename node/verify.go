@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -92,8 +93,8 @@ func (n *Node) ownCopy(ctx context.Context, path string) (r vc.Response, ok bool
 		var c HostedCopy
 		if c, err = n.Hosted(ctx, id, 0); err == nil {
 			if r.Body = c.Signed; c.Credential.Revoked != nil {
-				r.Status, r.Body = http.StatusGone, GoneProblem(*c.Credential.Revoked)
-				r.ContentType = "application/problem+json"
+				r.Status, r.ContentType = http.StatusGone, "application/problem+json"
+				r.Body, err = json.Marshal(map[string]string{"detail": c.Credential.Revoked.Reason})
 			}
 		}
 	default:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -101,8 +102,16 @@ func (n *Node) Job(ctx context.Context, id string) (j registry.Job, err error) {
 }
 
 // runIssue works a job off, step by step: plan in a transaction, sign outside,
-// finish in a transaction. A job that an earlier run left takes the same path.
+// finish in a transaction. A job that an earlier run left takes the same path. A
+// publisher's jobs run one after another: two would sign the same records.
 func (n *Node) runIssue(ctx context.Context, id string) error {
+	j, err := n.Job(ctx, id)
+	if err != nil {
+		return err
+	}
+	turn := n.turn(j.Publisher)
+	turn.Lock()
+	defer turn.Unlock()
 	for {
 		j, err := n.Job(ctx, id)
 		if err != nil || j.State != registry.JobRunning {
@@ -119,6 +128,16 @@ func (n *Node) runIssue(ctx context.Context, id string) error {
 			return n.endJob(ctx, id, registry.JobDone, nil)
 		}
 	}
+}
+
+// turn is what a publisher's job holds while it signs.
+func (n *Node) turn(publisher string) *sync.Mutex {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.issuing[publisher] == nil {
+		n.issuing[publisher] = new(sync.Mutex)
+	}
+	return n.issuing[publisher]
 }
 
 func (n *Node) endJob(ctx context.Context, id, state string, cause error) error {

@@ -63,8 +63,9 @@ type Node struct {
 	publish    sync.Mutex     // one signer of status lists at a time
 
 	mu      sync.Mutex
-	trouble string          // why anchoring doesn't move, a sentence; guarded by mu
-	running map[string]bool // imports and jobs that this process works on; guarded by mu
+	trouble string                 // why anchoring doesn't move, a sentence; guarded by mu
+	running map[string]bool        // imports and jobs that this process works on; guarded by mu
+	issuing map[string]*sync.Mutex // of each publisher one job signs at a time; guarded by mu
 }
 
 // settingURL is under which name the store remembers the public URL.
@@ -86,7 +87,7 @@ func New(ctx context.Context, o Options) (*Node, error) {
 	n := &Node{
 		db: o.DB, sealer: o.Sealer, publicURL: strings.TrimRight(o.PublicURL, "/"),
 		ledger: o.Ledger, client: o.Client, log: o.Log, now: o.Now,
-		anchorEvery: o.AnchorEvery, wake: make(chan struct{}, 1), running: map[string]bool{},
+		anchorEvery: o.AnchorEvery, wake: make(chan struct{}, 1), running: map[string]bool{}, issuing: map[string]*sync.Mutex{},
 	}
 	n.resolver = ownResolver{n, did.NewResolver(o.Client)}
 	if err := n.keepPublicURL(ctx); err != nil {
@@ -152,8 +153,8 @@ func (n *Node) Ready(ctx context.Context) error {
 	return n.db.View(ctx, func(tx *registry.Tx) error { _, err := tx.Setting(settingURL); return err })
 }
 
-// tend does what comes back: it signs stale status lists again and sweeps
-// expired tickets.
+// tend does what comes back: it signs stale status lists again, takes up work that
+// an error stopped, and sweeps expired tickets.
 func (n *Node) tend() {
 	tick := time.NewTicker(5 * time.Second)
 	defer tick.Stop()
@@ -174,6 +175,9 @@ func (n *Node) tend() {
 		case <-n.background.Done():
 			return
 		case <-tick.C:
+		}
+		if err := n.takeUp(n.background); err != nil && n.background.Err() == nil {
+			n.log.Warn("stopped work waits", "error", err)
 		}
 	}
 }
@@ -197,8 +201,8 @@ func (n *Node) start(name string, deed func(context.Context) error) {
 	})
 }
 
-// resume goes on with the imports and jobs of an earlier run, and drops imports
-// whose file it had not stored to its end.
+// resume drops imports whose file an earlier run had not stored to its end, and
+// takes up what it left.
 func (n *Node) resume(ctx context.Context) error {
 	var half []registry.Import
 	if err := n.db.View(ctx, func(tx *registry.Tx) (err error) { half, err = tx.ImportsIn(registry.ImportStaging); return err }); err != nil {
@@ -209,6 +213,12 @@ func (n *Node) resume(ctx context.Context) error {
 			return err
 		}
 	}
+	return n.takeUp(ctx)
+}
+
+// takeUp goes on with imports and jobs that nobody works on, because a process
+// died or an error stopped them.
+func (n *Node) takeUp(ctx context.Context) error {
 	return n.db.View(ctx, func(tx *registry.Tx) error {
 		jobs, err := tx.RunningJobs()
 		if err != nil {

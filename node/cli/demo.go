@@ -40,7 +40,7 @@ func (p *program) makeDemo(ctx context.Context, n *node.Node) error {
 		if i, err = n.StartImport(ctx, i.ID, registry.ApplyOptions{}, "demo"); err != nil {
 			return fmt.Errorf("%s: %w", file.name, err)
 		}
-		for i.State == registry.ImportApplying {
+		for i.State == registry.ImportApplying && i.Failure == "" {
 			if err := pause(ctx, 50*time.Millisecond); err != nil {
 				return err
 			}
@@ -49,7 +49,7 @@ func (p *program) makeDemo(ctx context.Context, n *node.Node) error {
 			}
 		}
 		if i.State != registry.ImportApplied {
-			return fmt.Errorf("%s: the import is %s", file.name, i.State)
+			return fmt.Errorf("%s: the import is %s: %s", file.name, i.State, i.Failure)
 		}
 	}
 	j, err := n.StartIssue(ctx, pub.ID, nil, "demo")

@@ -82,6 +82,9 @@ func (p *program) importCommand() *cobra.Command {
 			bar := p.progress("import")
 			for i.State == registry.ImportApplying {
 				bar(i.Done, i.Total)
+				if i.Failure != "" {
+					return fmt.Errorf("import %s stopped: %s. What was done stays; it goes on by itself while a node runs on this folder", i.ID, i.Failure)
+				}
 				if err := pause(ctx, 100*time.Millisecond); err != nil {
 					return fmt.Errorf("import %s goes on when a node runs on this folder: %w", i.ID, err)
 				}

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"clrnode/registry"
+	"clrnode/vc"
 )
 
 // issueStep is how many records are planned, signed and finished together.
@@ -182,6 +183,15 @@ func (n *Node) issueStep(ctx context.Context, j registry.Job) (bool, error) {
 		return false, nil
 	}
 
+	err = n.issueFor(ctx, p, key, j.ID, learners)
+	for few := len(learners) / 4; errors.Is(err, registry.ErrTooBig) && few > 0; few /= 4 {
+		err = n.issueFor(ctx, p, key, j.ID, learners[:few]) // these have more than others
+	}
+	return err == nil, err
+}
+
+// issueFor plans, signs and finishes the records of a few learners.
+func (n *Node) issueFor(ctx context.Context, p registry.Publisher, key vc.Key, job string, learners []string) (err error) {
 	plans := make([]*plan, len(learners))
 	if err := n.db.Update(ctx, func(tx *registry.Tx) error {
 		for i, id := range learners {
@@ -191,7 +201,7 @@ func (n *Node) issueStep(ctx context.Context, j registry.Job) (bool, error) {
 		}
 		return nil
 	}); err != nil {
-		return false, err
+		return err
 	}
 
 	var g errgroup.Group
@@ -207,11 +217,11 @@ func (n *Node) issueStep(ctx context.Context, j registry.Job) (bool, error) {
 		}
 	}
 	if err := g.Wait(); err != nil {
-		return false, err
+		return err
 	}
 
 	err = n.db.Update(ctx, func(tx *registry.Tx) error {
-		j, err := tx.Job(j.ID)
+		j, err := tx.Job(job)
 		if err != nil {
 			return err
 		}
@@ -233,5 +243,5 @@ func (n *Node) issueStep(ctx context.Context, j registry.Job) (bool, error) {
 		return tx.PutJob(j)
 	})
 	n.nudge()
-	return true, err
+	return err
 }

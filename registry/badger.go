@@ -31,8 +31,8 @@ var (
 
 // OpenBadger opens the embedded store in the folder dir, and makes it where
 // there is none. One process at a time may have it open: ErrLocked otherwise.
-// What Update wrote is on the disk when it returns. The engine stays under about
-// 150 MB of memory, however much is stored.
+// What Update wrote is on the disk when it returns. Its caches and memtables are
+// bounded, however much is stored.
 //
 // Updates run one after another. That makes them serializable without any
 // retry, and costs nothing that was measured: 64 writers at once were no faster

@@ -22,7 +22,7 @@ const leavesPerRow = 1024
 
 // MaxBatch is the most credentials that one batch takes, so that sealing it
 // stays within one transaction of any engine.
-const MaxBatch = 16384
+const MaxBatch = 4096
 
 // A Batch is what one transaction anchors: the root over the leaves of the
 // credentials that were waiting when it was sealed.

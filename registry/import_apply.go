@@ -186,7 +186,10 @@ func (a *applying) run() error {
 		} else if err := a.applyPackage(file); err != nil {
 			return err
 		}
-		if err := a.step(func(tx *Tx, i *Import) error { i.Cursor = Cursor{Phase: phaseSpread}; return nil }); err != nil {
+		if err := a.step(func(tx *Tx, i *Import) error {
+			i.Cursor = Cursor{Phase: phaseSpread}
+			return a.spreadPolicy(tx)
+		}); err != nil {
 			return err
 		}
 	}
@@ -212,6 +215,9 @@ func (a *applying) run() error {
 			return err
 		}
 		if err := put(tx, tableImportLast, reference{i.ID}, i.Publisher); err != nil {
+			return err
+		}
+		if err := put(tx, tableSourcePolicies, sourcePolicy{a.policy.derivation()}, i.Publisher, i.Source); err != nil {
 			return err
 		}
 		return tx.putImport(ImportApplying, i)

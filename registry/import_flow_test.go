@@ -286,3 +286,25 @@ func TestLongValues(t *testing.T) {
 		t.Errorf("the record has %d assertions", len(r.Assertions))
 	}
 }
+
+// A policy holds from the next import on, also when its rows are the same.
+func TestPolicyChangeConcernsEverybody(t *testing.T) {
+	db := testDB(t)
+	file := referenceFile(t, "northfield-2026-bulk.zip")
+	load(t, db, "roster.zip", file)
+	if got := counted(t, db, "learners"); got != 200 {
+		t.Fatalf("%d learners, want 200", got)
+	}
+	update(t, db, func(tx *Tx) error {
+		p, err := tx.Publisher("pub")
+		if err != nil {
+			return err
+		}
+		p.Policy.LearnerRoles = []string{"student", "teacher"}
+		return tx.PutPublisher(p)
+	})
+	load(t, db, "roster.zip", file)
+	if got := counted(t, db, "learners"); got != 212 {
+		t.Errorf("%d learners after teachers were let in, want 212", got)
+	}
+}

@@ -117,9 +117,9 @@ func (a *applying) spreadOne(tx *Tx, row Row, level, id string, limit int) (n in
 	if file == "users" {
 		after := ""
 		if at.After != "" {
-			after = keyOf(a.i.Publisher, a.i.Source, at.After)
+			after = keyOf(a.i.Publisher, a.i.Source, file, at.After)
 		}
-		for r, err := range tx.docs.Scan(tableIdentities, prefixOf(a.i.Publisher, a.i.Source), after, limit) {
+		for r, err := range tx.docs.Scan(tableSourceRows, prefixOf(a.i.Publisher, a.i.Source, file), after, limit) {
 			if err != nil {
 				return n, false, err
 			}

@@ -109,10 +109,18 @@ func call[P, R any](b *tab, command cdp.Command[P, R], params P) R {
 	return r
 }
 
-// script is the string that an expression gives in the page.
+// script is the string that an expression gives in the page. Pages with progress
+// reload themselves, and one may do so in the middle of it.
 func (b *tab) script(expression string) string {
 	b.t.Helper()
 	s, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](expression))
+	for range 50 {
+		if err == nil || !strings.Contains(err.Error(), "navigated") && !strings.Contains(err.Error(), "context") {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+		s, err = chromedp.Run(b.ctx, chromedp.Evaluate[string](expression))
+	}
 	if err != nil {
 		b.t.Fatalf("browser: %v", err)
 	}

@@ -23,11 +23,11 @@ import (
 func Canonize(doc any) ([]byte, error) { return canonize(doc, sha256.New) }
 
 func canonize(doc any, newHash func() hash.Hash) ([]byte, error) {
-	quads, blanks, err := toQuads(doc)
+	d, err := toQuads(doc)
 	if err != nil {
 		return nil, err
 	}
-	out, _, err := canonicalize(quads, blanks, newHash)
+	out, _, err := canonicalize(d, newHash)
 	if err != nil {
 		return nil, &Error{Reason: err.Error(), cause: err}
 	}
@@ -38,37 +38,36 @@ func canonize(doc any, newHash func() hash.Hash) ([]byte, error) {
 // defines becomes an IRI that begins with it, and is found by that.
 const undefined = "clrnode-undefined:"
 
-// toQuads is JSON-LD's Deserialize JSON-LD to RDF Algorithm (JSON-LD 1.1 API, 8). It
-// also returns how many blank nodes there are.
-func toQuads(doc any) ([]quad, int, error) {
-	if quads, blanks, ok := direct(doc); ok {
-		return quads, blanks, nil
+// toQuads is JSON-LD's Deserialize JSON-LD to RDF Algorithm (JSON-LD 1.1 API, 8).
+func toQuads(doc any) (*dataset, error) {
+	if d, ok := direct(doc); ok {
+		return d, nil
 	}
 	return expandToQuads(doc)
 }
 
 // expandToQuads is toQuads by way of json-gold's expansion. It knows all of JSON-LD,
 // and its errors say what is wrong where.
-func expandToQuads(doc any) ([]quad, int, error) {
+func expandToQuads(doc any) (*dataset, error) {
 	source, err := prepare(doc)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	expanded, err := expand(source.doc, nil)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	w := newWriter()
 	if err := w.document(expanded); err != nil {
-		return nil, 0, locate(source.doc, err)
+		return nil, locate(source.doc, err)
 	}
 	if w.nulls < len(source.nulls) {
-		return nil, 0, &Error{Pointer: source.nulls[0], Reason: "null is dropped, and no signature would cover it; leave the member out"}
+		return nil, &Error{Pointer: source.nulls[0], Reason: "null is dropped, and no signature would cover it; leave the member out"}
 	}
 	if len(w.quads) == 0 {
-		return nil, 0, &Error{Reason: "the document says nothing"}
+		return nil, &Error{Reason: "the document says nothing"}
 	}
-	return w.quads, w.blanks, nil
+	return w.dataset, nil
 }
 
 // expand runs json-gold's expansion. onObject, if given, is called for each node

@@ -164,3 +164,23 @@ func TestSameQuadsAsJSONGoldWithReferenceContexts(t *testing.T) {
 		}
 	}
 }
+
+// json-gold writes what stands beside @import into the imported context, which then all
+// later documents would meet.
+func TestDocumentsDontChangeBundledContexts(t *testing.T) {
+	const url = "https://w3id.org/security/multikey/v1"
+	before := `{"@context":["` + url + `","` + vc2 + `"],"type":"VerifiableCredential","smuggled":"x"}`
+	for _, doc := range []string{
+		`{"@context":{"@import":"` + url + `","smuggled":"urn:smuggled"},"@id":"urn:a","smuggled":"x"}`,
+		`{"@context":["` + url + `",{"smuggled":"urn:smuggled"}],"@id":"urn:a","smuggled":"x"}`,
+		`{"@context":["` + url + `"],"@id":"urn:a","type":{"@context":{"@import":"` + url + `","smuggled":"urn:smuggled"},"smuggled":"x"}}`,
+	} {
+		_, _ = Canonize(parse(t, []byte(doc)))
+		if out, err := Canonize(parse(t, []byte(before))); err == nil {
+			t.Fatalf("after %s the term is known: %s", doc, out)
+		}
+		if _, err := Canonize(parse(t, []byte(strings.Replace(before, `,"smuggled":"x"`, "", 1)))); err != nil {
+			t.Fatalf("after %s: %v", doc, err)
+		}
+	}
+}

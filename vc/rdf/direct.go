@@ -34,18 +34,18 @@ import (
 //     would be dropped.
 //
 // So the law is only: what the walk accepts, expansion accepts too, with the same quads.
-func direct(doc any) (quads []quad, blanks int, ok bool) {
+func direct(doc any) (d *dataset, ok bool) {
 	object, ok := doc.(map[string]any)
 	t := emptyTable()
 	if !ok || t == nil {
-		return nil, 0, false
+		return nil, false
 	}
 	if _, isValue := object["@value"]; isValue {
-		return nil, 0, false
+		return nil, false
 	}
 	w := walk{writer: newWriter()}
-	_, ok = w.object(object, t, nil, node{})
-	return w.quads, w.blanks, ok && len(w.quads) > 0
+	_, ok = w.object(object, t, nil, 0)
+	return w.dataset, ok && len(w.quads) > 0
 }
 
 // maxWalkDepth is how many objects may lie in each other. Each can lie in an array,
@@ -57,21 +57,12 @@ type walk struct {
 	depth int
 }
 
-const (
-	rdfType  = "<" + rdf + "type>"
-	rdfFirst = "<" + rdf + "first>"
-	rdfRest  = "<" + rdf + "rest>"
-	rdfNil   = "<" + rdf + "nil>"
-
-	verifiableCredentialPredicate = "<" + verifiableCredential + ">"
-)
-
 // object writes the statements of an object, which is the value of the term
 // property in the context t, and returns its node; or it returns a value object's
 // literal. (JSON-LD 1.1 API, 5.1.2: Expansion Algorithm, steps 7 to 14.)
 func (w *walk) object(o map[string]any, t *table, property *term, graph node) (node, bool) {
 	if w.depth++; w.depth > maxWalkDepth {
-		return node{}, false
+		return 0, false
 	}
 	defer func() { w.depth-- }()
 
@@ -81,17 +72,17 @@ func (w *walk) object(o map[string]any, t *table, property *term, graph node) (n
 	}
 	if property != nil && property.scoped && property.definition.Context != nil {
 		if t = t.derive(derivation{term: property}); t == nil {
-			return node{}, false
+			return 0, false
 		}
 	}
 	if hasContext {
 		urls, ok := contextURLs(contexts)
 		if !ok {
-			return node{}, false
+			return 0, false
 		}
 		if urls != "" {
 			if t = t.derive(derivation{urls: urls}); t == nil {
-				return node{}, false
+				return 0, false
 			}
 		}
 	}
@@ -99,7 +90,7 @@ func (w *walk) object(o map[string]any, t *table, property *term, graph node) (n
 
 	typeKey, ok := only(o, t.types)
 	if !ok {
-		return node{}, false
+		return 0, false
 	}
 	if _, isValue := o["@value"]; isValue {
 		return w.valueObject(o, typeKey, t)
@@ -107,25 +98,25 @@ func (w *walk) object(o map[string]any, t *table, property *term, graph node) (n
 	var types []any
 	if typeKey != "" {
 		if types = asArray(o[typeKey]); len(types) == 0 {
-			return node{}, false
+			return 0, false
 		}
 	}
 	for _, name := range inOrder(types) {
 		if name, ok := name.(string); !ok {
-			return node{}, false
+			return 0, false
 		} else if scope := outer.terms[name]; scope != nil && scope.scoped {
 			if t = t.derive(derivation{term: scope, asType: true}); t == nil {
-				return node{}, false
+				return 0, false
 			}
 		}
 	}
 	if again, ok := only(o, t.types); !ok || again != typeKey {
-		return node{}, false
+		return 0, false
 	}
 
 	idKey, ok := only(o, t.ids)
 	if !ok {
-		return node{}, false
+		return 0, false
 	}
 	var self node
 	if idKey == "" {
@@ -133,23 +124,23 @@ func (w *walk) object(o map[string]any, t *table, property *term, graph node) (n
 	} else {
 		id, _ := o[idKey].(string)
 		if self, ok = w.iriNode(id, t, false); !ok {
-			return node{}, false
+			return 0, false
 		}
 	}
 	for _, name := range types {
 		// It is a string; see above.
 		class, ok := w.iriNode(name.(string), outer, true)
 		if !ok {
-			return node{}, false
+			return 0, false
 		}
-		w.emit(self, rdfType, class, graph)
+		w.emit(self, w.text(rdfType), class, graph)
 	}
 	for k, v := range o {
 		if k != "" && (k == "@context" || k == idKey || k == typeKey) {
 			continue
 		}
 		if !w.member(k, v, t, self, graph) {
-			return node{}, false
+			return 0, false
 		}
 	}
 	return self, true
@@ -215,13 +206,17 @@ func (w *walk) member(k string, v any, t *table, self, graph node) bool {
 		if t.vocab == "" || strings.Contains(k, ":") {
 			return false
 		}
-		def = &term{}
-		def.predicate, _ = w.iri(nil, "", t.vocab+k)
+		iri := t.vocab + k
+		if _, err := w.checkedIRI(nil, "", iri); err != nil {
+			return false
+		}
+		def = &term{predicate: "<" + iri + ">"}
 	}
-	predicate := def.predicate
-	if predicate == "" || def.other {
+	if def.predicate == "" || def.other {
 		return false
 	}
+	inGraph := def.predicate == "<"+verifiableCredential+">"
+	predicate := w.text(def.predicate)
 	// The term's own context is in force already where its values are read, and the
 	// term may mean something else there, which json-gold looks up.
 	if def.scoped {
@@ -236,7 +231,7 @@ func (w *walk) member(k string, v any, t *table, self, graph node) bool {
 			return false
 		}
 	}
-	inGraph := def.graph || predicate == verifiableCredentialPredicate
+	inGraph = inGraph || def.graph
 	if def.kind == jsonValue {
 		value, ok := w.jsonLiteral(v)
 		w.emit(self, predicate, value, graph)
@@ -268,15 +263,15 @@ func (w *walk) member(k string, v any, t *table, self, graph node) bool {
 
 // listOf writes a list and returns its head.
 func (w *walk) listOf(items []any, t *table, def *term, graph node) (node, bool) {
-	head := node{text: rdfNil}
+	head := w.text(rdfNil)
 	for i := len(items) - 1; i >= 0; i-- {
 		value, ok := w.value(items[i], t, def, graph)
 		if !ok {
-			return node{}, false
+			return 0, false
 		}
 		cell := w.fresh()
-		w.emit(cell, rdfFirst, value, graph)
-		w.emit(cell, rdfRest, head, graph)
+		w.emit(cell, w.text(rdfFirst), value, graph)
+		w.emit(cell, w.text(rdfRest), head, graph)
 		head = cell
 	}
 	return head, true
@@ -286,10 +281,10 @@ func (w *walk) listOf(items []any, t *table, def *term, graph node) (node, bool)
 func (w *walk) graphOf(item any, t *table, def *term) (node, bool) {
 	o, ok := item.(map[string]any)
 	if !ok {
-		return node{}, false
+		return 0, false
 	}
 	if _, isValue := o["@value"]; isValue {
-		return node{}, false
+		return 0, false
 	}
 	name, quads := w.fresh(), len(w.quads)
 	_, ok = w.object(o, t, def, name)
@@ -310,7 +305,8 @@ func (w *walk) value(v any, t *table, def *term, graph node) (node, bool) {
 			return w.iriNode(v, t, true)
 		}
 	}
-	return w.scalar(v, def.datatype, "")
+	n, err := w.scalar(v, def.datatype, "")
+	return n, err == nil
 }
 
 // valueObject returns the literal of an object with @value; its @type, if it has one,
@@ -323,10 +319,10 @@ func (w *walk) valueObject(o map[string]any, typeKey string, t *table) (node, bo
 		name, _ := o[typeKey].(string)
 		iri, ok := w.expandIRI(name, t, true)
 		if def := t.terms[name]; !ok || def != nil && def.scoped || !ld.IsAbsoluteIri(iri) {
-			return node{}, false
+			return 0, false
 		}
-		if _, err := w.iri(nil, "", iri); err != nil {
-			return node{}, false
+		if _, err := w.checkedIRI(nil, "", iri); err != nil {
+			return 0, false
 		}
 		datatype = iri
 	}
@@ -335,29 +331,21 @@ func (w *walk) valueObject(o map[string]any, typeKey string, t *table) (node, bo
 		name, _ := tag.(string)
 		_, isText := o["@value"].(string)
 		if language = strings.ToLower(name); !isText || !validLanguage(language) || datatype != "" {
-			return node{}, false
+			return 0, false
 		}
 	}
 	if len(o) != says {
-		return node{}, false
+		return 0, false
 	}
-	return w.scalar(o["@value"], datatype, language)
-}
-
-func (w *walk) scalar(v any, datatype, language string) (node, bool) {
-	switch v.(type) {
-	case string, bool, float64, json.Number:
-		n, err := scalarLiteral(v, datatype, language)
-		return n, err == nil
-	}
-	return node{}, false
+	n, err := w.scalar(o["@value"], datatype, language)
+	return n, err == nil
 }
 
 // iriNode is the node of an IRI or of a blank node's label.
 func (w *walk) iriNode(s string, t *table, vocab bool) (node, bool) {
 	iri, ok := w.expandIRI(s, t, vocab)
 	if !ok {
-		return node{}, false
+		return 0, false
 	}
 	n, err := w.reference(nil, "", iri)
 	return n, err == nil
@@ -402,10 +390,10 @@ func (w *walk) expandIRI(s string, t *table, vocab bool) (string, bool) {
 // jsonLiteral returns the literal of a term of @type: @json.
 func (w *walk) jsonLiteral(v any) (node, bool) {
 	if !plainJSON(v, 2*w.depth) {
-		return node{}, false
+		return 0, false
 	}
 	raw, err := jcs.Marshal(v)
-	return node{text: literal(string(raw), rdf+"JSON", "")}, err == nil
+	return w.literal(string(raw), rdf+"JSON", ""), err == nil
 }
 
 // plainJSON says whether v holds only the types of jcs.Parse, and no member that

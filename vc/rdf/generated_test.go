@@ -3,7 +3,6 @@ package rdf
 import (
 	"fmt"
 	"math/rand/v2"
-	"testing"
 )
 
 const (
@@ -65,22 +64,4 @@ func generateCLR(n int) object {
 			"achievement": []any{object{"id": "urn:uuid:00000000-0000-8000-8000-999999999999", "type": []any{"Achievement"}, "achievementType": "Degree", "name": "BSc", "description": "D", "criteria": object{"narrative": "All."}}},
 		},
 	}
-}
-
-func benchmark(b *testing.B, doc any) {
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := Canonize(doc); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func BenchmarkCanonizeBadge(b *testing.B) {
-	benchmark(b, generateBadge(rand.New(rand.NewPCG(1, 1)), 1))
-}
-func BenchmarkCanonizeCLR40(b *testing.B)  { benchmark(b, generateCLR(40)) }
-func BenchmarkCanonizeCLR400(b *testing.B) { benchmark(b, generateCLR(400)) }
-func BenchmarkCanonizeProof(b *testing.B) {
-	benchmark(b, object{"@context": []any{vc2, clr, ob3, ext}, "type": "DataIntegrityProof", "cryptosuite": "eddsa-rdfc-2022", "created": "2026-01-02T03:04:05Z", "verificationMethod": "did:web:a.edu#key-1", "proofPurpose": "assertionMethod"})
 }

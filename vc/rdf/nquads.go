@@ -8,128 +8,15 @@ import (
 	"unicode/utf8"
 )
 
-// node is a subject, object or graph name: either text, in canonical N-Quads
-// form, or a blank node, or nothing (the default graph).
-type node struct {
-	text  string // "<iri>" or a literal; "" otherwise
-	blank int32  // number of the blank node plus one; 0 otherwise
-}
-
-func blankNode(b int32) node { return node{blank: b + 1} }
-
-// blankOr returns the number of the blank node that n is, or other.
-func (n node) blankOr(other int32) int32 {
-	if n.blank > 0 {
-		return n.blank - 1
-	}
-	return other
-}
-
-func (n node) none() bool { return n.text == "" && n.blank == 0 }
-
-// quad is a statement. Its predicate is in canonical N-Quads form.
-type quad struct {
-	subject   node
-	predicate string
-	object    node
-	graph     node
-}
-
-// append writes the quad as a line of N-Quads, and blank nodes as name does.
-func (q *quad) append(to []byte, name func([]byte, int32) []byte) []byte {
-	put := func(n node) {
-		if n.blank > 0 {
-			to = name(to, n.blank-1)
-		} else {
-			to = append(to, n.text...)
-		}
-		to = append(to, ' ')
-	}
-	put(q.subject)
-	to = append(append(to, q.predicate...), ' ')
-	put(q.object)
-	if !q.graph.none() {
-		put(q.graph)
-	}
-	return append(to, '.', '\n')
-}
-
-const xsdString = "http://www.w3.org/2001/XMLSchema#string"
-
-// literal writes a literal in the form of Canonical N-Quads (RDFC-1.0, 5): of the
-// characters only those are escaped that must be, each in one way.
-func literal(value, datatype, language string) string {
-	b := make([]byte, 0, len(value)+len(datatype)+8)
-	b = append(b, '"')
-	start := 0
-	for i := 0; i < len(value); i++ {
-		ch := value[i]
-		if ch >= 0x20 && ch != '"' && ch != '\\' && ch != 0x7f {
-			continue
-		}
-		b = append(b, value[start:i]...)
-		start = i + 1
-		if k := strings.IndexByte("\"\\\n\r\t\b\f", ch); k >= 0 {
-			b = append(b, '\\', `"\nrtbf`[k])
-		} else {
-			b = fmt.Appendf(b, `\u%04X`, ch)
-		}
-	}
-	b = append(append(b, value[start:]...), '"')
-	switch {
-	case language != "":
-		b = append(append(b, '@'), language...)
-	case datatype != "" && datatype != xsdString:
-		b = append(append(append(b, "^^<"...), datatype...), '>')
-	}
-	return string(b)
-}
-
-// validIRI says whether an absolute IRI can stand between < and > (RDF 1.1
-// N-Quads, IRIREF), so that no text can end one statement and begin another.
-func validIRI(s string) bool {
-	scheme, _, ok := strings.Cut(s, ":")
-	if !ok || scheme == "" || !isAlpha(scheme[0]) {
-		return false
-	}
-	for i := range len(scheme) {
-		if c := scheme[i]; !isAlpha(c) && !('0' <= c && c <= '9') && c != '+' && c != '-' && c != '.' {
-			return false
-		}
-	}
-	for i := range len(s) {
-		if s[i] <= ' ' || strings.IndexByte("<>\"{}|^`\\", s[i]) >= 0 {
-			return false
-		}
-	}
-	return utf8.ValidString(s)
-}
-
-func isAlpha(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
-
-func validLanguage(s string) bool {
-	for i, part := range strings.Split(s, "-") {
-		if part == "" {
-			return false
-		}
-		for k := range len(part) {
-			if !isAlpha(part[k]) && !(i > 0 && '0' <= part[k] && part[k] <= '9') {
-				return false
-			}
-		}
-	}
-	return true
-}
-
 // CanonizeQuads brings a dataset in N-Quads (RDF 1.1) into the canonical form of
 // RDFC-1.0 with SHA-256. Its work is bounded: a dataset whose blank nodes can't
 // be told apart in reasonable time is an error.
 func CanonizeQuads(nquads []byte) ([]byte, error) {
-	quads, labels, err := parseQuads(nquads)
+	d, _, err := parseQuads(nquads)
 	if err != nil {
 		return nil, err
 	}
-	out, _, err := canonicalize(quads, len(labels), sha256.New)
+	out, _, err := canonicalize(d, sha256.New)
 	if err != nil {
 		return nil, &Error{Reason: err.Error(), cause: err}
 	}
@@ -137,8 +24,8 @@ func CanonizeQuads(nquads []byte) ([]byte, error) {
 }
 
 // parseQuads reads N-Quads. Label i belongs to blank node i.
-func parseQuads(raw []byte) (quads []quad, labels []string, err error) {
-	p := quadParser{blanks: map[string]int32{}}
+func parseQuads(raw []byte) (d *dataset, labels []string, err error) {
+	p := quadParser{dataset: newDataset(), named: map[string]node{}}
 	for number, line := range strings.FieldsFunc(string(raw), func(r rune) bool { return r == '\n' || r == '\r' }) {
 		p.s, p.i = line, 0
 		q, some, err := p.line()
@@ -146,16 +33,17 @@ func parseQuads(raw []byte) (quads []quad, labels []string, err error) {
 			return nil, nil, &Error{Reason: fmt.Sprintf("N-Quads, statement %d: %v", number+1, err)}
 		}
 		if some {
-			quads = append(quads, q)
+			p.quads = append(p.quads, q)
 		}
 	}
-	return quads, p.labels, nil
+	return p.dataset, p.labels, nil
 }
 
 type quadParser struct {
+	*dataset
 	s      string
 	i      int
-	blanks map[string]int32
+	named  map[string]node
 	labels []string
 }
 
@@ -174,10 +62,10 @@ func (p *quadParser) line() (q quad, some bool, err error) {
 		return q, false, fmt.Errorf("subject: %w", err)
 	}
 	predicate, err := p.term(false)
-	if err != nil || predicate.blank > 0 {
+	if err != nil || predicate < 0 {
 		return q, false, fmt.Errorf("the predicate should be an IRI")
 	}
-	q.predicate = predicate.text
+	q.predicate = predicate
 	if q.object, err = p.term(true); err != nil {
 		return q, false, fmt.Errorf("object: %w", err)
 	}
@@ -205,7 +93,10 @@ func (p *quadParser) term(literals bool) (node, error) {
 	switch {
 	case strings.HasPrefix(rest, "<"):
 		iri, err := p.iri()
-		return node{text: "<" + iri + ">"}, err
+		if err != nil {
+			return 0, err
+		}
+		return p.dataset.iri(iri), nil
 	case strings.HasPrefix(rest, "_:"):
 		end := strings.IndexAny(rest, " \t<\"")
 		if end < 0 {
@@ -213,20 +104,20 @@ func (p *quadParser) term(literals bool) (node, error) {
 		}
 		label := strings.TrimRight(rest[:end], ".")
 		if len(label) < 3 {
-			return node{}, fmt.Errorf("the blank node has no label")
+			return 0, fmt.Errorf("the blank node has no label")
 		}
 		p.i += len(label)
-		b, ok := p.blanks[label]
+		b, ok := p.named[label]
 		if !ok {
-			b = int32(len(p.labels))
-			p.blanks[label] = b
+			b = p.fresh()
+			p.named[label] = b
 			p.labels = append(p.labels, label[2:])
 		}
-		return blankNode(b), nil
+		return b, nil
 	case literals && strings.HasPrefix(rest, `"`):
 		return p.literal()
 	}
-	return node{}, fmt.Errorf("an IRI or a blank node should stand here")
+	return 0, fmt.Errorf("an IRI or a blank node should stand here")
 }
 
 func (p *quadParser) iri() (string, error) {
@@ -255,11 +146,11 @@ func (p *quadParser) literal() (node, error) {
 		p.i++
 	}
 	if p.i >= len(p.s) {
-		return node{}, fmt.Errorf("the literal doesn't end")
+		return 0, fmt.Errorf("the literal doesn't end")
 	}
 	value, err := unescape(p.s[start:p.i], true)
 	if err != nil {
-		return node{}, err
+		return 0, err
 	}
 	p.i++
 	var datatype, language string
@@ -267,7 +158,7 @@ func (p *quadParser) literal() (node, error) {
 	case strings.HasPrefix(rest, "^^<"):
 		p.i += 2
 		if datatype, err = p.iri(); err != nil {
-			return node{}, err
+			return 0, err
 		}
 	case strings.HasPrefix(rest, "@"):
 		end := strings.IndexAny(rest, " \t.<_")
@@ -275,11 +166,11 @@ func (p *quadParser) literal() (node, error) {
 			end = len(rest)
 		}
 		if language = rest[1:end]; !validLanguage(language) {
-			return node{}, fmt.Errorf("%q isn't a language tag", language)
+			return 0, fmt.Errorf("%q isn't a language tag", language)
 		}
 		p.i += end
 	}
-	return node{text: literal(value, datatype, language)}, nil
+	return p.dataset.literal(value, datatype, language), nil
 }
 
 // unescape reads the escapes of N-Quads; ECHAR (\n, \") only in literals.

@@ -204,8 +204,15 @@ func (p *prepared) definitions(v any) (any, error) {
 				read = func(any) (any, error) { return nil, p.fail("a context must not give %v another name", x) }
 			case x == "@type" && k != "type" && k != "@container" && !(k == "@id" && len(p.path) > 0 && p.path[len(p.path)-1] == "type"):
 				read = func(any) (any, error) { return nil, p.fail("a context must not give @type another name than type") }
-			case k == "@context" || k == "@import":
+			case k == "@context":
 				read = p.context
+			case k == "@import":
+				read = func(v any) (any, error) {
+					if _, err := p.context(v); err != nil {
+						return nil, err
+					}
+					return nil, p.fail("name the context beside this one, in an array, instead of using @import")
+				}
 			case k == "@base" && x != nil:
 				read = func(any) (any, error) { return nil, p.fail("write whole IRIs instead of using @base") }
 			}

@@ -16,11 +16,12 @@ import (
 const maxWork = 250_000
 
 // canonicalize is RDFC-1.0 (W3C Recommendation, 21 May 2024). It returns the
-// canonical N-Quads, and for each blank node 0..blanks-1 its number n in the
-// canonical name _:c14n<n>, or -1 for one that no quad names.
-func canonicalize(quads []quad, blanks int, newHash func() hash.Hash) ([]byte, []int32, error) {
-	quads = dedupe(quads)
-	c := newCanonicalizer(quads, blanks, newHash)
+// canonical N-Quads, and for each blank node of d its number n in the canonical name
+// _:c14n<n>, or -1 for one that no quad names. It brings d's quads into another order.
+func canonicalize(d *dataset, newHash func() hash.Hash) ([]byte, []int32, error) {
+	d.normalize()
+	c := newCanonicalizer(d, newHash)
+	blanks := d.blanks
 
 	// 4.4.3, steps 3 to 5: hash each blank node by its own quads; those with a unique
 	// hash get their names in the order of hashes.
@@ -72,21 +73,21 @@ func canonicalize(quads []quad, blanks int, newHash func() hash.Hash) ([]byte, [
 	return c.serialize(), c.canonical, nil
 }
 
-// dedupe drops repeated quads, keeping their order: a dataset is a set.
-func dedupe(quads []quad) []quad {
-	seen := make(map[quad]struct{}, len(quads))
-	out := make([]quad, 0, len(quads))
-	for _, q := range quads {
-		if _, dup := seen[q]; !dup {
-			seen[q] = struct{}{}
-			out = append(out, q)
+// normalize drops repeated quads, for a dataset is a set, and brings those of the
+// same subject together.
+func (d *dataset) normalize() {
+	pair := func(a, b node) uint64 { return uint64(uint32(a))<<32 | uint64(uint32(b)) }
+	slices.SortFunc(d.quads, func(a, b quad) int {
+		if c := cmp.Compare(pair(a.subject, a.predicate), pair(b.subject, b.predicate)); c != 0 {
+			return c
 		}
-	}
-	return out
+		return cmp.Compare(pair(a.object, a.graph), pair(b.object, b.graph))
+	})
+	d.quads = slices.Compact(d.quads)
 }
 
 type canonicalizer struct {
-	quads     []quad
+	*dataset
 	index     []int32 // numbers of quads, grouped by blank node
 	start     []int32 // where each blank node's group begins in index
 	first     []string
@@ -97,8 +98,9 @@ type canonicalizer struct {
 	buf       []byte
 }
 
-func newCanonicalizer(quads []quad, blanks int, newHash func() hash.Hash) *canonicalizer {
-	c := &canonicalizer{quads: quads, start: make([]int32, blanks+1), canonical: make([]int32, blanks), hash: newHash()}
+func newCanonicalizer(d *dataset, newHash func() hash.Hash) *canonicalizer {
+	quads, blanks := d.quads, d.blanks
+	c := &canonicalizer{dataset: d, start: make([]int32, blanks+1), canonical: make([]int32, blanks), hash: newHash()}
 	for i := range quads {
 		quads[i].eachBlank(func(b int32) { c.start[b+1]++ })
 	}
@@ -147,6 +149,21 @@ func (c *canonicalizer) sum(parts ...[]byte) string {
 	return hex.EncodeToString(c.hash.Sum(sum[:0]))
 }
 
+// appendQuad writes q as a line of N-Quads, and blank nodes as name does.
+func (d *dataset) appendQuad(to []byte, q quad, name func([]byte, int32) []byte) []byte {
+	for _, n := range [...]node{q.subject, q.predicate, q.object, q.graph} {
+		if n < 0 {
+			to = name(to, n.blankOr(0))
+		} else if n > 0 {
+			to = append(to, d.texts[n]...)
+		} else {
+			continue // the default graph
+		}
+		to = append(to, ' ')
+	}
+	return append(to, '.', '\n')
+}
+
 // firstDegree is Hash First Degree Quads (4.6).
 func (c *canonicalizer) firstDegree(b int32) string {
 	name := func(to []byte, other int32) []byte {
@@ -158,7 +175,7 @@ func (c *canonicalizer) firstDegree(b int32) string {
 	buf, lines := c.buf[:0], make([][2]int, 0, 16)
 	for _, i := range c.quadsOf(b) {
 		from := len(buf)
-		buf = c.quads[i].append(buf, name)
+		buf = c.appendQuad(buf, c.quads[i], name)
 		lines = append(lines, [2]int{from, len(buf)})
 	}
 	c.buf = buf
@@ -218,7 +235,7 @@ func appendName(to []byte, prefix string, n int32) []byte {
 func (c *canonicalizer) related(b int32, q *quad, is *issuer, position byte) string {
 	buf := append(c.buf[:0], position)
 	if position != 'g' {
-		buf = append(buf, q.predicate...)
+		buf = append(buf, c.texts[q.predicate]...)
 	}
 	if n := c.canonical[b]; n >= 0 {
 		buf = appendName(buf, "_:c14n", n)
@@ -283,9 +300,12 @@ func (c *canonicalizer) choosePath(nodes []int32, is *issuer, depth int) (string
 		if err := c.spend(len(order)); err != nil {
 			return err
 		}
-		trial := is.clone()
-		if err := c.spend(len(trial.order) / 16); err != nil {
-			return err
+		trial := is
+		if len(order) > 1 { // there are other orders, which begin from is too
+			trial = is.clone()
+			if err := c.spend(len(trial.order) / 16); err != nil {
+				return err
+			}
 		}
 		var path []byte
 		var unnamed []int32
@@ -342,22 +362,52 @@ func permute(a []int32, f func([]int32) error) error {
 	return from(0)
 }
 
-// serialize writes the quads with their canonical names, sorted by code point.
+// serialize writes the quads with their canonical names, sorted by code point. Lines
+// sort as their parts do: where a part is the beginning of another, the space after
+// it is less than what follows in the other.
 func (c *canonicalizer) serialize() []byte {
-	name := func(to []byte, b int32) []byte { return appendName(to, "_:c14n", c.canonical[b]) }
-	size := 0
-	buf := make([]byte, 0, 128*len(c.quads))
-	lines := make([][2]int, 0, len(c.quads))
-	for i := range c.quads {
-		from := len(buf)
-		buf = c.quads[i].append(buf, name)
-		lines = append(lines, [2]int{from, len(buf)})
-		size += len(buf) - from
+	names := make([]string, c.blanks)
+	for b, n := range c.canonical {
+		names[b] = string(appendName(nil, "_:c14n", n))
 	}
-	slices.SortFunc(lines, func(x, y [2]int) int { return bytes.Compare(buf[x[0]:x[1]], buf[y[0]:y[1]]) })
+	text := func(n node) string {
+		if n < 0 {
+			return names[n.blankOr(0)]
+		}
+		return c.texts[n]
+	}
+	compare := func(a, b node) int {
+		if a == b {
+			return 0
+		}
+		return strings.Compare(text(a), text(b))
+	}
+	size := 0
+	var subjects [][]quad
+	for i := 0; i < len(c.quads); {
+		from := i
+		for ; i < len(c.quads) && c.quads[i].subject == c.quads[from].subject; i++ {
+			q := c.quads[i]
+			size += len(text(q.subject)) + len(text(q.predicate)) + len(text(q.object)) + len(text(q.graph)) + len("    .\n")
+		}
+		subjects = append(subjects, c.quads[from:i])
+	}
+	slices.SortFunc(subjects, func(a, b []quad) int { return compare(a[0].subject, b[0].subject) })
 	out := make([]byte, 0, size)
-	for _, l := range lines {
-		out = append(out, buf[l[0]:l[1]]...)
+	name := func(to []byte, b int32) []byte { return append(to, names[b]...) }
+	for _, quads := range subjects {
+		slices.SortFunc(quads, func(a, b quad) int {
+			if a.predicate != b.predicate {
+				return compare(a.predicate, b.predicate)
+			}
+			if a.object != b.object {
+				return compare(a.object, b.object)
+			}
+			return compare(a.graph, b.graph)
+		})
+		for _, q := range quads {
+			out = c.appendQuad(out, q, name)
+		}
 	}
 	return out
 }

@@ -14,29 +14,24 @@ import (
 const (
 	rdf = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 	xsd = "http://www.w3.org/2001/XMLSchema#"
+
+	rdfType  = "<" + rdf + "type>"
+	rdfFirst = "<" + rdf + "first>"
+	rdfRest  = "<" + rdf + "rest>"
+	rdfNil   = "<" + rdf + "nil>"
 )
 
 // writer turns expanded JSON-LD into quads. It accepts nothing that it can't
 // write, and drops nothing.
 type writer struct {
-	quads  []quad
-	blanks int
-	labels map[string]int32 // blank nodes that the document names itself
-	iris   map[string]string
-	nulls  int // nulls that JSON literals hold
+	*dataset
+	labels map[string]node // blank nodes that the document names itself
+	iris   map[string]node // those that were found valid
+	nulls  int             // nulls that JSON literals hold
 }
 
 func newWriter() *writer {
-	return &writer{labels: map[string]int32{}, iris: map[string]string{}}
-}
-
-func (w *writer) fresh() node {
-	w.blanks++
-	return blankNode(int32(w.blanks - 1))
-}
-
-func (w *writer) emit(subject node, predicate string, object, graph node) {
-	w.quads = append(w.quads, quad{subject, predicate, object, graph})
+	return &writer{dataset: newDataset(), labels: map[string]node{}, iris: map[string]node{}}
 }
 
 // document writes the result of expansion. An object that is nothing but a @graph
@@ -52,12 +47,12 @@ func (w *writer) document(expanded any) error {
 			return &Error{Reason: "the document says nothing"}
 		}
 		if content, has := object["@graph"]; has && len(object) == 1 {
-			if err := w.members(object, content, node{}); err != nil {
+			if err := w.members(object, content, 0); err != nil {
 				return err
 			}
 			continue
 		}
-		if _, err := w.object(object, node{}); err != nil {
+		if _, err := w.object(object, 0); err != nil {
 			return err
 		}
 	}
@@ -88,7 +83,7 @@ func (w *writer) members(of map[string]any, content any, graph node) error {
 func (w *writer) object(object map[string]any, graph node) (node, error) {
 	self, err := w.identity(object)
 	if err != nil {
-		return node{}, err
+		return 0, err
 	}
 	keys := make([]string, 0, len(object))
 	for k := range object {
@@ -103,9 +98,9 @@ func (w *writer) object(object map[string]any, graph node) (node, error) {
 				name, _ := t.(string)
 				iri, err := w.reference(object, "type", name)
 				if err != nil {
-					return node{}, err
+					return 0, err
 				}
-				w.emit(self, "<"+rdf+"type>", iri, graph)
+				w.emit(self, w.text(rdfType), iri, graph)
 			}
 		case "@graph":
 			err = w.members(object, v, self)
@@ -117,7 +112,7 @@ func (w *writer) object(object map[string]any, graph node) (node, error) {
 			err = w.property(object, k, v, self, graph)
 		}
 		if err != nil {
-			return node{}, err
+			return 0, err
 		}
 	}
 	return self, nil
@@ -137,32 +132,31 @@ func (w *writer) reference(object map[string]any, what, s string) (node, error) 
 	if strings.HasPrefix(s, "_:") && len(s) > 2 {
 		b, ok := w.labels[s]
 		if !ok {
-			b = w.fresh().blank - 1
+			b = w.fresh()
 			w.labels[s] = b
 		}
-		return blankNode(b), nil
+		return b, nil
 	}
-	iri, err := w.iri(object, what, s)
-	return node{text: iri}, err
+	return w.checkedIRI(object, what, s)
 }
 
-// iri writes an absolute IRI between < and >.
-func (w *writer) iri(object map[string]any, what, s string) (string, error) {
-	if text, ok := w.iris[s]; ok {
-		return text, nil
+// checkedIRI is the node of an absolute IRI.
+func (w *writer) checkedIRI(object map[string]any, what, s string) (node, error) {
+	if n, ok := w.iris[s]; ok {
+		return n, nil
 	}
 	if term, ok := strings.CutPrefix(s, undefined); ok {
 		if what == "property" {
-			return "", &objectError{object, term, fmt.Sprintf("no context defines the term %q", term)}
+			return 0, &objectError{object, term, fmt.Sprintf("no context defines the term %q", term)}
 		}
-		return "", &objectError{object, "", fmt.Sprintf("no context defines the %s %q", orElse(what, "term"), term)}
+		return 0, &objectError{object, "", fmt.Sprintf("no context defines the %s %q", orElse(what, "term"), term)}
 	}
 	if !validIRI(s) {
-		return "", &objectError{object, "", fmt.Sprintf("%q isn't an absolute IRI, which the %s should be", s, orElse(what, "id"))}
+		return 0, &objectError{object, "", fmt.Sprintf("%q isn't an absolute IRI, which the %s should be", s, orElse(what, "id"))}
 	}
-	text := "<" + s + ">"
-	w.iris[s] = text
-	return text, nil
+	n := w.iri(s)
+	w.iris[s] = n
+	return n, nil
 }
 
 func orElse(s, other string) string {
@@ -176,7 +170,7 @@ func (w *writer) property(object map[string]any, k string, v any, self, graph no
 	if strings.HasPrefix(k, "@") {
 		return &objectError{object, "", k + " is dropped, and no signature would cover it"}
 	}
-	predicate, err := w.iri(object, "property", k)
+	predicate, err := w.checkedIRI(object, "property", k)
 	if err != nil {
 		return err
 	}
@@ -204,7 +198,7 @@ func (w *writer) reverse(object map[string]any, v any, self, graph node) error {
 		return &objectError{object, "", "@reverse should be an object"}
 	}
 	for k, items := range properties {
-		predicate, err := w.iri(object, "property", k)
+		predicate, err := w.checkedIRI(object, "property", k)
 		if err != nil {
 			return err
 		}
@@ -227,14 +221,14 @@ func (w *writer) reverse(object map[string]any, v any, self, graph node) error {
 func (w *writer) target(object map[string]any, v any, graph node) (node, error) {
 	item, ok := v.(map[string]any)
 	if !ok {
-		return node{}, &objectError{object, "", fmt.Sprintf("%v can't be a value here", v)}
+		return 0, &objectError{object, "", fmt.Sprintf("%v can't be a value here", v)}
 	}
 	if _, ok := item["@value"]; ok {
-		return w.literal(object, item)
+		return w.literalOf(object, item)
 	}
 	if list, ok := item["@list"]; ok {
 		if len(item) > 1 {
-			return node{}, &objectError{object, "", "beside a @list nothing is kept"}
+			return 0, &objectError{object, "", "beside a @list nothing is kept"}
 		}
 		return w.list(object, asArray(list), graph)
 	}
@@ -242,86 +236,86 @@ func (w *writer) target(object map[string]any, v any, graph node) (node, error) 
 }
 
 func (w *writer) list(object map[string]any, items []any, graph node) (node, error) {
-	head := node{text: "<" + rdf + "nil>"}
+	head := w.text(rdfNil)
 	for i := len(items) - 1; i >= 0; i-- {
 		value, err := w.target(object, items[i], graph)
 		if err != nil {
-			return node{}, err
+			return 0, err
 		}
 		cell := w.fresh()
-		w.emit(cell, "<"+rdf+"first>", value, graph)
-		w.emit(cell, "<"+rdf+"rest>", head, graph)
+		w.emit(cell, w.text(rdfFirst), value, graph)
+		w.emit(cell, w.text(rdfRest), head, graph)
 		head = cell
 	}
 	return head, nil
 }
 
-// literal writes a value object (JSON-LD 1.1 API, 8.2: Object to RDF Conversion).
-func (w *writer) literal(object, item map[string]any) (node, error) {
+// literalOf writes a value object (JSON-LD 1.1 API, 8.2: Object to RDF Conversion).
+func (w *writer) literalOf(object, item map[string]any) (node, error) {
 	for k := range item {
 		switch k {
 		case "@value", "@type", "@language":
 		case "@direction":
-			return node{}, &objectError{object, "", "@direction is dropped, and no signature would cover it"}
+			return 0, &objectError{object, "", "@direction is dropped, and no signature would cover it"}
 		default:
-			return node{}, &objectError{object, "", k + " in a value is dropped, and no signature would cover it"}
+			return 0, &objectError{object, "", k + " in a value is dropped, and no signature would cover it"}
 		}
 	}
 	datatype, isText := item["@type"].(string)
 	if _, has := item["@type"]; has && !isText {
-		return node{}, &objectError{object, "", "the @type of a value should be one IRI"}
+		return 0, &objectError{object, "", "the @type of a value should be one IRI"}
 	}
 	if datatype == "@json" {
 		w.nulls += countNulls(item["@value"])
 		raw, err := jcs.Marshal(item["@value"])
 		if err != nil {
-			return node{}, &objectError{object, "", err.Error()}
+			return 0, &objectError{object, "", err.Error()}
 		}
-		return node{text: literal(string(raw), rdf+"JSON", "")}, nil
+		return w.literal(string(raw), rdf+"JSON", ""), nil
 	}
 	if datatype != "" {
-		if _, err := w.iri(object, "datatype", datatype); err != nil {
-			return node{}, err
+		if _, err := w.checkedIRI(object, "datatype", datatype); err != nil {
+			return 0, err
 		}
 	}
 	if language, has := item["@language"].(string); has {
 		s, ok := item["@value"].(string)
 		if !ok || !validLanguage(language) {
-			return node{}, &objectError{object, "", fmt.Sprintf("%q isn't a language tag for a text", language)}
+			return 0, &objectError{object, "", fmt.Sprintf("%q isn't a language tag for a text", language)}
 		}
-		return node{text: literal(s, "", language)}, nil
+		return w.literal(s, "", language), nil
 	}
-	n, err := scalarLiteral(item["@value"], datatype, "")
+	n, err := w.scalar(item["@value"], datatype, "")
 	if err != nil {
-		return node{}, &objectError{object, "", err.Error()}
+		return 0, &objectError{object, "", err.Error()}
 	}
 	return n, nil
 }
 
-// scalarLiteral is the literal of a JSON text, number or boolean.
-func scalarLiteral(v any, datatype, language string) (node, error) {
+// scalar is the literal of a JSON text, number or boolean.
+func (d *dataset) scalar(v any, datatype, language string) (node, error) {
 	switch v := v.(type) {
 	case string:
-		return node{text: literal(v, datatype, language)}, nil
+		return d.literal(v, datatype, language), nil
 	case bool:
-		return node{text: literal(strconv.FormatBool(v), orElse(datatype, xsd+"boolean"), "")}, nil
+		return d.literal(strconv.FormatBool(v), orElse(datatype, xsd+"boolean"), ""), nil
 	case float64:
-		return node{text: number(v, datatype)}, nil
+		return d.number(v, datatype), nil
 	case json.Number:
 		f, err := v.Float64()
 		if err != nil {
-			return node{}, fmt.Errorf("the number %s is beyond the range of a double", v)
+			return 0, fmt.Errorf("the number %s is beyond the range of a double", v)
 		}
-		return node{text: number(f, datatype)}, nil
+		return d.number(f, datatype), nil
 	}
-	return node{}, fmt.Errorf("%v can't be a value here", v)
+	return 0, fmt.Errorf("%v can't be a value here", v)
 }
 
-// number writes a JSON number: without a fraction as xsd:integer, otherwise as
-// xsd:double with fifteen digits after the point, unless it has a type of its own.
-func number(f float64, datatype string) string {
+// number is the literal of a JSON number: without a fraction an xsd:integer, otherwise
+// an xsd:double with fifteen digits after the point, unless it has a type of its own.
+func (d *dataset) number(f float64, datatype string) node {
 	if f == math.Trunc(f) && math.Abs(f) < 1e21 && datatype != xsd+"double" {
-		return literal(strconv.FormatFloat(f+0, 'f', 0, 64), orElse(datatype, xsd+"integer"), "")
+		return d.literal(strconv.FormatFloat(f+0, 'f', 0, 64), orElse(datatype, xsd+"integer"), "")
 	}
 	mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(f, 'E', 15, 64), "E")
 	mantissa = strings.TrimRight(mantissa, "0")
@@ -329,7 +323,7 @@ func number(f float64, datatype string) string {
 		mantissa += "0"
 	}
 	e, _ := strconv.Atoi(exponent)
-	return literal(mantissa+"E"+strconv.Itoa(e), orElse(datatype, xsd+"double"), "")
+	return d.literal(mantissa+"E"+strconv.Itoa(e), orElse(datatype, xsd+"double"), "")
 }
 
 func countNulls(v any) int {

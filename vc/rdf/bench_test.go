@@ -1,0 +1,56 @@
+//go:build unix
+
+package rdf
+
+import (
+	"crypto/sha256"
+	"math/rand/v2"
+	"syscall"
+	"testing"
+)
+
+// The direct way and that of json-gold's expansion, in one run:
+//
+//	go test ./vc/rdf -run xxx -bench Canonize
+//
+// cpu-ms/op is the processor time of all threads, the garbage collector's included.
+func BenchmarkCanonize(b *testing.B) {
+	for _, c := range []struct {
+		name string
+		doc  object
+	}{
+		{"proof options", object{"@context": []any{vc2, clr, ob3, ext}, "type": "DataIntegrityProof", "cryptosuite": "eddsa-rdfc-2022", "created": "2026-01-02T03:04:05Z", "verificationMethod": "did:web:a.edu#key-1", "proofPurpose": "assertionMethod"}},
+		{"badge", generateBadge(rand.New(rand.NewPCG(1, 1)), 1)},
+		{"record of 40", generateCLR(40)},
+		{"record of 400", generateCLR(400)},
+	} {
+		for _, way := range []struct {
+			name    string
+			toQuads func(any) (*dataset, error)
+		}{{"directly", toQuads}, {"by expansion", expandToQuads}} {
+			b.Run(c.name+" "+way.name, func(b *testing.B) {
+				b.ReportAllocs()
+				before := cpu(b)
+				for b.Loop() {
+					d, err := way.toQuads(c.doc)
+					if err != nil {
+						b.Fatal(err)
+					}
+					if _, _, err := canonicalize(d, sha256.New); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.ReportMetric((cpu(b)-before)/float64(b.N), "cpu-ms/op")
+			})
+		}
+	}
+}
+
+// cpu is the processor time of this process in milliseconds.
+func cpu(b *testing.B) float64 {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e6
+}

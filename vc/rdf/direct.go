@@ -2,7 +2,6 @@ package rdf
 
 import (
 	"encoding/json"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -378,11 +377,10 @@ func (w *walk) expandIRI(s string, t *table, vocab bool) (string, bool) {
 			return def.iri + suffix, true
 		}
 	}
-	// json-gold takes for absolute what net/url can read.
-	if strings.IndexByte(s, '%') >= 0 {
-		if u, err := url.Parse(s); err != nil || !u.IsAbs() {
-			return "", false
-		}
+	// json-gold takes for absolute what net/url can read; of valid IRIs it can't read
+	// some that have one of these characters.
+	if strings.ContainsAny(s, "%\x7f") && !ld.IsAbsoluteIri(s) {
+		return "", false
 	}
 	return s, validIRI(s)
 }

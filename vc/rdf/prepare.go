@@ -184,8 +184,9 @@ func (p *prepared) context(v any) (any, error) {
 
 // definitions copies what stands in an inline context. json-gold wants @version as
 // a float64; an alias of @list, @set or @type would get around what value refuses. It
-// looks up the container of a term in the term's own scoped context, where the
-// term may mean something else; it resolves relative IRIs in its own way.
+// looks up the container of a term in the term's own scoped context, where the term
+// may mean something else; it resolves relative IRIs in its own way; and it changes
+// the context that @import names, which is the same for all documents.
 func (p *prepared) definitions(v any) (any, error) {
 	switch v := v.(type) {
 	case json.Number:

@@ -95,7 +95,8 @@ type canonicalizer struct {
 	named     int32
 	work      int
 	hash      hash.Hash
-	buf       []byte
+	buf, sums []byte // used again and again
+	lines     [][2]int
 }
 
 func newCanonicalizer(d *dataset, newHash func() hash.Hash) *canonicalizer {
@@ -140,13 +141,17 @@ func (c *canonicalizer) name(b int32) {
 	}
 }
 
-func (c *canonicalizer) sum(parts ...[]byte) string {
+// sum returns the hash of data in hexadecimal digits.
+func (c *canonicalizer) sum(data []byte) string {
 	c.hash.Reset()
-	for _, p := range parts {
-		c.hash.Write(p)
-	}
-	var sum [64]byte
-	return hex.EncodeToString(c.hash.Sum(sum[:0]))
+	c.hash.Write(data)
+	return c.digest()
+}
+
+func (c *canonicalizer) digest() string {
+	c.sums = c.hash.Sum(c.sums[:0])
+	var digits [2 * 64]byte // enough for SHA-512
+	return string(hex.AppendEncode(digits[:0], c.sums))
 }
 
 // appendQuad writes q as a line of N-Quads, and blank nodes as name does.
@@ -172,20 +177,19 @@ func (c *canonicalizer) firstDegree(b int32) string {
 		}
 		return append(to, "_:z"...)
 	}
-	buf, lines := c.buf[:0], make([][2]int, 0, 16)
+	buf, lines := c.buf[:0], c.lines[:0]
 	for _, i := range c.quadsOf(b) {
 		from := len(buf)
 		buf = c.appendQuad(buf, c.quads[i], name)
 		lines = append(lines, [2]int{from, len(buf)})
 	}
-	c.buf = buf
+	c.buf, c.lines = buf, lines
 	slices.SortFunc(lines, func(x, y [2]int) int { return bytes.Compare(buf[x[0]:x[1]], buf[y[0]:y[1]]) })
 	c.hash.Reset()
 	for _, l := range lines {
 		c.hash.Write(buf[l[0]:l[1]])
 	}
-	var sum [64]byte
-	return hex.EncodeToString(c.hash.Sum(sum[:0]))
+	return c.digest()
 }
 
 // issuer gives out temporary names _:b0, _:b1, ... (4.5).
@@ -257,7 +261,11 @@ func (c *canonicalizer) nDegree(b int32, is *issuer, depth int) (nDegreeResult, 
 	if err := c.spend(1 + len(c.quadsOf(b))); err != nil {
 		return nDegreeResult{}, err
 	}
-	groups := map[string][]int32{}
+	type neighbour struct {
+		hash string
+		node int32
+	}
+	var near []neighbour
 	for _, i := range c.quadsOf(b) {
 		q := &c.quads[i]
 		for _, at := range [...]struct {
@@ -265,20 +273,20 @@ func (c *canonicalizer) nDegree(b int32, is *issuer, depth int) (nDegreeResult, 
 			position byte
 		}{{q.subject, 's'}, {q.object, 'o'}, {q.graph, 'g'}} {
 			if other := at.node.blankOr(b); other != b {
-				h := c.related(other, q, is, at.position)
-				groups[h] = append(groups[h], other)
+				near = append(near, neighbour{c.related(other, q, is, at.position), other})
 			}
 		}
 	}
-	related := make([]string, 0, len(groups))
-	for h := range groups {
-		related = append(related, h)
-	}
-	slices.Sort(related)
+	slices.SortStableFunc(near, func(x, y neighbour) int { return strings.Compare(x.hash, y.hash) })
 	var data []byte
-	for _, h := range related {
+	var nodes []int32
+	for i := 0; i < len(near); {
+		h := near[i].hash
+		for nodes = nodes[:0]; i < len(near) && near[i].hash == h; i++ {
+			nodes = append(nodes, near[i].node)
+		}
 		data = append(data, h...)
-		chosen, chosenIssuer, err := c.choosePath(groups[h], is, depth)
+		chosen, chosenIssuer, err := c.choosePath(nodes, is, depth)
 		if err != nil {
 			return nDegreeResult{}, err
 		}
@@ -366,9 +374,10 @@ func permute(a []int32, f func([]int32) error) error {
 // sort as their parts do: where a part is the beginning of another, the space after
 // it is less than what follows in the other.
 func (c *canonicalizer) serialize() []byte {
+	var buf [16]byte
 	names := make([]string, c.blanks)
 	for b, n := range c.canonical {
-		names[b] = string(appendName(nil, "_:c14n", n))
+		names[b] = string(appendName(buf[:0], "_:c14n", n))
 	}
 	text := func(n node) string {
 		if n < 0 {

@@ -8,12 +8,16 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"clrnode/anchor"
 	"clrnode/did"
 	"clrnode/registry"
 	"clrnode/vc"
 )
+
+// verifyLasts is the most time that one verification gets, look-ups included.
+const verifyLasts = 30 * time.Second
 
 // maxFetched bounds what is read from elsewhere, in bytes.
 const maxFetched = 16 << 20
@@ -35,6 +39,14 @@ func (n *Node) Verify(ctx context.Context, raw, receipt []byte) (*vc.Verified, *
 		}
 		own = append(own, d)
 	}
+	select {
+	case n.checking <- struct{}{}:
+		defer func() { <-n.checking }()
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
+	ctx, cancel := context.WithTimeout(ctx, verifyLasts)
+	defer cancel()
 	trust := vc.TrustAnyIssuerUnsafe().Knowing("publishers of this node", own...)
 	v, err := vc.Verify(ctx, raw, vc.Policy{
 		Resolver: n.resolver, Trust: trust, Now: n.now(), Fetch: n.fetch, Anchored: n.anchored(receipt),
@@ -80,7 +92,22 @@ func (n *Node) fetch(ctx context.Context, url, accept string) (vc.Response, erro
 			return r, err
 		}
 	}
-	return Fetcher(n.client)(ctx, url, accept)
+	r, err := Fetcher(n.client)(ctx, url, accept)
+	return r, discreet(err)
+}
+
+// discreet says of a failed look-up what strangers may know: not what a name
+// resolves to here, nor which ports answer.
+func discreet(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, did.ErrAddressNotAllowed):
+		return errors.New("only public https addresses are asked")
+	case errors.Is(err, did.ErrTooLarge):
+		return errors.New("the answer is too large")
+	}
+	return errors.New("there was no answer")
 }
 
 // ownCopy answers what this node publishes itself, as it would over HTTP.

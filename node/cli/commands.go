@@ -241,7 +241,29 @@ func (p *program) tokenCommand() *cobra.Command {
 	}
 	create.Flags().StringVar(&scope, "scope", "", "what it may do: import, issue, or both with a comma")
 	create.Flags().DurationVar(&lasts, "lasts", 365*24*time.Hour, "how long it works; 0 for no end")
-	token.AddCommand(create)
+	list := &cobra.Command{
+		Use: "list", Short: "List the tokens of a publisher", Args: p.onlyFlags,
+		RunE: p.run(false, func(cmd *cobra.Command, d *door, _ []string) error {
+			all, err := do[[]registry.Token](cmd.Context(), d, "tokens", pageArgs{Publisher: p.cfg.Publisher})
+			if err != nil {
+				return err
+			}
+			return p.show(all, func(w *tabwriter.Writer) {
+				fmt.Fprintln(w, "ID\tSCOPES\tCREATED\tEXPIRES")
+				for _, t := range all {
+					fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", t.ID, strings.Join(t.Scopes, ","), day(t.Created), day(t.Expires))
+				}
+			})
+		}),
+	}
+	revoke := &cobra.Command{
+		Use: "revoke ID", Short: "End a token at once", Args: exactly(1, "the id of a token"),
+		RunE: p.run(false, func(cmd *cobra.Command, d *door, args []string) error {
+			_, err := do[nothing](cmd.Context(), d, "revoke-token", tokenArgs{Publisher: p.cfg.Publisher, ID: args[0]})
+			return err
+		}),
+	}
+	token.AddCommand(create, list, revoke)
 	return token
 }
 

@@ -50,7 +50,7 @@ type (
 	}
 	tokenResult struct {
 		Secret string `json:"token"`
-		node.Token
+		registry.Token
 	}
 	exported struct {
 		Learner         string
@@ -168,6 +168,20 @@ var deeds = map[string]deed{
 	"create-token": on(func(ctx context.Context, n *node.Node, a tokenArgs) (tokenResult, error) {
 		secret, t, err := n.CreateToken(ctx, a.Publisher, a.Scopes, a.Lasts)
 		return tokenResult{secret, t}, err
+	}),
+	"tokens": on(func(ctx context.Context, n *node.Node, a pageArgs) ([]registry.Token, error) {
+		p, err := n.OnePublisher(ctx, a.Publisher)
+		if err != nil {
+			return nil, err
+		}
+		return n.Tokens(ctx, p.ID)
+	}),
+	"revoke-token": on(func(ctx context.Context, n *node.Node, a tokenArgs) (nothing, error) {
+		p, err := n.OnePublisher(ctx, a.Publisher)
+		if err != nil {
+			return nothing{}, err
+		}
+		return nothing{}, n.RevokeToken(ctx, p.ID, a.ID)
 	}),
 	"status": on(func(ctx context.Context, n *node.Node, _ nothing) (node.Status, error) {
 		return n.Status(ctx)

@@ -47,7 +47,7 @@ func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger
 			h = nil
 		}
 	}()
-	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
+	if err := ownFolder(cfg.Data); err != nil {
 		return h, fmt.Errorf("data folder: %w", err)
 	}
 	engine, err := registry.OpenBadger(filepath.Join(cfg.Data, "store"))
@@ -90,6 +90,19 @@ func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger
 	}
 	h.onClose(func() error { h.node.Close(); return nil })
 	return h, nil
+}
+
+// ownFolder makes the data folder, or closes it to others: it holds keys, and the
+// socket on which commands come.
+func ownFolder(path string) error {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return err
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm()&0o077 == 0 {
+		return err
+	}
+	return os.Chmod(path, 0o700)
 }
 
 func isEmpty(ctx context.Context, db *registry.DB) (empty bool, err error) {

@@ -21,6 +21,10 @@ func (p *program) serve(ctx context.Context) (err error) {
 	if p.cfg.Dev && !p.cfg.loopback() {
 		return usage("--dev opens doors that need no token, so it only serves loopback: use --listen localhost:PORT")
 	}
+	proxies, err := p.cfg.proxies()
+	if err != nil {
+		return err
+	}
 	listener, err := net.Listen("tcp", p.cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("serve on %s: %w. Stop what uses it, or choose another address with --listen", p.cfg.Listen, err)
@@ -33,7 +37,7 @@ func (p *program) serve(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, h.close()) }()
 
 	web := &http.Server{
-		Handler:           api.Handler(h.node, api.Options{Log: log}),
+		Handler:           api.Handler(h.node, api.Options{Log: log, TrustedProxies: proxies}),
 		ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 	}
 	local, socket, err := listenLocal(p.cfg, h.node)
@@ -117,6 +121,11 @@ func (p *program) greet(ctx context.Context, n *node.Node) error {
 
 // links prints fresh log-in links for a publisher's people.
 func (p *program) links(ctx context.Context, n *node.Node, pub registry.Publisher, w *tabwriter.Writer) error {
+	if !pub.Demo && !isTerminal(p.out) {
+		// What is written here may be kept in a log, and a link lets in.
+		fmt.Fprintf(w, "  Publisher\tclrnode login publisher\tprints a log-in link\n")
+		return nil
+	}
 	link, err := n.Login(ctx, node.RolePublisher, pub.ID, "")
 	if err != nil {
 		return err

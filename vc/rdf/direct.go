@@ -54,6 +54,7 @@ const maxWalkDepth = jcs.MaxDepth/2 - 4
 type walk struct {
 	*writer
 	depth int
+	keys  []string // of the objects that the walk is in
 }
 
 // object writes the statements of an object, which is the value of the term
@@ -134,14 +135,22 @@ func (w *walk) object(o map[string]any, t *table, property *term, graph node) (n
 		}
 		w.emit(self, w.text(rdfType), class, graph)
 	}
-	for k, v := range o {
+	// In order, so that the same document always takes the same work to canonicalize.
+	from := len(w.keys)
+	for k := range o {
+		w.keys = append(w.keys, k)
+	}
+	keys := w.keys[from:]
+	slices.Sort(keys)
+	for _, k := range keys {
 		if k != "" && (k == "@context" || k == idKey || k == typeKey) {
 			continue
 		}
-		if !w.member(k, v, t, self, graph) {
+		if !w.member(k, o[k], t, self, graph) {
 			return 0, false
 		}
 	}
+	w.keys = w.keys[:from]
 	return self, true
 }
 

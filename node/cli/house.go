@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/big"
 	"os"
 	"path/filepath"
 	"time"
@@ -22,6 +23,7 @@ import (
 type house struct {
 	node  *node.Node
 	chain *testnet.Chain // nil with --chain, or without any
+	payer string         // with --chain: who pays for anchors, and with how much
 	parts []func() error // closes them, last first
 }
 
@@ -158,6 +160,14 @@ func (h *house) openChain(ctx context.Context, cfg Config, log *slog.Logger) (l 
 	h.onClose(func() error { client.Close(); return nil })
 	if err := client.Deploy(ctx); err != nil {
 		return nil, err
+	}
+	if cfg.Chain != "" {
+		balance, err := client.Balance(ctx, client.Poster())
+		if err != nil {
+			return nil, err
+		}
+		ether := new(big.Rat).SetFrac(balance, big.NewInt(1e18))
+		h.payer = fmt.Sprintf("%s on chain %d, which has %s ether", client.Poster(), client.Chain().ID, ether.FloatString(6))
 	}
 	return ledger{client}, writeChainNote(cfg, h.chain, client)
 }

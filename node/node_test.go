@@ -57,7 +57,7 @@ func (c *clock) advance(d time.Duration) {
 	c.ahead += d
 }
 
-func startNode(t *testing.T, l node.Ledger, c *clock) *node.Node {
+func startNode(t testing.TB, l node.Ledger, c *clock) *node.Node {
 	t.Helper()
 	engine, err := registry.OpenBadger(t.TempDir())
 	if err != nil {
@@ -110,7 +110,7 @@ func roster(t *testing.T, grade string) []byte {
 	})
 }
 
-func importFile(t *testing.T, n *node.Node, publisher, name string, raw []byte) registry.Import {
+func importFile(t testing.TB, n *node.Node, publisher, name string, raw []byte) registry.Import {
 	t.Helper()
 	i, err := n.StageImport(t.Context(), publisher, name, bytes.NewReader(raw), int64(len(raw)), "test")
 	if err != nil {

@@ -46,7 +46,7 @@ func TestBulkAndDelta(t *testing.T) {
 				t.Fatalf("bulk (-) and delta (+) differ:\n%s", diff(x, y))
 			}
 			again := load(t, part, "d.zip", delta.zip(t, "sis", "delta"))
-			if c := again.Counts; c.New+c.Changed+c.Leaving != 0 {
+			if c := again.Counts; c.New+c.Changed+c.Ended != 0 {
 				t.Errorf("the delta again has %+v", c)
 			}
 			load(t, full, "b.zip", b.zip(t, "sis", "bulk"))

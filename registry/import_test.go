@@ -334,7 +334,7 @@ func TestImportNorthfield(t *testing.T) {
 		return nil
 	})
 	again := load(t, db, "bulk.zip", referenceFile(t, "oneroster/northfield-2026-bulk.zip"))
-	if again.Counts.New+again.Counts.Changed+again.Counts.Leaving != 0 || again.Counts.Same != i.Counts.New {
+	if again.Counts.New+again.Counts.Changed+again.Counts.Ended != 0 || again.Counts.Same != i.Counts.New {
 		t.Errorf("the same file again: %+v", again.Counts)
 	}
 	if second := dump(t, db); second != first {

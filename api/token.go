@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"clrnode/api/web"
-	"clrnode/node"
 	"clrnode/registry"
 )
 
@@ -35,7 +34,7 @@ func (s *server) bearer(w http.ResponseWriter, r *http.Request, scope string) (r
 		w.Header().Set("WWW-Authenticate", "Bearer")
 		return registry.Token{}, problem{http.StatusUnauthorized, "No token", "Send Authorization: Bearer TOKEN. A token is made with clrnode token create --scope " + scope + "."}
 	}
-	t, err := s.registry.Token(r.Context(), strings.TrimSpace(secret))
+	t, err := s.node.Token(r.Context(), strings.TrimSpace(secret))
 	if errors.Is(err, registry.ErrNotFound) {
 		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 		return t, problem{http.StatusUnauthorized, "Unknown token", "This token is unknown or has expired. Make a new one with clrnode token create."}

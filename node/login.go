@@ -111,7 +111,7 @@ func (n *Node) OnePublisher(ctx context.Context, id string) (registry.Publisher,
 	case len(pubs) == 0:
 		return registry.Publisher{}, badRequest("there is no publisher yet: add one with clrnode publishers add NAME")
 	case len(pubs) > 1:
-		return registry.Publisher{}, badRequest("this node has several publishers: name one with --publisher ID (see clrnode publishers)")
+		return registry.Publisher{}, fmt.Errorf("%w publisher of this node: name one with --publisher ID (see clrnode publishers)", ErrWhich)
 	}
 	return pubs[0], nil
 }

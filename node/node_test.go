@@ -2,7 +2,6 @@ package node_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -19,17 +18,6 @@ import (
 	"clrnode/testnet"
 	"clrnode/vc"
 )
-
-// ledger is the embedded chain as a node wants it.
-type ledger struct{ *evm.Client }
-
-func (l ledger) Enroll(ctx context.Context, logKey []byte, until time.Time) error {
-	key, err := evm.KeyFromBytes(logKey)
-	if err != nil {
-		return err
-	}
-	return l.Client.Enroll(ctx, key, until)
-}
 
 // startChain starts an embedded chain with the registry contract on it.
 func startChain(t *testing.T) node.Ledger {
@@ -49,7 +37,7 @@ func startChain(t *testing.T) node.Ledger {
 	if err := client.Deploy(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return ledger{client}
+	return client
 }
 
 type clock struct {

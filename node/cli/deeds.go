@@ -42,6 +42,7 @@ type (
 	learnerArgs struct{ Publisher, Who string }
 	tokenArgs   struct {
 		Publisher string
+		ID        string // of the one to revoke
 		Scopes    []string
 		Lasts     time.Duration
 	}
@@ -125,12 +126,12 @@ var deeds = map[string]deed{
 		}
 		return n.Conflicts(ctx, p.ID, a.After, a.Limit)
 	}),
-	"settle": on(func(ctx context.Context, n *node.Node, a settleArgs) (nothing, error) {
+	"settle": on(func(ctx context.Context, n *node.Node, a settleArgs) (registry.Conflict, error) {
 		p, err := n.OnePublisher(ctx, a.Publisher)
 		if err != nil {
-			return nothing{}, err
+			return registry.Conflict{}, err
 		}
-		return nothing{}, n.Settle(ctx, p.ID, a.Conflict, a.Option, a.By)
+		return n.Settle(ctx, p.ID, a.Conflict, a.Option, a.By)
 	}),
 	"issue": on(func(ctx context.Context, n *node.Node, a issueArgs) (registry.Job, error) {
 		p, err := n.OnePublisher(ctx, a.Publisher)

@@ -42,7 +42,7 @@ func direct(doc any) (d *dataset, ok bool) {
 	if _, isValue := object["@value"]; isValue {
 		return nil, false
 	}
-	w := walk{writer: newWriter()}
+	w := walk{writer: newWriter(), keys: make([]string, 0, 64)}
 	_, ok = w.object(object, t, nil, 0)
 	return w.dataset, ok && len(w.quads) > 0
 }
@@ -178,10 +178,15 @@ func only(o map[string]any, names []string) (found string, ok bool) {
 }
 
 // contextURLs returns the URLs of a local context, each with a line end. It isn't ok
-// if there is something else, or a context that isn't bundled.
+// if there is something else, or a context that isn't bundled, or more than there are
+// bundled ones: the URLs are kept, and nobody should make that long.
 func contextURLs(contexts any) (urls string, ok bool) {
+	list := asArray(contexts)
+	if len(list) > len(contextTable()) {
+		return "", false
+	}
 	var key strings.Builder
-	for _, c := range asArray(contexts) {
+	for _, c := range list {
 		url, isText := c.(string)
 		if _, bundled := contextTable()[url]; !isText || !bundled {
 			return "", false

@@ -193,6 +193,10 @@ func TestDirectWayHandsOver(t *testing.T) {
 	if _, ok := direct(deep); ok {
 		t.Error("a deep document isn't handed over")
 	}
+	long := object{"@context": slices.Repeat([]any{vc2}, 100_000), "type": "VerifiableCredential"}
+	if _, ok := direct(long); ok {
+		t.Error("a long list of contexts isn't handed over")
+	}
 }
 
 // Found by fuzzing.

@@ -99,7 +99,7 @@ func roster(t *testing.T, grade string) []byte {
 	return oneRoster(t, map[string]string{
 		"orgs":             "sourcedId,status,dateLastModified,name,type,identifier,parentSourcedId\no1,,,Test College,school,TC,\n",
 		"academicSessions": "sourcedId,status,dateLastModified,title,type,startDate,endDate,parentSourcedId,schoolYear\nt1,,,Fall 2025,semester,2025-08-25,2025-12-19,,2026\n",
-		"users":            "sourcedId,status,dateLastModified,enabledUser,username,userIds,givenName,familyName,middleName,identifier,email,sms,phone,agentSourcedIds,grades,password\nu1,,,true,ada,,Ada,Lovell,,700001,ada@example.edu,,,,,\nu2,,,true,bob,,Bob,Marsh,,700002,bob@example.edu,,,,,\n",
+		"users":            "sourcedId,status,dateLastModified,enabledUser,username,userIds,givenName,familyName,middleName,identifier,email,sms,phone,agentSourcedIds,grades,password,userMasterIdentifier,preferredGivenName,preferredFamilyName\nu1,,,true,ada,,Ada,Lovell,,700001,ada@example.edu,,,,,,,,\nu2,,,true,bob,,Bob,Marsh,,700002,bob@example.edu,,,,,,,,\n",
 		"roles":            "sourcedId,status,dateLastModified,userSourcedId,roleType,role,beginDate,endDate,orgSourcedId,userProfileSourcedId\nr1,,,u1,primary,student,,,o1,\nr2,,,u2,primary,student,,,o1,\n",
 		"courses":          "sourcedId,status,dateLastModified,schoolYearSourcedId,title,courseCode,grades,orgSourcedId,subjects,subjectCodes\nc1,,,,Logic,CS1,,o1,Computing,CS\n",
 		"classes":          "sourcedId,status,dateLastModified,title,grades,courseSourcedId,classCode,classType,location,schoolSourcedId,termSourcedIds,subjects,subjectCodes,periods\nk1,,,Logic (Fall 2025),,c1,CS1-01,scheduled,,o1,t1,,,\n",

@@ -284,6 +284,40 @@ func TestElectedButNoChain(t *testing.T) {
 	}
 }
 
+// A record of which its sources took everything back is pointed out, and no more
+// so once it is revoked.
+func TestEmptiedRecord(t *testing.T) {
+	n := startNode(t, startChain(t), &clock{})
+	publisher, _, bob := college(t, n)
+	emptied := func() int64 {
+		t.Helper()
+		o, err := n.Overview(t.Context(), publisher)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows, err := n.Emptied(t.Context(), publisher, "", 10)
+		if err != nil || int64(len(rows)) != o.Emptied {
+			t.Errorf("Emptied() = %v, %v; the overview says %d", rows, err, o.Emptied)
+		}
+		return o.Emptied
+	}
+	v, _ := verdict(t, n, bob.ID)
+	for _, inside := range v.Report.Embedded {
+		if _, err := n.Revoke(t.Context(), inside.ID, "taken back", "test"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := emptied(); got != 1 {
+		t.Errorf("%d emptied records, want 1", got)
+	}
+	if _, err := n.Revoke(t.Context(), v.Credential.ID, "nothing is left", "test"); err != nil {
+		t.Fatal(err)
+	}
+	if got := emptied(); got != 0 {
+		t.Errorf("%d emptied records after the revocation, want 0", got)
+	}
+}
+
 func TestShares(t *testing.T) {
 	c := &clock{}
 	n := startNode(t, startChain(t), c)

@@ -169,22 +169,11 @@ func (h *house) openChain(ctx context.Context, cfg Config, log *slog.Logger) (l 
 		ether := new(big.Rat).SetFrac(balance, big.NewInt(1e18))
 		h.payer = fmt.Sprintf("%s on chain %d, which has %s ether", client.Poster(), client.Chain().ID, ether.FloatString(6))
 	}
-	return ledger{client}, writeChainNote(cfg, h.chain, client)
+	return client, writeChainNote(cfg, h.chain, client)
 }
 
 // localFinality is the embedded chain's rule: a block is final once it is on disk.
 const localFinality = "depth:0"
-
-// ledger is an EVM client as a node wants it: with log keys as bytes.
-type ledger struct{ *evm.Client }
-
-func (l ledger) Enroll(ctx context.Context, logKey []byte, until time.Time) error {
-	key, err := evm.KeyFromBytes(logKey)
-	if err != nil {
-		return err
-	}
-	return l.Client.Enroll(ctx, key, until)
-}
 
 // chainNote is what the data folder says of its chain, for commands that verify
 // beside a running node.

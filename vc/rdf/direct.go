@@ -42,7 +42,7 @@ func direct(doc any) (d *dataset, ok bool) {
 	if _, isValue := object["@value"]; isValue {
 		return nil, false
 	}
-	w := walk{writer: newWriter()}
+	w := walk{writer: newWriter(), keys: make([]string, 0, 64)}
 	_, ok = w.object(object, t, nil, 0)
 	return w.dataset, ok && len(w.quads) > 0
 }

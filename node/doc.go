@@ -45,11 +45,25 @@
 //
 // # Decisions beyond the design
 //
+//   - A proof of ours carries a signed nonce, the SHA-256 of the normal form of the
+//     whole JSON (sets sorted, arrays of one unwrapped): no shape rule catches
+//     another context's URL or an alias of a type, the nonce does. Verifiers that
+//     don't know it lose nothing.
 //   - Achievement ids are content-addressed (urn:uuid of the hash), so that one id
 //     is always described in one way, and a corrected title is another achievement.
 //   - A credential has one place in a status list for all its versions: revoking
-//     it revokes each of them. A revoked record is followed by one of another id.
+//     it revokes each of them. A revoked record is issued again, under another id,
+//     only when it says something else or somebody names the learner.
 //   - The embedded credentials' bytes are kept in the record that holds them, not
 //     a second time.
-//   - Only the newest hosted version decides whether hosting was elected.
+//   - A revoked credential answers 410 with the reason at its id, hosted or not:
+//     whoever has it may know why.
+//   - Credentials wait for each other by age (--anchor-every): a batch is sealed
+//     when the oldest is old enough, and holds [registry.MaxBatch] at most.
+//   - A receipt that says "pending" counts only from the issuer itself. Another
+//     chain than the verifier's is "could not check", as every embedded chain has
+//     the same id and its own genesis.
+//   - A changed policy makes the next import of a source concern all of its people.
+//   - Updates of the embedded store run one after another: serializable without
+//     retries, and as fast as the disk allows.
 package node

@@ -14,6 +14,7 @@ import (
 
 	"clrnode/node"
 	"clrnode/registry"
+	"clrnode/registry/achievements"
 )
 
 // progress shows how far long work is: a bar on a terminal, else a line every
@@ -45,13 +46,24 @@ func (p *program) progress(what string) func(done, total int) {
 }
 
 func (p *program) importCommand() *cobra.Command {
-	var dry, skip bool
+	var dry, skip, template bool
 	var leaving int
 	c := &cobra.Command{
-		Use:   "import FILE",
+		Use:   "import FILE | --template",
 		Short: "Import a OneRoster 1.2 zip or an achievements CSV",
-		Args:  exactly(1, "one file"),
-		RunE: p.run(false, func(cmd *cobra.Command, d *door, args []string) error {
+		Args: func(cmd *cobra.Command, args []string) error {
+			if template && len(args) == 0 {
+				return nil
+			}
+			return exactly(1, "one file, or --template")(cmd, args)
+		},
+	}
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		if template {
+			_, err := p.out.Write(achievements.Template())
+			return err
+		}
+		return p.run(false, func(cmd *cobra.Command, d *door, args []string) error {
 			ctx := cmd.Context()
 			path, err := filepath.Abs(args[0])
 			if err != nil {
@@ -112,8 +124,9 @@ func (p *program) importCommand() *cobra.Command {
 				p.say("the rows that were skipped stand in %s", report)
 			}
 			return p.showImport(i, string(i.State))
-		}),
+		})(cmd, args)
 	}
+	c.Flags().BoolVar(&template, "template", false, "print a template of the achievements CSV")
 	c.Flags().BoolVar(&dry, "dry-run", false, "say what would change, and write nothing")
 	c.Flags().BoolVar(&skip, "skip-bad", false, "apply the good rows, and write the bad ones to FILE.bad.csv")
 	c.Flags().IntVar(&leaving, "allow-leaving", 0, "let this many people leave, where it is more than one in ten")

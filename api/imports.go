@@ -134,7 +134,11 @@ func (s *server) importPage(w http.ResponseWriter, r *http.Request, p registry.P
 	if err != nil {
 		return err
 	}
-	return s.showImported(w, r, p, http.StatusOK, i, choice{})
+	stale, err := s.node.Stale(r.Context(), i)
+	if err != nil {
+		return err
+	}
+	return s.showImported(w, r, p, http.StatusOK, i, choice{Stale: stale})
 }
 
 func (s *server) showImported(w http.ResponseWriter, r *http.Request, p registry.Publisher, status int, i registry.Import, c choice, errs ...web.FieldError) error {

@@ -399,7 +399,9 @@ func TestDryRun(t *testing.T) {
 	if a := b.get(here + "/bad.csv"); strings.Count(a.body, "\n") < 8 {
 		t.Errorf("the table of bad rows lacks those that refer to others:\n%s", a.body)
 	}
+	wantText(t, b.get(here), 200, here+"/apply")
 	s.importFile("roster.zip", roster(rosterChange{}))
+	wantText(t, b.get(here), 200, "out of date", "Import it again")
 	a := b.post(here+"/apply", url.Values{"skip": {"yes"}})
 	wantText(t, a, 409, "out of date", "Import it again", "Discard")
 	if strings.Contains(a.body, here+"/apply") {
@@ -407,4 +409,36 @@ func TestDryRun(t *testing.T) {
 	}
 	here = b.upload(p+"/import", "roster.zip", roster(rosterChange{without: "zoe"})).header.Get("Location")
 	wantText(t, b.get(here), 200, `<td class="num" data-label="Ended">3</td>`)
+}
+
+// A record of which everything was taken back is shown, and revoked.
+func TestEmptiedRecordNeedsAttention(t *testing.T) {
+	s := newSite(t)
+	p := "/p/" + s.publisher.ID
+	b := s.as(node.RolePublisher, "")
+	s.importFile("roster.zip", roster(rosterChange{}))
+	s.issueAll()
+	wantText(t, b.get(p+"/learners?show=emptied"), 200, "Every record that was issued still states something")
+	for _, e := range web.NewRecord(s.record("dov").Verified).Entries() {
+		if _, err := s.node.Revoke(context.Background(), e.ID, "copied", "test"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantText(t, b.get(p), 200, "1 record states nothing any more:", "revoke it?", p+"/learners?show=emptied")
+	list := b.get(p + "/learners?show=emptied")
+	wantText(t, list, 200, "Dov Weiss", "states nothing any more")
+	if strings.Contains(list.body, "Ada Lovell") {
+		t.Error("a record that states something is listed")
+	}
+	learner := p + "/learners/" + s.learners["dov"]
+	wantText(t, b.get(learner), 200, "was taken back", learner+"/revoke")
+	if a := b.post(learner+"/revoke", url.Values{"reason": {"nothing is left of it"}}); a.status != 303 {
+		t.Fatalf("revoke = %d", a.status)
+	}
+	wantText(t, b.get(p+"/learners?show=emptied"), 200, "Every record that was issued still states something")
+	if a := b.get(p); strings.Contains(a.body, "nothing any more") {
+		t.Error("the overview still names the revoked record")
+	}
+	// Learners are found by name, and by parts of it.
+	wantText(t, b.get(p+"/learners?q=lovell"), 200, "Ada Lovell", "1 learner found")
 }

@@ -160,7 +160,7 @@ func (v *verifier) document(ctx context.Context, s Signed) (*Report, bool) {
 		})
 	}
 	group.Wait()
-	for _, pointer := range clr.EndorsementJWTs(s.doc) {
+	for _, pointer := range clr.EndorsementJWTs(s.doc, maxEmbedded) {
 		p := Part{Types: []string{"EndorsementCredential"}, Pointer: pointer, Outcome: OK}
 		p.add(v.check("structure.version", GroupUnchanged, Unchecked,
 			"Could not check: this endorsement is a JSON Web Token, which this version doesn't read.", "Open Badges 3.0, EndorsementCredential", pointer))

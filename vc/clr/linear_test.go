@@ -20,11 +20,7 @@ var heavy = map[string]func(t testing.TB, n int) map[string]any{
 		twin := map[string]any{"id": a["id"], "type": "Achievement", "name": "x"}
 		var list []any
 		for i := range n / 200 {
-			other := map[string]any{"n": fmt.Sprint(i)}
-			for k, v := range twin {
-				other[k] = v
-			}
-			list = append(list, other)
+			list = append(list, map[string]any{"n": fmt.Sprint(i), "of": twin})
 		}
 		a["twins"] = list
 		return c

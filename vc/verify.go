@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
+	"fmt"
 	"regexp"
 	"runtime"
 	"slices"
@@ -126,24 +127,15 @@ func (v *verifier) document(ctx context.Context, s Signed) (*Report, bool) {
 	r := &Report{What: whatIs(s.doc), At: v.now, Envelope: newPart(s.doc, "")}
 	digest := s.Digest()
 	r.Digest = hex.EncodeToString(digest[:])
-	var embedded []clr.Embedded
-	if kindOf(s.doc) != kindOther {
-		embedded = clr.AllEmbedded(s.doc)
+	embedded, good := v.structure(s.doc, r)
+	if !good {
+		// What isn't written by the rules is not looked at further.
+		r.finish()
+		return r, false
 	}
 	parts := make([]Part, len(embedded))
 	for i, e := range embedded {
 		parts[i] = newPart(e.Doc, e.Pointer)
-	}
-	r.inside = len(parts)
-	if !v.structure(s.doc, &r.Envelope, parts) {
-		// What isn't written by the rules is not looked at further.
-		for _, p := range parts {
-			if len(p.Checks) > 0 {
-				r.Embedded = append(r.Embedded, p)
-			}
-		}
-		r.finish()
-		return r, false
 	}
 
 	proven := make([]bool, len(embedded)+1)
@@ -193,37 +185,53 @@ func newPart(doc map[string]any, pointer string) Part {
 		IssuerName: issuerName(doc), Pointer: pointer, Outcome: OK, Checks: []Check{}}
 }
 
-// structure checks the rules, and gives each problem to the part where it lies.
-func (v *verifier) structure(doc map[string]any, envelope *Part, parts []Part) bool {
-	if len(parts) > maxEmbedded {
-		envelope.add(v.check("structure.size", GroupUnchanged, Failed, "There are more credentials inside than this program judges (5000).", dataModel, ""))
-		return false
-	}
-	for _, p := range parts {
-		if nesting(p.Pointer) > maxNesting {
-			envelope.add(v.check("structure.size", GroupUnchanged, Failed, "More credentials lie inside each other than this program judges (6).", dataModel, p.Pointer))
-			return false
-		}
-	}
+// structure checks the rules and finds the credentials inside. When rules are broken
+// it gives each problem to the part where it lies.
+func (v *verifier) structure(doc map[string]any, r *Report) (embedded []clr.Embedded, good bool) {
 	problems := rules(doc)
-	if len(problems) == 0 {
-		// Credentials of other kinds that are embedded in a record have the general rules.
-		for _, p := range parts {
-			o, _ := lookUp(doc, p.Pointer).(map[string]any)
-			if kindOf(o) != kindOther {
-				continue // judged with the record
+	if kindOf(doc) != kindOther {
+		r.inside = clr.CountEmbedded(doc)
+	}
+	if len(problems) == 0 && kindOf(doc) != kindOther {
+		embedded = clr.FirstEmbedded(doc, maxEmbedded+1)
+		if len(embedded) > maxEmbedded {
+			r.Envelope.add(v.check("structure.size", GroupUnchanged, Failed,
+				fmt.Sprintf("There are more credentials inside than this program judges (%d).", maxEmbedded), dataModel, ""))
+			return nil, false
+		}
+		for _, e := range embedded {
+			if nesting(e.Pointer) > maxNesting {
+				r.Envelope.add(v.check("structure.size", GroupUnchanged, Failed,
+					fmt.Sprintf("More credentials lie inside each other than this program judges (%d).", maxNesting), dataModel, e.Pointer))
+				return nil, false
 			}
-			for _, q := range rules(o) {
-				q.Pointer = p.Pointer + q.Pointer
+		}
+		// Credentials of other kinds that are embedded in a record have the general
+		// rules; the rest was judged with the record.
+		for _, e := range embedded {
+			if kindOf(e.Doc) != kindOther || len(problems) >= maxProblems {
+				continue
+			}
+			for _, q := range rules(e.Doc) {
+				q.Pointer = e.Pointer + q.Pointer
 				problems = append(problems, q)
 			}
 		}
 	}
-	for _, q := range problems {
-		part := envelope
-		for i := range parts {
-			if (q.Pointer == parts[i].Pointer || strings.HasPrefix(q.Pointer, parts[i].Pointer+"/")) && len(parts[i].Pointer) > len(part.Pointer) {
-				part = &parts[i]
+	if len(problems) == 0 {
+		return embedded, true
+	}
+	var parts []*Part
+	for _, q := range problems[:min(len(problems), maxProblems)] {
+		part := &r.Envelope
+		if kindOf(doc) != kindOther {
+			if inner, at := around(doc, q.Pointer); at != "" {
+				i := slices.IndexFunc(parts, func(p *Part) bool { return p.Pointer == at })
+				if i < 0 {
+					p := newPart(inner, at)
+					i, parts = len(parts), append(parts, &p)
+				}
+				part = parts[i]
 			}
 		}
 		outcome, code := Failed, "structure."+q.Code
@@ -232,7 +240,10 @@ func (v *verifier) structure(doc map[string]any, envelope *Part, parts []Part) b
 		}
 		part.add(v.check(code, GroupUnchanged, outcome, q.Sentence, q.Section, q.Pointer))
 	}
-	return len(problems) == 0
+	for _, p := range parts {
+		r.Embedded = append(r.Embedded, *p)
+	}
+	return nil, false
 }
 
 // envelope judges the outermost credential, which may elect more checks.

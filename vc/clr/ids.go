@@ -23,6 +23,27 @@ func AllEmbedded(doc any) []Embedded { return FirstEmbedded(doc, math.MaxInt) }
 // credentials at most.
 func FirstEmbedded(doc any, limit int) []Embedded {
 	var all []Embedded
+	eachEmbedded(doc, func(at *place, e Embedded) bool {
+		if len(all) >= limit {
+			return false
+		}
+		e.Pointer = at.String()
+		all = append(all, e)
+		return true
+	})
+	return all
+}
+
+// CountEmbedded is the number of credentials in doc, at any depth.
+func CountEmbedded(doc any) int {
+	n := 0
+	eachEmbedded(doc, func(*place, Embedded) bool { n++; return true })
+	return n
+}
+
+// eachEmbedded calls see for each credential in doc, without its pointer, until see
+// returns false.
+func eachEmbedded(doc any, see func(at *place, e Embedded) bool) {
 	var inside []*around
 	root, _ := doc.(map[string]any)
 	walkNodes(root, func(at *place, key string, n map[string]any, depth int) bool {
@@ -34,15 +55,11 @@ func FirstEmbedded(doc any, limit int) []Embedded {
 			within = inside[len(inside)-1].doc
 		}
 		if holdsCredential(at, key) {
-			if len(all) >= limit {
-				return false
-			}
-			all = append(all, Embedded{at.String(), key, n, within})
 			inside = append(inside, &around{n, depth})
+			return see(at, Embedded{Kind: key, Doc: n, Within: within})
 		}
 		return true
 	})
-	return all
 }
 
 // An around is a credential around the current place of a walk, at its depth.

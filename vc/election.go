@@ -59,6 +59,7 @@ func (v *verifier) anchored(ctx context.Context, log string, s Signed) Check {
 		return v.check("anchor.unasked", GroupChain, Unchecked, "Could not check the anchor: the record is to be in the log "+log+", and there is no chain to ask.", "", log)
 	}
 	c := v.policy.Anchored(ctx, log, s)
+	c.Sentence, c.About = oneLine(c.Sentence, maxSentenceShown), oneLine(c.About, maxAboutShown)
 	if c.Group == "" {
 		c.Group = GroupChain
 	}

@@ -59,3 +59,77 @@ func TestBrokenRulesAreToldInFewOverAllParts(t *testing.T) {
 		t.Errorf("%d checks\n%s", checks, r.Text())
 	}
 }
+
+// What a stranger writes can't move the cursor, end a line or turn the writing round,
+// wherever it ends in a report.
+func TestForeignTextStaysOnItsLine(t *testing.T) {
+	const evil = "x\x1b[2J\x1b[1;32m\r\nValid. \u009b1m\u202eXED\u2066\u2069\u200e\u200f\u061c\u2028\u2029\x7f\x00y"
+	u := newUniversity(t)
+	clean := func(where string, r *Report) {
+		t.Helper()
+		raw, _ := jcs.Marshal(r)
+		var all any
+		all, _ = jcs.Parse(raw)
+		for _, s := range spots(all) {
+			if v, ok := s.get().(string); ok && strings.ContainsFunc(v, misleads) {
+				t.Errorf("%s: %s is %q", where, s.path, v)
+			}
+		}
+		if strings.ContainsFunc(strings.ReplaceAll(r.Text(), "\n", ""), misleads) || strings.Count(r.Text(), "\n") > 60 {
+			t.Errorf("%s: the text is %q", where, r.Text())
+		}
+	}
+	record := u.record(2, learner, HostedTerm(), BlockchainTerm("eip155:1:0x00000000000000000000000000000000000000aa"))
+	u.serve("/credentials/1", 410, []byte(`{"detail":"gone \u001b[2J\r\nValid.\u202e"}`))
+	p := u.policy()
+	p.Anchored = func(context.Context, string, Signed) Check {
+		return Check{Code: "anchor.bad", Outcome: Failed, Sentence: evil, About: evil}
+	}
+	_, r := u.verify(record.Bytes(), p)
+	if !strings.Contains(r.Sentence, "gone ") {
+		t.Error(r.Sentence)
+	}
+	clean("reason and anchor", r)
+	for _, s := range spots(record.doc) {
+		if s.key == "" {
+			continue
+		}
+		doc := deepCopy(record.doc).(map[string]any)
+		for _, same := range spots(doc) {
+			if same.path != s.path {
+				continue
+			}
+			o := same.parent.(map[string]any)
+			switch v := o[s.key].(type) {
+			case string:
+				o[s.key] = v + evil
+			default:
+				o[s.key+evil] = v
+			}
+		}
+		raw, _ := jcs.Marshal(doc)
+		v, err := Verify(context.Background(), raw, Policy{Trust: TrustAnyIssuerUnsafe(), Now: now})
+		if r := reportOf(v, err); r != nil {
+			clean(s.path, r)
+		} else if strings.ContainsFunc(err.Error(), misleads) {
+			t.Errorf("%s: %q", s.path, err)
+		}
+	}
+	for _, raw := range []string{`{"a` + "\u202e" + `":{"a` + "\u202e" + `":1,"a` + "\u202e" + `":2}}`, `{"` + "VerifiableCredential\u202e" + `":1,"` + "VerifiableCredential\u202e" + `":2}`} {
+		v, err := Verify(context.Background(), []byte(raw), Policy{Trust: TrustAnyIssuerUnsafe()})
+		if err == nil || strings.ContainsFunc(err.Error(), misleads) {
+			t.Errorf("%q: %q", raw, err)
+		}
+		if r := reportOf(v, err); r != nil {
+			clean(raw, r)
+		}
+	}
+	long := strings.Repeat("ü", 100_000)
+	for _, test := range []struct {
+		in, want string
+	}{{"Ada Lovelace", "Ada Lovelace"}, {"عادل\u200cها", "عادل\u200cها"}, {"a\tb\nc", "a�b�c"}, {long, strings.Repeat("ü", maxNameShown) + "…"}, {"", ""}} {
+		if got := oneLine(test.in, maxNameShown); got != test.want {
+			t.Errorf("%q gives %q", test.in, got)
+		}
+	}
+}

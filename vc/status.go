@@ -61,7 +61,7 @@ func (v *verifier) statusEntry(ctx context.Context, entry map[string]any, part *
 	switch {
 	case l.problem != "":
 		return unchecked(l.problem)
-	case l.issuer != part.IssuerID:
+	case l.issuer != part.issuer:
 		return unchecked("the status list is by " + l.issuer + ", not by the issuer")
 	case !slices.Contains(l.purposes, purpose):
 		return unchecked("the list isn't one of “" + purpose + "”")

@@ -83,7 +83,7 @@ func (v *verifier) read(raw []byte) (Signed, *Report, error) {
 	s, err := ParseSigned(raw)
 	if err == nil {
 		if ok, reason := looksLikeCredential(s.doc); !ok {
-			return Signed{}, nil, &NotCredentialError{reason}
+			return Signed{}, nil, &NotCredentialError{reason} // without a word of the file
 		}
 		return s, nil, nil
 	}
@@ -101,7 +101,7 @@ func (v *verifier) read(raw []byte) (Signed, *Report, error) {
 	case len(bytes.TrimSpace(raw)) == 0:
 		return Signed{}, nil, &NotCredentialError{"there is nothing in it"}
 	}
-	return Signed{}, nil, &NotCredentialError{err.Error()}
+	return Signed{}, nil, &NotCredentialError{oneLine(err.Error(), maxAboutShown)}
 }
 
 // wasCredential says whether text that isn't strict JSON was a credential before it
@@ -119,7 +119,7 @@ func wasCredential(raw []byte) bool {
 }
 
 func (v *verifier) check(code, group string, o Outcome, sentence, section, about string) Check {
-	return Check{Code: code, Group: group, Outcome: o, Sentence: sentence, Section: section, About: about, At: v.now}
+	return Check{Code: code, Group: group, Outcome: o, Sentence: oneLine(sentence, maxSentenceShown), Section: section, About: oneLine(about, maxAboutShown), At: v.now}
 }
 
 // document judges the whole of s, and says whether it is provably the issuer's.
@@ -147,13 +147,13 @@ func (v *verifier) document(ctx context.Context, s Signed) (*Report, bool) {
 	})
 	for i, e := range embedded {
 		group.Go(func() error {
-			proven[i] = v.embedded(gctx, e, &parts[i], r.Envelope.IssuerID)
+			proven[i] = v.embedded(gctx, e, &parts[i], r.Envelope.issuer)
 			return nil
 		})
 	}
 	group.Wait()
 	for _, pointer := range clr.EndorsementJWTs(s.doc, maxEmbedded) {
-		p := Part{Types: []string{"EndorsementCredential"}, Pointer: pointer, Outcome: OK}
+		p := newPart(map[string]any{"type": "EndorsementCredential"}, pointer)
 		p.add(v.check("structure.version", GroupUnchanged, Unchecked,
 			"Could not check: this endorsement is a JSON Web Token, which this version doesn't read.", "Open Badges 3.0, EndorsementCredential", pointer))
 		parts = append(parts, p)
@@ -176,13 +176,19 @@ func broken(p Part) bool {
 	})
 }
 
+// newPart begins a part with what the credential says of itself, fit to be shown. The
+// checks themselves read the document.
 func newPart(doc map[string]any, pointer string) Part {
 	types := stringsOf(doc["type"])
+	types = types[:min(len(types), maxTypesShown)]
+	for i, t := range types {
+		types[i] = oneLine(t, maxNameShown)
+	}
 	if types == nil {
 		types = []string{}
 	}
-	return Part{ID: text(doc, "id"), Types: types, Name: text(doc, "name"), IssuerID: issuerID(doc),
-		IssuerName: issuerName(doc), Pointer: pointer, Outcome: OK, Checks: []Check{}}
+	return Part{ID: oneLine(text(doc, "id"), maxAboutShown), Types: types, Name: oneLine(text(doc, "name"), maxNameShown), IssuerID: oneLine(issuerID(doc), maxAboutShown),
+		IssuerName: oneLine(issuerName(doc), maxNameShown), Pointer: oneLine(pointer, maxAboutShown), Outcome: OK, Checks: []Check{}, issuer: issuerID(doc)}
 }
 
 // structure checks the rules and finds the credentials inside. When rules are broken
@@ -222,14 +228,15 @@ func (v *verifier) structure(doc map[string]any, r *Report) (embedded []clr.Embe
 		return embedded, true
 	}
 	var parts []*Part
+	var places []string
 	for _, q := range problems[:min(len(problems), maxProblems)] {
 		part := &r.Envelope
 		if kindOf(doc) != kindOther {
 			if inner, at := around(doc, q.Pointer); at != "" {
-				i := slices.IndexFunc(parts, func(p *Part) bool { return p.Pointer == at })
+				i := slices.Index(places, at)
 				if i < 0 {
 					p := newPart(inner, at)
-					i, parts = len(parts), append(parts, &p)
+					i, parts, places = len(parts), append(parts, &p), append(places, at)
 				}
 				part = parts[i]
 			}
@@ -263,7 +270,7 @@ func (v *verifier) embedded(ctx context.Context, e clr.Embedded, part *Part, env
 	if !proven {
 		return false
 	}
-	if part.IssuerID != envelopeIssuer {
+	if part.issuer != envelopeIssuer {
 		part.add(v.trust(part, e.Kind == "endorsement")...)
 	}
 	part.add(v.status(ctx, e.Doc, part)...)
@@ -312,7 +319,7 @@ func (v *verifier) dates(doc map[string]any) []Check {
 func (v *verifier) trust(part *Part, endorsement bool) []Check {
 	const section = "Open Badges 3.0, Verification"
 	switch t := v.policy.Trust; {
-	case t.dids[part.IssuerID]:
+	case t.dids[part.issuer]:
 		return []Check{v.check("trust.ok", GroupIssuer, OK, "The issuer "+part.IssuerID+" is on the list “"+t.name+"”.", section, part.IssuerID)}
 	case t.any:
 		return []Check{v.check("trust.unlisted", GroupIssuer, Warning, "The issuer "+part.by()+", is not in your list; judge for yourself whether you know it.", section, part.IssuerID)}

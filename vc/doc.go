@@ -42,7 +42,7 @@
 //	key.unresolved         the DID document could not be had: could not check
 //	key.unlisted           the DID document doesn't list the key for signing
 //	key.foreign            the key is somebody else's than the issuer's
-//	key.unbound            the issuer's id is no DID and no web address, so that no key can be shown to be its: a warning
+//	key.unbound            the issuer's id is no DID and no web address, so that no key can be shown to be its: could not check
 //	key.expired            the key was past its time when it signed
 //	key.revoked            the key was revoked
 //	trust.ok, trust.unlisted       the issuer is on the list, or not (a warning when any issuer is accepted)

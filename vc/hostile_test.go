@@ -133,3 +133,41 @@ func TestForeignTextStaysOnItsLine(t *testing.T) {
 		}
 	}
 }
+
+// Whoever names an issuer whose key can't be shown to be theirs isn't said to have
+// signed, in whichever letters.
+func TestAnIssuerWithoutAKeyOfItsOwnSignedNothing(t *testing.T) {
+	u := keyed(t)
+	for _, issuer := range []string{"HTTPS://www.harvard.edu", "Did:web:www.harvard.edu", "did:WEB:www.harvard.edu", "hTTp://www.harvard.edu", "https://www.harvard.edu",
+		"did:web:www.harvard.edu", "urn:uuid:6f2e33e5-7a29-4155-840a-59483ba10164", "mailto:dean@harvard.edu", "harvard:https://www.harvard.edu"} {
+		for _, kind := range []string{"record", "badge", "other"} {
+			doc := without(deepCopy(u.record(1, learner).doc).(map[string]any), "proof")
+			switch kind {
+			case "badge":
+				doc = without(doc["credentialSubject"].(map[string]any)["verifiableCredential"].([]any)[0].(map[string]any), "proof")
+			case "other":
+				doc = map[string]any{"@context": []any{"https://www.w3.org/ns/credentials/v2"}, "type": []any{"VerifiableCredential"},
+					"issuer": map[string]any{"id": ""}, "credentialSubject": map[string]any{"id": learner, "name": "Ada"}}
+			}
+			doc["issuer"].(map[string]any)["id"] = issuer
+			delete(doc["issuer"].(map[string]any), "name")
+			proof := map[string]any{"type": "DataIntegrityProof", "cryptosuite": suite, "verificationMethod": u.key.Method,
+				"created": "2026-06-01T12:00:00Z", "proofPurpose": "assertionMethod"}
+			if err := newGraph(doc).sign(context.Background(), proof, u.signer); err != nil {
+				t.Fatal(err)
+			}
+			doc["proof"] = []any{proof}
+			raw, _ := jcs.Marshal(doc)
+			p := u.policy()
+			p.Trust = TrustAnyIssuerUnsafe()
+			v, r := u.verify(raw, p)
+			if v != nil || r.Verdict == OK {
+				t.Errorf("%s by %s: %s", kind, issuer, r.Text())
+			}
+			if said := r.Text(); strings.Contains(said, "Signed by "+issuer) || strings.Contains(said, "ssued by "+issuer) {
+				t.Errorf("%s by %s: %s", kind, issuer, said)
+			}
+			matchesSchema(t, r)
+		}
+	}
+}

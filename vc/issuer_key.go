@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -178,7 +179,7 @@ func (v *verifier) key(ctx context.Context, doc, proof map[string]any) (did.Publ
 	check := func(code string, o Outcome, sentence string) Check {
 		return v.check(code, GroupIssuer, o, sentence, keySection, method)
 	}
-	if strings.HasPrefix(method, "http://") || strings.HasPrefix(method, "https://") {
+	if hasScheme(method, "http", "https") {
 		// The key in the fragment shows whether the bytes hang together, and nothing about whose it is.
 		owner, fragment, _ := strings.Cut(method, "#")
 		key, _ := did.ParseMultibase(fragment)
@@ -196,7 +197,7 @@ func (v *verifier) key(ctx context.Context, doc, proof map[string]any) (did.Publ
 	if u.Fragment == "" && u.DID.Method() == "key" { // some write the DID in place of its only method
 		method = controller + "#" + strings.TrimPrefix(controller, "did:key:")
 	}
-	if controller != issuer && (strings.HasPrefix(issuer, "did:") || strings.HasPrefix(issuer, "http://") || strings.HasPrefix(issuer, "https://")) {
+	if controller != issuer && hasScheme(issuer, "did", "http", "https") {
 		return did.PublicKey{}, check("key.foreign", Failed, "The key belongs to "+controller+", not to the issuer, who is "+issuer+".")
 	}
 	document, err := v.resolve(ctx, u.DID)
@@ -220,12 +221,18 @@ func (v *verifier) key(ctx context.Context, doc, proof map[string]any) (did.Publ
 	case !m.Expires.IsZero() && v.madeAfter(proof, m.Expires):
 		return key, check("key.expired", Failed, "The key could be used until "+day(m.Expires)+", and the proof is later.")
 	case controller != issuer:
-		return key, check("key.unbound", Warning, "The issuer's id "+issuer+" is no DID and no web address: nobody can show that the key "+controller+" is the issuer's.")
+		return key, check("key.unbound", Unchecked, "Could not check who issued it: "+issuer+", whom it names, is no DID and no web address, so that nobody can show whose the key "+controller+" is.")
 	}
 	if u.DID.Method() == "key" {
 		return key, check("key.ok", OK, "The issuer is known by its key alone, "+controller+".")
 	}
 	return key, check("key.ok", OK, "The key is listed for signing in the DID document of "+controller+".")
+}
+
+// hasScheme says whether a URI has one of the schemes, in whichever letters.
+func hasScheme(uri string, schemes ...string) bool {
+	scheme, _, found := strings.Cut(uri, ":")
+	return found && slices.ContainsFunc(schemes, func(s string) bool { return strings.EqualFold(s, scheme) })
 }
 
 // madeAfter says whether a proof was made after t, by its own word; without a word,

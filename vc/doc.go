@@ -34,12 +34,14 @@
 //	structure.CODE         a rule is broken; CODE is that of [clr.Problem] (shape.null, member.missing, id.twice, ...)
 //	proof.ok, proof.bad    unchanged and signed, or not
 //	proof.missing          there is no proof
+//	proof.many             there are more proofs than are judged (8)
 //	proof.expired          the proof says it holds no longer
 //	proof.unsupported      a suite that this version doesn't know: a warning beside a good proof, else could not check
 //	proof.unchecked        the key could not be had: could not check
 //	proof.loose            the outer proof of a foreign record binds the parts less than their own proofs do: a warning
 //	key.ok                 the issuer's DID document lists the key for signing
-//	key.unresolved         the DID document could not be had: could not check
+//	key.unresolved         the DID document could not be had, or the file names more issuers than are
+//	                       asked for at once (32): could not check
 //	key.unlisted           the DID document doesn't list the key for signing
 //	key.foreign            the key is somebody else's than the issuer's
 //	key.unbound            the issuer's id is no DID and no web address, so that no key can be shown to be its: could not check
@@ -48,7 +50,8 @@
 //	trust.ok, trust.unlisted       the issuer is on the list, or not (a warning when any issuer is accepted)
 //	dates.ok, dates.early, dates.expired
 //	status.ok, status.revoked, status.suspended
-//	status.unchecked       the list could not be had or isn't good: could not check
+//	status.unchecked       the list could not be had, isn't good, or is one too many (32 in a file, 8 in a
+//	                       credential, 32 MiB together): could not check
 //	status.unsupported     a kind of status that this version doesn't know: could not check
 //	status.message         a status of another purpose, which says nothing about validity: a warning
 //	hosted.ok              the issuer's site has the same bytes
@@ -57,5 +60,5 @@
 //	hosted.bad             the site has none, or something else
 //	hosted.unchecked       the site could not be reached: could not check
 //	anchor.*               as the policy's [AnchorFunc] says (anchor.ok, anchor.pending, anchor.bad, ...)
-//	anchor.unasked         the record elects a chain and nobody was given to ask: could not check
+//	anchor.unasked         the record elects a chain and nobody was given to ask, or more than four: could not check
 package vc

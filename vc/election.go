@@ -48,7 +48,12 @@ func (v *verifier) elected(ctx context.Context, s Signed, part *Part) []Check {
 	if hosted {
 		checks = append(checks, v.hosted(ctx, s, part))
 	}
-	for _, log := range logs {
+	for i, log := range logs {
+		if i == maxLogs {
+			checks = append(checks, v.check("anchor.unasked", GroupChain, Unchecked,
+				fmt.Sprintf("Could not check every anchor: the record elects more logs than this program asks (%d).", maxLogs), "", log))
+			break
+		}
 		checks = append(checks, v.anchored(ctx, log, s))
 	}
 	return checks

@@ -9,7 +9,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"clrnode/did"
@@ -31,13 +30,16 @@ func Verify(ctx context.Context, raw []byte, p Policy) (*Verified, error) {
 	if p.Trust.isZero() {
 		return nil, ErrNoPolicy
 	}
-	v := &verifier{policy: p, now: p.Now, docs: map[string]*resolved{}, lists: map[string]*list{}}
+	v := &verifier{policy: p, now: p.Now, questions: questions{docs: map[string]*resolved{}, lists: map[string]*list{}}}
 	if v.now.IsZero() {
 		v.now = time.Now()
 	}
 	v.now = v.now.UTC()
 	if v.policy.Resolver == nil {
 		v.policy.Resolver = did.NewResolver(nil)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
 	s, report, err := v.read(raw)
 	if err != nil {
@@ -71,9 +73,7 @@ func reportError(r *Report) error {
 type verifier struct {
 	policy Policy
 	now    time.Time
-	mu     sync.Mutex // guards the two maps
-	docs   map[string]*resolved
-	lists  map[string]*list
+	questions
 }
 
 var jwt = regexp.MustCompile(`^\s*[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*(~[A-Za-z0-9_.~-]*)?\s*$`)
@@ -127,7 +127,7 @@ func (v *verifier) document(ctx context.Context, s Signed) (*Report, bool) {
 	r := &Report{What: whatIs(s.doc), At: v.now, Envelope: newPart(s.doc, "")}
 	digest := s.Digest()
 	r.Digest = hex.EncodeToString(digest[:])
-	embedded, good := v.structure(s.doc, r)
+	embedded, tokens, good := v.structure(s.doc, r)
 	if !good {
 		// What isn't written by the rules is not looked at further.
 		r.finish()
@@ -138,6 +138,10 @@ func (v *verifier) document(ctx context.Context, s Signed) (*Report, bool) {
 		parts[i] = newPart(e.Doc, e.Pointer)
 	}
 
+	v.plan(s.doc)
+	for _, e := range embedded {
+		v.plan(e.Doc)
+	}
 	proven := make([]bool, len(embedded)+1)
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(max(2, runtime.GOMAXPROCS(0)))
@@ -146,13 +150,16 @@ func (v *verifier) document(ctx context.Context, s Signed) (*Report, bool) {
 		return nil
 	})
 	for i, e := range embedded {
+		if ctx.Err() != nil {
+			break
+		}
 		group.Go(func() error {
 			proven[i] = v.embedded(gctx, e, &parts[i], r.Envelope.issuer)
 			return nil
 		})
 	}
 	group.Wait()
-	for _, pointer := range clr.EndorsementJWTs(s.doc, maxEmbedded) {
+	for _, pointer := range tokens {
 		p := newPart(map[string]any{"type": "EndorsementCredential"}, pointer)
 		p.add(v.check("structure.version", GroupUnchanged, Unchecked,
 			"Could not check: this endorsement is a JSON Web Token, which this version doesn't read.", "Open Badges 3.0, EndorsementCredential", pointer))
@@ -192,24 +199,26 @@ func newPart(doc map[string]any, pointer string) Part {
 }
 
 // structure checks the rules and finds the credentials inside. When rules are broken
-// it gives each problem to the part where it lies.
-func (v *verifier) structure(doc map[string]any, r *Report) (embedded []clr.Embedded, good bool) {
+// it gives each problem to the part where it lies. tokens are the places of endorsements
+// that are no JSON.
+func (v *verifier) structure(doc map[string]any, r *Report) (embedded []clr.Embedded, tokens []string, good bool) {
 	problems := rules(doc)
 	if kindOf(doc) != kindOther {
 		r.inside = clr.CountEmbedded(doc)
 	}
 	if len(problems) == 0 && kindOf(doc) != kindOther {
 		embedded = clr.FirstEmbedded(doc, maxEmbedded+1)
-		if len(embedded) > maxEmbedded {
+		tokens = clr.EndorsementJWTs(doc, maxEmbedded+1)
+		if len(embedded)+len(tokens) > maxEmbedded {
 			r.Envelope.add(v.check("structure.size", GroupUnchanged, Failed,
 				fmt.Sprintf("There are more credentials inside than this program judges (%d).", maxEmbedded), dataModel, ""))
-			return nil, false
+			return nil, nil, false
 		}
 		for _, e := range embedded {
 			if nesting(e.Pointer) > maxNesting {
 				r.Envelope.add(v.check("structure.size", GroupUnchanged, Failed,
 					fmt.Sprintf("More credentials lie inside each other than this program judges (%d).", maxNesting), dataModel, e.Pointer))
-				return nil, false
+				return nil, nil, false
 			}
 		}
 		// Credentials of other kinds that are embedded in a record have the general
@@ -225,7 +234,7 @@ func (v *verifier) structure(doc map[string]any, r *Report) (embedded []clr.Embe
 		}
 	}
 	if len(problems) == 0 {
-		return embedded, true
+		return embedded, tokens, true
 	}
 	var parts []*Part
 	var places []string
@@ -250,7 +259,7 @@ func (v *verifier) structure(doc map[string]any, r *Report) (embedded []clr.Embe
 	for _, p := range parts {
 		r.Embedded = append(r.Embedded, *p)
 	}
-	return nil, false
+	return nil, nil, false
 }
 
 // envelope judges the outermost credential, which may elect more checks.

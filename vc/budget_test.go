@@ -38,7 +38,12 @@ func (u *university) envelopeOf(subject string, identifiers []clr.Identifier, ba
 	delete(c, "identifier")
 	for _, i := range identifiers {
 		list, _ := c["identifier"].([]any)
-		c["identifier"] = append(list, deepCopy(clr.Identity(i.Type, i.Value, s.Salt)))
+		o := clr.Identity(i.Type, i.Value, s.Salt)
+		if i.Clear {
+			o["hashed"], o["identityHash"] = false, i.Value
+			delete(o, "salt")
+		}
+		c["identifier"] = append(list, o)
 	}
 	var list []any
 	for _, b := range badges {

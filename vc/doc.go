@@ -20,6 +20,20 @@
 // is what was signed, up to the order of sets and arrays of one member. Of other
 // people's records the report says what their outer proof leaves open.
 //
+// # Whose a credential is
+//
+// Anybody may put another's credential into a record of their own, with a proof that is
+// good. So each credential inside that has another issuer than the credential right
+// around it must show that it is about the same learner: by the same subject id, or by
+// an e-mail address or national number which one of them has in clear, or both hash
+// with one salt. Different ids, or identifiers of one kind that can be compared and
+// none of which fits, are somebody else: failed. Hashes with different salts can't be
+// compared, names are shared by many, and the numbers of one school's systems say
+// nothing at another: where nothing else is there, it could not be checked. What the
+// same issuer issued needs no link; the issuer vouches for it. Endorsements of an
+// achievement or an issuer are about that, and need none either. All this says whom
+// the credentials name, not who presents them.
+//
 // # Codes
 //
 // Every check of a report has a code that stays the same:
@@ -59,6 +73,10 @@
 //	hosted.revoked         the site answers 410, with a reason
 //	hosted.bad             the site has none, or something else
 //	hosted.unchecked       the site could not be reached: could not check
+//	subject.ok             another issuer's credential inside is about the learner of the record around it
+//	subject.other          it is about somebody else
+//	subject.unknown        nothing shows whose it is: could not check
+//	subject.endorsement    it endorses something else than the learner: a warning
 //	anchor.*               as the policy's [AnchorFunc] says (anchor.ok, anchor.pending, anchor.bad, ...)
 //	anchor.unasked         the record elects a chain and nobody was given to ask, or more than four: could not check
 package vc

@@ -282,6 +282,9 @@ func (v *verifier) embedded(ctx context.Context, e clr.Embedded, part *Part, env
 	if part.issuer != envelopeIssuer {
 		part.add(v.trust(part, e.Kind == "endorsement")...)
 	}
+	if part.issuer != issuerID(e.Within) && (e.Kind == "verifiableCredential" || kindOf(e.Doc) != kindEndorsement) {
+		part.add(v.subject(e.Doc, e.Within, e.Pointer))
+	}
 	part.add(v.status(ctx, e.Doc, part)...)
 	return true
 }

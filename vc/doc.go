@@ -69,7 +69,7 @@
 //	status.unsupported     a kind of status that this version doesn't know: could not check
 //	status.message         a status of another purpose, which says nothing about validity: a warning
 //	hosted.ok              the issuer's site has the same bytes
-//	hosted.superseded      the site has a later version: a warning
+//	hosted.superseded      the site has a later version, with a good proof of the issuer's: a warning
 //	hosted.revoked         the site answers 410, with a reason
 //	hosted.bad             the site has none, or something else
 //	hosted.unchecked       the site could not be reached: could not check

@@ -3,6 +3,7 @@ package api
 import (
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"time"
 
@@ -18,6 +19,10 @@ import (
 type Options struct {
 	Log *slog.Logger
 	Now func() time.Time
+
+	// TrustedProxies are the networks of proxies that are believed about whom
+	// they speak for (X-Forwarded-For); this machine always is.
+	TrustedProxies []netip.Prefix
 }
 
 type server struct {
@@ -29,6 +34,7 @@ type server struct {
 	sessions *scs.SessionManager
 	router   *mux.Router
 	csrf     *http.CrossOriginProtection
+	proxies  []netip.Prefix
 
 	logins, opens, checks *limiter // per client address
 }
@@ -112,7 +118,7 @@ func newServer(n *node.Node, o Options) *server {
 		o.Now = time.Now
 	}
 	s := &server{
-		node: n, log: o.Log, now: o.Now, router: mux.NewRouter(), csrf: http.NewCrossOriginProtection(),
+		node: n, log: o.Log, now: o.Now, router: mux.NewRouter(), csrf: http.NewCrossOriginProtection(), proxies: o.TrustedProxies,
 		logins: newLimiter(rate.Every(2*time.Second), 15, o.Now),
 		opens:  newLimiter(2, 60, o.Now),
 		checks: newLimiter(1, 40, o.Now),

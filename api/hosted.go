@@ -99,7 +99,7 @@ func (s *server) hostedPage(w http.ResponseWriter, r *http.Request, c node.Hoste
 		}{p.Name, c.Credential.Revoked}
 		return web.Render(w, http.StatusGone, "hosted_revoked", page)
 	}
-	if wait, ok := s.checks.allow(clientOf(r)); !ok {
+	if wait, ok := s.checks.allow(s.clientOf(r)); !ok {
 		w.Header().Set("Retry-After", strconv.Itoa(int(wait.Seconds())+1))
 		return problem{http.StatusTooManyRequests, "Too many requests", "You ask faster than this node answers one client."}
 	}

@@ -215,7 +215,7 @@ func (s *server) importEvents(w http.ResponseWriter, r *http.Request, p registry
 
 // importFile stages the file that a program sends as the body, and applies it if
 // it says so: ?filename=, ?apply=true, ?allow-leaving=N, ?skip-bad=true.
-func (s *server) importFile(w http.ResponseWriter, r *http.Request, t node.Token) error {
+func (s *server) importFile(w http.ResponseWriter, r *http.Request, t registry.Token) error {
 	q := r.URL.Query()
 	name := path.Base(strings.ReplaceAll(q.Get("filename"), `\`, "/"))
 	if q.Get("filename") == "" {
@@ -265,7 +265,7 @@ func flag(v, name string) (bool, error) {
 	return on, nil
 }
 
-func (s *server) importState(w http.ResponseWriter, r *http.Request, t node.Token) error {
+func (s *server) importState(w http.ResponseWriter, r *http.Request, t registry.Token) error {
 	i, err := s.ownImport(r, t.Publisher, part(r, "id"))
 	if err != nil {
 		return err

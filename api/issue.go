@@ -95,7 +95,7 @@ func (s *server) jobEvents(w http.ResponseWriter, r *http.Request, p registry.Pu
 
 // issueRecords starts issuing for a program. The body may be {"learners": [ids]};
 // without it, all records that changed are issued.
-func (s *server) issueRecords(w http.ResponseWriter, r *http.Request, t node.Token) error {
+func (s *server) issueRecords(w http.ResponseWriter, r *http.Request, t registry.Token) error {
 	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 4<<20))
 	if err != nil {
 		return badForm(err)
@@ -119,7 +119,7 @@ func (s *server) issueRecords(w http.ResponseWriter, r *http.Request, t node.Tok
 	return writeJSON(w, http.StatusAccepted, j)
 }
 
-func (s *server) jobState(w http.ResponseWriter, r *http.Request, t node.Token) error {
+func (s *server) jobState(w http.ResponseWriter, r *http.Request, t registry.Token) error {
 	j, err := s.ownJob(r, t.Publisher, part(r, "id"))
 	if err != nil {
 		return err

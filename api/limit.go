@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -59,7 +60,7 @@ func (l *limiter) allow(client string) (time.Duration, bool) {
 // limited answers 429 to a client that asks too often.
 func (s *server) limited(l *limiter, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if wait, ok := l.allow(clientOf(r)); !ok {
+		if wait, ok := l.allow(s.clientOf(r)); !ok {
 			w.Header().Set("Retry-After", strconv.Itoa(int(wait.Seconds())+1))
 			s.explain(w, r, problem{http.StatusTooManyRequests, "Too many requests", "You ask faster than this node answers one client."}, wantsPage(r), web.Who{})
 			return
@@ -68,9 +69,9 @@ func (s *server) limited(l *limiter, next http.Handler) http.Handler {
 	})
 }
 
-// clientOf is the client's address, of IPv6 its network. A proxy on this machine
-// is believed about whom it speaks for.
-func clientOf(r *http.Request) string {
+// clientOf is the client's address, of IPv6 its network. A proxy on this machine,
+// or in a trusted network, is believed about whom it speaks for.
+func (s *server) clientOf(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		host = r.RemoteAddr
@@ -79,7 +80,7 @@ func clientOf(r *http.Request) string {
 	if err != nil {
 		return "unknown"
 	}
-	if a.IsLoopback() {
+	if s.proxy(a.Unmap()) {
 		hops := strings.Split(r.Header.Get("X-Forwarded-For"), ",")
 		if b, err := netip.ParseAddr(strings.TrimSpace(hops[len(hops)-1])); err == nil {
 			a = b
@@ -92,4 +93,8 @@ func clientOf(r *http.Request) string {
 		}
 	}
 	return a.String()
+}
+
+func (s *server) proxy(a netip.Addr) bool {
+	return a.IsLoopback() || slices.ContainsFunc(s.proxies, func(p netip.Prefix) bool { return p.Contains(a) })
 }

@@ -178,7 +178,7 @@ func (s *server) settle(w http.ResponseWriter, r *http.Request, p registry.Publi
 	if err := readForm(w, r); err != nil {
 		return err
 	}
-	err := s.node.Settle(r.Context(), p.ID, part(r, "conflict"), r.PostForm.Get("option"), byPublisher)
+	_, err := s.node.Settle(r.Context(), p.ID, part(r, "conflict"), r.PostForm.Get("option"), byPublisher)
 	if errors.Is(err, node.ErrRefused) {
 		return s.showConflicts(w, r, p, http.StatusUnprocessableEntity, web.FieldError{Sentence: sentence(err)})
 	}

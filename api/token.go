@@ -7,16 +7,15 @@ import (
 	"strings"
 
 	"clrnode/api/web"
-	"clrnode/node"
 	"clrnode/registry"
 )
 
 // byToken is how the audit trail names a program.
-func byToken(t node.Token) string { return "token " + t.ID }
+func byToken(t registry.Token) string { return "token " + t.ID }
 
 // token serves programs that send a publisher's bearer token with the scope
 // (RFC 6750). Where the path names a publisher, it must be the token's.
-func (s *server) token(scope string, h func(http.ResponseWriter, *http.Request, node.Token) error) http.Handler {
+func (s *server) token(scope string, h func(http.ResponseWriter, *http.Request, registry.Token) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		t, err := s.bearer(w, r, scope)
@@ -29,11 +28,11 @@ func (s *server) token(scope string, h func(http.ResponseWriter, *http.Request, 
 	})
 }
 
-func (s *server) bearer(w http.ResponseWriter, r *http.Request, scope string) (node.Token, error) {
+func (s *server) bearer(w http.ResponseWriter, r *http.Request, scope string) (registry.Token, error) {
 	scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") || secret == "" {
 		w.Header().Set("WWW-Authenticate", "Bearer")
-		return node.Token{}, problem{http.StatusUnauthorized, "No token", "Send Authorization: Bearer TOKEN. A token is made with clrnode token create --scope " + scope + "."}
+		return registry.Token{}, problem{http.StatusUnauthorized, "No token", "Send Authorization: Bearer TOKEN. A token is made with clrnode token create --scope " + scope + "."}
 	}
 	t, err := s.node.Token(r.Context(), strings.TrimSpace(secret))
 	if errors.Is(err, registry.ErrNotFound) {

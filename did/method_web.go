@@ -115,6 +115,22 @@ func checkHostName(host string) error {
 	return nil
 }
 
+// sameHost is client without redirects to other hosts: where a site redirects
+// whatever it is asked to, anybody could otherwise answer for a did:web of it.
+func sameHost(client *http.Client) *http.Client {
+	c := *client
+	c.CheckRedirect = func(next *http.Request, via []*http.Request) error {
+		if !strings.EqualFold(next.URL.Host, via[0].URL.Host) {
+			return fmt.Errorf("%w: a redirect to another host", ErrAddressNotAllowed)
+		}
+		if client.CheckRedirect != nil {
+			return client.CheckRedirect(next, via)
+		}
+		return nil
+	}
+	return &c
+}
+
 // resolveWeb fetches the document of a did:web.
 func resolveWeb(ctx context.Context, client *http.Client, d DID) (*Document, error) {
 	where, err := WebDocumentURL(d)
@@ -129,7 +145,7 @@ func resolveWeb(ctx context.Context, client *http.Client, d DID) (*Document, err
 		return nil, fmt.Errorf("%w DID %q: %v", ErrInvalid, d, err)
 	}
 	req.Header.Set("Accept", "application/did, application/did+json, application/did+ld+json, application/json;q=0.9, */*;q=0.1")
-	resp, err := client.Do(req)
+	resp, err := sameHost(client).Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("resolve %s: %w: %w", d, ErrCouldNotCheck, err)
 	}

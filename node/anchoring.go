@@ -279,6 +279,13 @@ func encodeReceipt(r anchor.Receipt) ([]byte, error) {
 	return append(raw, '\n'), err
 }
 
+// Batches returns at most limit of a publisher's batches, newest first, from the
+// one before number before (0: from the newest).
+func (n *Node) Batches(ctx context.Context, publisher string, before, limit int) (all []registry.Batch, err error) {
+	err = n.db.View(ctx, func(tx *registry.Tx) error { all, err = tx.Batches(publisher, before, limit); return err })
+	return all, err
+}
+
 // AnchorStatus is how the anchoring of a publisher's records stands.
 type AnchorStatus struct {
 	Chain   *anchor.Chain   `json:"chain,omitempty"` // nil: the node was started without one

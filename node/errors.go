@@ -6,6 +6,9 @@ import "errors"
 // sentence says what to change.
 var ErrRefused = errors.New("refused")
 
+// ErrWhich is what an error wraps that only asks to name what is meant.
+var ErrWhich = errors.New("say which")
+
 // refused is an error whose text is for whoever asked.
 type refused struct{ error }
 

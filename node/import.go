@@ -96,10 +96,10 @@ func (n *Node) Conflicts(ctx context.Context, publisher, after string, limit int
 	return all, err
 }
 
-// Settle decides a conflict for one of its options.
-func (n *Node) Settle(ctx context.Context, publisher, conflict, option, by string) error {
-	return n.db.Update(ctx, func(tx *registry.Tx) error {
-		c, err := tx.Conflict(conflict)
+// Settle decides a conflict for one of its options, and returns it.
+func (n *Node) Settle(ctx context.Context, publisher, conflict, option, by string) (c registry.Conflict, err error) {
+	err = n.db.Update(ctx, func(tx *registry.Tx) error {
+		c, err = tx.Conflict(conflict)
 		switch {
 		case err != nil:
 			return err
@@ -113,6 +113,7 @@ func (n *Node) Settle(ctx context.Context, publisher, conflict, option, by strin
 		return errors.Join(tx.Settle(conflict, option, by),
 			tx.Trail(registry.TrailEntry{Publisher: publisher, Who: by, What: "settle conflict", On: conflict, Why: option}))
 	})
+	return c, err
 }
 
 // LearnerRow is a learner and how their record stands.

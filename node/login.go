@@ -13,7 +13,6 @@ import (
 const (
 	ticketLogin   = "login"
 	ticketSession = "session"
-	ticketToken   = "token"
 
 	loginLasts = 24 * time.Hour
 )
@@ -112,7 +111,7 @@ func (n *Node) OnePublisher(ctx context.Context, id string) (registry.Publisher,
 	case len(pubs) == 0:
 		return registry.Publisher{}, badRequest("there is no publisher yet: add one with clrnode publishers add NAME")
 	case len(pubs) > 1:
-		return registry.Publisher{}, badRequest("this node has several publishers: name one with --publisher ID (see clrnode publishers)")
+		return registry.Publisher{}, fmt.Errorf("%w publisher of this node: name one with --publisher ID (see clrnode publishers)", ErrWhich)
 	}
 	return pubs[0], nil
 }
@@ -156,16 +155,9 @@ const (
 	ScopeIssue  = "issue"  // issue records, and credentials over the VC-API
 )
 
-// A Token is what a program that acts for a publisher may do.
-type Token struct {
-	ID        string   `json:"id"`
-	Publisher string   `json:"publisher"`
-	Scopes    []string `json:"scopes"`
-}
-
-// CreateToken makes a bearer token for a publisher. The secret is shown once;
-// the registry keeps its hash. lasts is its life, zero for no end.
-func (n *Node) CreateToken(ctx context.Context, publisher string, scopes []string, lasts time.Duration) (secret string, t Token, err error) {
+// CreateToken makes a bearer token for a publisher. The secret is shown once; the
+// registry keeps its hash. lasts is its life, zero for no end.
+func (n *Node) CreateToken(ctx context.Context, publisher string, scopes []string, lasts time.Duration) (secret string, t registry.Token, err error) {
 	p, err := n.OnePublisher(ctx, publisher)
 	if err != nil {
 		return "", t, err
@@ -178,21 +170,37 @@ func (n *Node) CreateToken(ctx context.Context, publisher string, scopes []strin
 			return "", t, badRequest(fmt.Sprintf("%q is no scope: use %s or %s", s, ScopeImport, ScopeIssue))
 		}
 	}
-	t = Token{ID: registry.NewID(), Publisher: p.ID, Scopes: scopes}
 	secret = "clr_" + registry.NewSecret()
 	err = n.db.Update(ctx, func(tx *registry.Tx) error {
-		var expires time.Time
+		t = registry.Token{ID: registry.NewID(), Publisher: p.ID, Scopes: scopes, Created: tx.Now}
 		if lasts > 0 {
-			expires = tx.Now.Add(lasts)
+			t.Expires = tx.Now.Add(lasts)
 		}
-		return errors.Join(tx.PutTicket(ticketToken, secret, t, expires),
+		return errors.Join(tx.AddToken(t, secret),
 			tx.Trail(registry.TrailEntry{Publisher: p.ID, Who: "operator", What: "create token", On: t.ID, Why: strings.Join(scopes, ",")}))
 	})
 	return secret, t, err
 }
 
 // Token says what a bearer token may do, or registry.ErrNotFound.
-func (n *Node) Token(ctx context.Context, secret string) (t Token, err error) {
-	err = n.db.View(ctx, func(tx *registry.Tx) error { return tx.ReadTicket(ticketToken, secret, &t) })
+func (n *Node) Token(ctx context.Context, secret string) (t registry.Token, err error) {
+	err = n.db.View(ctx, func(tx *registry.Tx) error { t, err = tx.TokenBy(secret); return err })
 	return t, err
+}
+
+// Tokens returns a publisher's tokens, without their hashes.
+func (n *Node) Tokens(ctx context.Context, publisher string) (all []registry.Token, err error) {
+	err = n.db.View(ctx, func(tx *registry.Tx) error { all, err = tx.Tokens(publisher); return err })
+	for i := range all {
+		all[i].Hash = ""
+	}
+	return all, err
+}
+
+// RevokeToken ends a publisher's token at once, or returns registry.ErrNotFound.
+func (n *Node) RevokeToken(ctx context.Context, publisher, id string) error {
+	return n.db.Update(ctx, func(tx *registry.Tx) error {
+		return errors.Join(tx.RevokeToken(publisher, id),
+			tx.Trail(registry.TrailEntry{Publisher: publisher, Who: "operator", What: "revoke token", On: id}))
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -56,6 +57,7 @@ type Node struct {
 
 	anchorEvery time.Duration
 	wake        chan struct{} // something waits for its anchor
+	checking    chan struct{} // holds one for each verification that is under way
 
 	background context.Context // ends when Close begins
 	stop       context.CancelFunc
@@ -87,7 +89,7 @@ func New(ctx context.Context, o Options) (*Node, error) {
 	n := &Node{
 		db: o.DB, sealer: o.Sealer, publicURL: strings.TrimRight(o.PublicURL, "/"),
 		ledger: o.Ledger, client: o.Client, log: o.Log, now: o.Now,
-		anchorEvery: o.AnchorEvery, wake: make(chan struct{}, 1), running: map[string]bool{}, issuing: map[string]*sync.Mutex{},
+		anchorEvery: o.AnchorEvery, wake: make(chan struct{}, 1), checking: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), running: map[string]bool{}, issuing: map[string]*sync.Mutex{},
 	}
 	n.resolver = ownResolver{n, did.NewResolver(o.Client)}
 	if err := n.keepPublicURL(ctx); err != nil {

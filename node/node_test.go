@@ -2,7 +2,6 @@ package node_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -19,17 +18,6 @@ import (
 	"clrnode/testnet"
 	"clrnode/vc"
 )
-
-// ledger is the embedded chain as a node wants it.
-type ledger struct{ *evm.Client }
-
-func (l ledger) Enroll(ctx context.Context, logKey []byte, until time.Time) error {
-	key, err := evm.KeyFromBytes(logKey)
-	if err != nil {
-		return err
-	}
-	return l.Client.Enroll(ctx, key, until)
-}
 
 // startChain starts an embedded chain with the registry contract on it.
 func startChain(t *testing.T) node.Ledger {
@@ -49,7 +37,7 @@ func startChain(t *testing.T) node.Ledger {
 	if err := client.Deploy(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return ledger{client}
+	return client
 }
 
 type clock struct {
@@ -111,7 +99,7 @@ func roster(t *testing.T, grade string) []byte {
 	return oneRoster(t, map[string]string{
 		"orgs":             "sourcedId,status,dateLastModified,name,type,identifier,parentSourcedId\no1,,,Test College,school,TC,\n",
 		"academicSessions": "sourcedId,status,dateLastModified,title,type,startDate,endDate,parentSourcedId,schoolYear\nt1,,,Fall 2025,semester,2025-08-25,2025-12-19,,2026\n",
-		"users":            "sourcedId,status,dateLastModified,enabledUser,username,userIds,givenName,familyName,middleName,identifier,email,sms,phone,agentSourcedIds,grades,password\nu1,,,true,ada,,Ada,Lovell,,700001,ada@example.edu,,,,,\nu2,,,true,bob,,Bob,Marsh,,700002,bob@example.edu,,,,,\n",
+		"users":            "sourcedId,status,dateLastModified,enabledUser,username,userIds,givenName,familyName,middleName,identifier,email,sms,phone,agentSourcedIds,grades,password,userMasterIdentifier,preferredGivenName,preferredFamilyName\nu1,,,true,ada,,Ada,Lovell,,700001,ada@example.edu,,,,,,,,\nu2,,,true,bob,,Bob,Marsh,,700002,bob@example.edu,,,,,,,,\n",
 		"roles":            "sourcedId,status,dateLastModified,userSourcedId,roleType,role,beginDate,endDate,orgSourcedId,userProfileSourcedId\nr1,,,u1,primary,student,,,o1,\nr2,,,u2,primary,student,,,o1,\n",
 		"courses":          "sourcedId,status,dateLastModified,schoolYearSourcedId,title,courseCode,grades,orgSourcedId,subjects,subjectCodes\nc1,,,,Logic,CS1,,o1,Computing,CS\n",
 		"classes":          "sourcedId,status,dateLastModified,title,grades,courseSourcedId,classCode,classType,location,schoolSourcedId,termSourcedIds,subjects,subjectCodes,periods\nk1,,,Logic (Fall 2025),,c1,CS1-01,scheduled,,o1,t1,,,\n",

@@ -200,7 +200,11 @@ func (r ownResolver) Resolve(ctx context.Context, d did.DID) (*did.Document, err
 	}
 	id, ok := strings.CutPrefix(d.String(), strings.TrimSuffix(own.String(), "x"))
 	if !ok || strings.Contains(id, ":") {
-		return r.next.Resolve(ctx, d)
+		doc, err := r.next.Resolve(ctx, d)
+		if errors.Is(err, did.ErrCouldNotCheck) {
+			err = fmt.Errorf("%w: %w", did.ErrCouldNotCheck, discreet(err))
+		}
+		return doc, err
 	}
 	doc, err := r.node.Document(ctx, id)
 	if errors.Is(err, registry.ErrNotFound) {

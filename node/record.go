@@ -103,12 +103,16 @@ type HostedCopy struct {
 
 // Hosted returns a version of a hosted credential, the newest if version is 0.
 // registry.ErrNotFound where it isn't hosted. Whether it was revoked stands in
-// the Credential.
+// the Credential; of a revoked one that wasn't hosted, an embedded one too, that
+// is all there is: Signed is nil.
 func (n *Node) Hosted(ctx context.Context, id string, version int) (c HostedCopy, err error) {
 	err = n.db.View(ctx, func(tx *registry.Tx) error {
 		c = HostedCopy{}
 		if c.Credential, err = tx.Credential(id); err != nil {
 			return err
+		}
+		if c.Credential.Revoked != nil && !c.Credential.Hosted && version == 0 {
+			return nil
 		}
 		if !c.Credential.Hosted || c.Credential.Version == 0 {
 			return fmt.Errorf("hosted copy of credential %s: %w", id, registry.ErrNotFound)

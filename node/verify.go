@@ -8,12 +8,17 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
+	"unicode"
 
 	"clrnode/anchor"
 	"clrnode/did"
 	"clrnode/registry"
 	"clrnode/vc"
 )
+
+// verifyLasts is the most time that one verification gets, look-ups included.
+const verifyLasts = 30 * time.Second
 
 // maxFetched bounds what is read from elsewhere, in bytes.
 const maxFetched = 16 << 20
@@ -35,6 +40,14 @@ func (n *Node) Verify(ctx context.Context, raw, receipt []byte) (*vc.Verified, *
 		}
 		own = append(own, d)
 	}
+	select {
+	case n.checking <- struct{}{}:
+		defer func() { <-n.checking }()
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
+	ctx, cancel := context.WithTimeout(ctx, verifyLasts)
+	defer cancel()
 	trust := vc.TrustAnyIssuerUnsafe().Knowing("publishers of this node", own...)
 	v, err := vc.Verify(ctx, raw, vc.Policy{
 		Resolver: n.resolver, Trust: trust, Now: n.now(), Fetch: n.fetch, Anchored: n.anchored(receipt),
@@ -60,16 +73,50 @@ func Verdict(v *vc.Verified, err error) (*vc.Verified, *vc.Report, error) {
 }
 
 // VerifyURL fetches a credential and checks it. A page's URL will do where the
-// page has the credential for programs.
+// page has the credential for programs; of this node's own shares the opening is
+// counted as a program's.
 func (n *Node) VerifyURL(ctx context.Context, url string) (*vc.Verified, *vc.Report, error) {
 	r, err := n.fetch(ctx, url, "application/vc")
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, nil, badRequest(fmt.Sprintf("could not fetch %s: %v", url, err))
-	}
-	if r.Status != http.StatusOK && r.Status != http.StatusGone {
+	case r.Status == http.StatusGone:
+		return nil, GoneReport(url, r.Body, n.now()), nil
+	case r.Status != http.StatusOK:
 		return nil, nil, badRequest(fmt.Sprintf("%s answered %d: ask the sender for the file or another link", url, r.Status))
 	}
 	return n.Verify(ctx, r.Body, nil)
+}
+
+// GoneReport is the report on a URL that answers that its credential was taken
+// back (410), with the reason if the answer, a problem document, has one.
+func GoneReport(url string, answer []byte, now time.Time) *vc.Report {
+	var problem struct {
+		Detail string `json:"detail"`
+	}
+	sentence := "Its issuer's site says that it was revoked."
+	if json.Unmarshal(answer, &problem) == nil && problem.Detail != "" {
+		sentence = "Its issuer's site says that it was revoked: " + oneLine(problem.Detail) + "."
+	}
+	check := vc.Check{Code: "hosted.revoked", Group: vc.GroupNow, Outcome: vc.Failed, Sentence: sentence, About: url, At: now}
+	return &vc.Report{
+		Verdict: vc.Failed, What: "Credential", Sentence: "Not valid. " + sentence, At: now,
+		Envelope: vc.Part{ID: url, Types: []string{}, Outcome: vc.Failed, Checks: []vc.Check{check}},
+	}
+}
+
+// oneLine is foreign text made fit for a sentence.
+func oneLine(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, strings.TrimRight(s, ". "))
+	if runes := []rune(s); len(runes) > 500 {
+		s = string(runes[:500]) + "…"
+	}
+	return s
 }
 
 // fetch gets what stands at a URL: this node's own from its registry, other
@@ -80,7 +127,22 @@ func (n *Node) fetch(ctx context.Context, url, accept string) (vc.Response, erro
 			return r, err
 		}
 	}
-	return Fetcher(n.client)(ctx, url, accept)
+	r, err := Fetcher(n.client)(ctx, url, accept)
+	return r, discreet(err)
+}
+
+// discreet says of a failed look-up what strangers may know: not what a name
+// resolves to here, nor which ports answer.
+func discreet(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, did.ErrAddressNotAllowed):
+		return errors.New("only public https addresses are asked")
+	case errors.Is(err, did.ErrTooLarge):
+		return errors.New("the answer is too large")
+	}
+	return errors.New("there was no answer")
 }
 
 // ownCopy answers what this node publishes itself, as it would over HTTP.
@@ -89,6 +151,11 @@ func (n *Node) ownCopy(ctx context.Context, path string) (r vc.Response, ok bool
 	switch kind, id, _ := strings.Cut(path, "/"); kind {
 	case "status":
 		r.Body, err = n.SignedList(ctx, id)
+	case "s":
+		var v RecordView
+		if v, _, err = n.OpenShare(ctx, id, ViewerProgram); err == nil {
+			r.Body = v.Signed
+		}
 	case "credentials":
 		var c HostedCopy
 		if c, err = n.Hosted(ctx, id, 0); err == nil {

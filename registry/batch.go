@@ -73,6 +73,27 @@ func (tx *Tx) PutBatch(b Batch) error {
 	return errors.Join(err, put(tx, tableBatches, b, key...))
 }
 
+// Batches returns at most limit of a publisher's batches, newest first, from the
+// one before number before (0: from the newest).
+func (tx *Tx) Batches(publisher string, before, limit int) ([]Batch, error) {
+	if before == 0 {
+		last, err := tx.lastBatch(publisher)
+		if err != nil {
+			return nil, err
+		}
+		before = last + 1
+	}
+	var all []Batch
+	for number := before - 1; number > 0 && len(all) < limit; number-- {
+		b, err := tx.Batch(publisher, number)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, b)
+	}
+	return all, nil
+}
+
 // OpenBatches returns a publisher's batches that are not final, oldest first.
 func (tx *Tx) OpenBatches(publisher string) ([]Batch, error) {
 	refs, err := list[VersionRef](tx, tableBatchesOpen, prefixOf(publisher), "", 0)

@@ -38,6 +38,53 @@ func (tx *Tx) sharing(l Learner) (map[string][]string, error) {
 	return shared, nil
 }
 
+// namesakes adds to shared the learners who have l's username in a source that knows
+// l by it as well. Usernames of different sources say nothing of one another.
+func (tx *Tx) namesakes(l Learner, shared map[string][]string) error {
+	found, err := tx.learnersByWord(l.Publisher, l.Username)
+	if err != nil {
+		return err
+	}
+	var own []string // sources that know l by it
+	for other, kinds := range found {
+		if other == l.ID || !slices.Contains(kinds, wordUsername) {
+			continue
+		}
+		if own == nil {
+			if own, err = tx.knownAs(l, l.Username); err != nil {
+				return err
+			}
+		}
+		o, err := tx.Learner(other)
+		if err != nil {
+			return err
+		}
+		theirs, err := tx.knownAs(o, l.Username)
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(theirs, func(source string) bool { return slices.Contains(own, source) }) {
+			shared[other] = append(shared[other], wordUsername+" "+l.Username)
+		}
+	}
+	return nil
+}
+
+// knownAs are the sources in which l has this username.
+func (tx *Tx) knownAs(l Learner, username string) ([]string, error) {
+	var sources []string
+	for _, i := range l.Identities {
+		row, _, err := tx.sourceRow(l.Publisher, i.Source, "users", i.SourcedID)
+		if err != nil {
+			return nil, err
+		}
+		if foldWord(row.Fields["username"]) == foldWord(username) {
+			sources = append(sources, i.Source)
+		}
+	}
+	return sources, nil
+}
+
 // identify finds or makes the learner whom a source has begun to name. It is
 // another source's learner only if exactly one has the same identifier, and the
 // full names are the same; anything less certain is left to a person, see
@@ -78,6 +125,9 @@ func sameName(a, b Learner) bool {
 func (tx *Tx) checkIdentity(l Learner) error {
 	shared, err := tx.sharing(l)
 	if err != nil {
+		return err
+	}
+	if err := tx.namesakes(l, shared); err != nil {
 		return err
 	}
 	have, err := tx.ConflictsOf(l.ID)
@@ -184,6 +234,11 @@ func (tx *Tx) mergeLearners(keep, drop string) error {
 	}
 	for word := range d.words() {
 		if err := tx.docs.Delete(tableLearnerWords, keyOf(d.Publisher, word, d.ID)); err != nil {
+			return err
+		}
+	}
+	for _, word := range d.nameWords() {
+		if err := tx.docs.Delete(tableLearnerNames, keyOf(d.Publisher, word, d.ID)); err != nil {
 			return err
 		}
 	}

@@ -60,7 +60,13 @@ type Counts struct {
 	New     int `json:"new"`
 	Changed int `json:"changed"`
 	Same    int `json:"same"`
-	Leaving int `json:"leaving"` // end by being absent from a bulk file, or by status tobedeleted
+	// Ended rows are in force and end, or are withdrawn: by status tobedeleted, or
+	// by being absent from a bulk file. The rows of the file and those that it
+	// lacks are New + Changed + Same + Ended + Bad.
+	Ended int `json:"ended"`
+	// Leaving are the learners who leave, in the counts of an import; in those of a
+	// file, the rows that end by their status.
+	Leaving int `json:"leaving"`
 	Bad     int `json:"bad"`
 }
 
@@ -79,11 +85,14 @@ type BadRow struct {
 	Column string `json:"column,omitempty"`
 	Value  string `json:"value,omitempty"`
 	Reason string `json:"reason"` // "email is empty"
-	Fix    string `json:"fix"`    // "Fix it, or add --skip-bad."
+	Fix    string `json:"fix"`    // "Fix it, or skip the bad rows."
+	// Dependent is set where nothing else is wrong than that the row refers to a
+	// bad row.
+	Dependent bool `json:"dependent,omitempty"`
 }
 
 // String is the row as a sentence: users.csv line 14: email is empty. Fix it, or
-// add --skip-bad.
+// skip the bad rows.
 func (b BadRow) String() string {
 	where := b.File
 	if b.Line > 0 {
@@ -149,8 +158,9 @@ type Import struct {
 	LeavingPeople int      `json:"leavingPeople"`     // learners of this source whose standing ends
 	NeedsLeaving  int      `json:"needsLeaving"`      // AllowLeaving that Apply demands: more than a tenth leave by absence
 
-	Bad     []BadRow `json:"bad,omitempty"` // the first 1,000 bad rows
-	SkipBad bool     `json:"skipBad,omitempty"`
+	Bad           []BadRow `json:"bad,omitempty"`           // the first 1,000 bad rows, those that only depend on others last
+	BadDependents int      `json:"badDependents,omitempty"` // how many of Counts.Bad only refer to a bad row
+	SkipBad       bool     `json:"skipBad,omitempty"`
 
 	Cursor Cursor `json:"cursor"`
 	Done   int    `json:"done"`
@@ -225,6 +235,26 @@ func (tx *Tx) importsByID(ids []string) ([]Import, error) {
 		all = append(all, i)
 	}
 	return all, nil
+}
+
+// Stale tells whether i waits to be applied, and what was shown of it is no longer
+// what would happen, as another import was applied since it was staged: Apply would
+// return ErrImportStale.
+func (tx *Tx) Stale(i Import) (bool, error) {
+	if i.State != ImportStaged {
+		return false, nil
+	}
+	last, err := tx.lastImport(i.Publisher)
+	return last != i.Base, err
+}
+
+// lastImport is the id of the import that was applied last, "" if there is none.
+func (tx *Tx) lastImport(publisher string) (string, error) {
+	last, err := get[reference](tx, tableImportLast, publisher)
+	if errors.Is(err, ErrNotFound) {
+		return "", nil
+	}
+	return last.ID, err
 }
 
 // putImport writes i, and lists it under its state. was is its former state.

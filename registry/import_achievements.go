@@ -67,10 +67,10 @@ func (tx *Tx) whose(publisher string, r achievements.Row) (learner string, _ *ac
 	p := &achievements.Problem{Line: r.Line, Number: r.Number, Column: "learner", Value: r.Learner}
 	if len(found) == 0 {
 		p.Reason = fmt.Sprintf("no learner is called %q", r.Learner)
-		p.Fix = "Import the roster first, or write a sourcedId, username, student number or e-mail that is in it; or add --skip-bad."
+		p.Fix = "Import the roster first, or write a sourcedId, username, student number or e-mail that is in it; or skip the bad rows."
 	} else {
 		p.Reason = fmt.Sprintf("%d learners are called %q", len(found), r.Learner)
-		p.Fix = "Write our id of the learner instead, or add --skip-bad."
+		p.Fix = "Write our id of the learner instead, or skip the bad rows."
 	}
 	return "", p, nil
 }

@@ -103,11 +103,11 @@ func (a *applying) claim(importID string, o ApplyOptions) error {
 			if held.Import != "" && held.Import != i.ID {
 				return ErrImportBusy
 			}
-			last, err := get[reference](tx, tableImportLast, i.Publisher)
-			if err != nil && !errors.Is(err, ErrNotFound) {
+			stale, err := tx.Stale(i)
+			if err != nil {
 				return err
 			}
-			if last.ID != i.Base {
+			if stale {
 				return ErrImportStale
 			}
 			if i.SkipBad = i.SkipBad || o.SkipBad; i.Counts.Bad > 0 && !i.SkipBad {

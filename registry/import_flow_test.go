@@ -55,6 +55,13 @@ func TestLeavingNeedsLeave(t *testing.T) {
 		return d.zip(t, "sis", "bulk")
 	}
 	few := stage(t, db, "c.zip", without(3), StageOptions{})
+	view(t, db, func(tx *Tx) error {
+		stale, err := tx.Stale(few)
+		if stale {
+			t.Error("an import is stale before another one was applied")
+		}
+		return err
+	})
 	if few.LeavingPeople != 3 || few.NeedsLeaving != 0 || len(few.Leaving) != 3 {
 		t.Errorf("three of thirty: leaving %d, needs %d, %q", few.LeavingPeople, few.NeedsLeaving, few.Leaving)
 	}
@@ -77,6 +84,15 @@ func TestLeavingNeedsLeave(t *testing.T) {
 		t.Errorf("s3 = %s, want left", l.Standing)
 	}
 	// The other file was checked before: what it would do isn't what was shown.
+	view(t, db, func(tx *Tx) error {
+		stale, err := tx.Stale(few)
+		if done, err := tx.Import(many.ID); err != nil || !stale {
+			t.Errorf("the import that was checked before isn't stale (%v)", err)
+		} else if stale, err := tx.Stale(done); stale || err != nil {
+			t.Errorf("an applied import is stale (%v)", err)
+		}
+		return err
+	})
 	if _, err := Apply(ctx, db, few.ID, ApplyOptions{}, nil); !errors.Is(err, ErrImportStale) {
 		t.Errorf("Apply of a stale import = %v, want ErrImportStale", err)
 	}
@@ -87,22 +103,28 @@ func TestLeavingNeedsLeave(t *testing.T) {
 
 func TestBadRowsAndWhatDependsOnThem(t *testing.T) {
 	db := testDB(t)
-	c := newCampus().student("s1", "Ada", "Lovell").student("s2", "Noor", "").grade("r1", "s1", "f1", "91", "A").grade("r2", "s2", "f1", "80", "B").grade("r3", "s1", "nowhere", "80", "B").grade("r1", "s1", "f2", "80", "B")
+	c := newCampus().student("s1", "Ada", "Lovell").student("s2", "Noor", "").grade("r1", "s1", "f1", "91", "A").grade("r2", "s2", "f1", "80", "B").grade("r3", "s1", "nowhere", "80", "B").grade("r1", "s1", "f2", "80", "B").grade("r5", "s2", "gone", "80", "B")
 	c.add("orgs", "o3", "name", "=HYPERLINK(1)", "type", "department", "parentSourcedId", "o9")
 	c.add("orgs", "o4", "name", "Below", "type", "department", "parentSourcedId", "o3")
+	c.add("orgs", "o5", "name", "Below that", "type", "department", "parentSourcedId", "o4")
 	i := stage(t, db, "c.zip", c.zip(t, "sis", "bulk"), StageOptions{})
 	var got []string
 	for _, b := range i.Bad {
 		got = append(got, b.String())
 	}
 	want := []string{
-		"orgs.csv line 4: parentSourcedId is o9, and orgs.csv has no such row. Add that row, or add --skip-bad.",
-		"orgs.csv line 5: parentSourcedId is o3, and orgs.csv has no such row. Add that row, or add --skip-bad.",
-		"users.csv line 3: familyName is empty. Fix it, or add --skip-bad.",
-		"roles.csv line 3: userSourcedId is s2, and users.csv has no such row. Add that row, or add --skip-bad.",
-		"results.csv line 3: studentSourcedId is s2, and users.csv has no such row. Add that row, or add --skip-bad.",
-		"results.csv line 4: lineItemSourcedId is nowhere, and lineItems.csv has no such row. Add that row, or add --skip-bad.",
-		"results.csv line 5: sourcedId r1 stands in line 2 already. Give each row its own sourcedId, or add --skip-bad.",
+		"orgs.csv line 4: parentSourcedId is o9, and orgs.csv has no such row. Add that row, or skip the bad rows.",
+		"users.csv line 3: familyName is empty. Fix it, or skip the bad rows.",
+		"results.csv line 4: lineItemSourcedId is nowhere, and lineItems.csv has no such row. Add that row, or skip the bad rows.",
+		"results.csv line 5: sourcedId r1 stands in line 2 already. Give each row its own sourcedId, or skip the bad rows.",
+		"results.csv line 6: lineItemSourcedId is gone, and lineItems.csv has no such row. Add that row, or skip the bad rows.",
+		"orgs.csv line 5: parentSourcedId refers to o3, which is a bad row itself (orgs.csv line 4). Fix that row, or skip the bad rows.",
+		"orgs.csv line 6: parentSourcedId refers to o4, which is a bad row itself (orgs.csv line 5). Fix that row, or skip the bad rows.",
+		"roles.csv line 3: userSourcedId refers to s2, which is a bad row itself (users.csv line 3). Fix that row, or skip the bad rows.",
+		"results.csv line 3: studentSourcedId refers to s2, which is a bad row itself (users.csv line 3). Fix that row, or skip the bad rows.",
+	}
+	if i.BadDependents != 4 || i.Counts.Bad != 9 {
+		t.Errorf("%d of %d bad rows depend on others, want 4 of 9", i.BadDependents, i.Counts.Bad)
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("bad rows:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -118,7 +140,7 @@ func TestBadRowsAndWhatDependsOnThem(t *testing.T) {
 		t.Errorf("StartApply = %s, %v", i.State, err)
 	}
 	i, err = Apply(ctx, db, i.ID, ApplyOptions{}, nil)
-	if err != nil || i.State != ImportApplied || len(i.Bad) != 7 || i.Counts.Bad != 7 {
+	if err != nil || i.State != ImportApplied || len(i.Bad) != 9 || i.Counts.Bad != 9 || !i.Bad[8].Dependent {
 		t.Fatalf("Apply = %+v, %v", i, err)
 	}
 	if r, _ := consolidated(t, db, only(t, db, "s1").ID); texts(r) != "sis/r1 Course letter=A score=91" {
@@ -126,7 +148,7 @@ func TestBadRowsAndWhatDependsOnThem(t *testing.T) {
 	}
 	var report bytes.Buffer
 	i.Bad[0].Value = "=HYPERLINK(1)"
-	if err := i.WriteReport(&report); err != nil || !strings.Contains(report.String(), ",'=HYPERLINK(1),") || strings.Count(report.String(), "\n") != 8 {
+	if err := i.WriteReport(&report); err != nil || !strings.Contains(report.String(), ",'=HYPERLINK(1),") || strings.Count(report.String(), "\n") != 10 {
 		t.Errorf("report = %s, %v", report.String(), err)
 	}
 	view(t, db, func(tx *Tx) error { // nothing of the file is left, and no password ever was
@@ -141,6 +163,46 @@ func TestBadRowsAndWhatDependsOnThem(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// The preview tells of each row what becomes of it: of those in the file, and of
+// those that a bulk file lacks.
+func TestCountsOfWhatEnds(t *testing.T) {
+	db := testDB(t)
+	c := newCampus().student("s1", "Ada", "Lovell").student("s2", "Noor", "Haddad").student("s3", "Mae", "Ito").grade("r1", "s1", "f1", "91", "A").grade("r2", "s2", "f1", "80", "B")
+	c.add("enrollments", "e1", "classSourcedId", "k1", "schoolSourcedId", "o1", "userSourcedId", "s1", "role", "student")
+	c.add("enrollments", "e2", "classSourcedId", "k1", "schoolSourcedId", "o1", "userSourcedId", "s2", "role", "student")
+	load(t, db, "c.zip", c.zip(t, "sis", "bulk"))
+	// s3 is absent with their role; e2 and r2 are deleted; r1 is absent, which
+	// ends no result; s2's row of users is bad, which ends nobody.
+	d := c.clone()
+	d["users"], d["roles"] = d["users"][:2], d["roles"][:2]
+	d.set("enrollments", "e2", "status", "tobedeleted").set("results", "r2", "status", "tobedeleted").set("users", "s2", "familyName", "")
+	d["results"] = d["results"][1:]
+	i := stage(t, db, "d.zip", d.zip(t, "sis", "bulk"), StageOptions{})
+	want := map[string]int{"users.csv": 1, "roles.csv": 1, "enrollments.csv": 1, "results.csv": 1}
+	absent := map[string]int{"users.csv": 1, "roles.csv": 1}
+	var all Counts
+	rows := 0
+	for _, f := range i.Files {
+		if f.Ended != want[f.File] {
+			t.Errorf("%s: %d rows end, want %d", f.File, f.Ended, want[f.File])
+		}
+		if sum := f.New + f.Changed + f.Same + f.Ended + f.Bad; sum != f.Rows+absent[f.File] {
+			t.Errorf("%s: %+v make %d rows, want %d and %d absent ones", f.File, f.Counts, sum, f.Rows, absent[f.File])
+		}
+		all.New, all.Changed, all.Same, all.Ended, all.Bad = all.New+f.New, all.Changed+f.Changed, all.Same+f.Same, all.Ended+f.Ended, all.Bad+f.Bad
+		rows += f.Rows
+	}
+	if all.Leaving = 1; i.Counts != all || i.Total != rows || i.LeavingPeople != 1 || i.Counts.Ended != 4 {
+		t.Errorf("in total %+v of %d rows, want %+v of %d; %d leave", i.Counts, i.Total, all, rows, i.LeavingPeople)
+	}
+	if _, err := Apply(ctx, db, i.ID, ApplyOptions{SkipBad: true, AllowLeaving: 9}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if again := stage(t, db, "d.zip", d.zip(t, "sis", "bulk"), StageOptions{}); again.Counts.Ended != 0 {
+		t.Errorf("the same file again ends %d rows", again.Counts.Ended)
+	}
 }
 
 // What a staged file holds has no password either.
@@ -242,7 +304,14 @@ func TestFilesThatCantBeStaged(t *testing.T) {
 	}{
 		"a.zip":     {"PK is not enough", "it is no zip file"},
 		"empty.zip": {"", "it is empty"},
-		"a.csv":     {"\x89PNG", `isn't one of this file`},
+		"a.csv":     {"who,what", `isn't one of this file`},
+		"c.csv":     {"%PDF-1.7\n%\xe2\xe3", "this is a PDF, not a OneRoster zip or an achievements CSV. Choose the zip"},
+		"c.zip":     {"%PDF-1.7\n%\xe2\xe3", "this is a PDF, not"},
+		"d.csv":     {"MZ\x90\x00\x03", "this is a binary file"},
+		"e.csv":     {"\xff\xfel\x00e\x00a\x00", "this is UTF-16 text, not a OneRoster zip or an achievements CSV. Save it again as CSV, UTF-8."},
+		"i.csv":     {"\xe9\xe8\xe7,type\n", "isn't one of this file"}, // Latin-1
+		"f.csv":     {"\n <!DOCTYPE html>", "this is a web page"},
+		"g.csv":     {string(zipOf(t, map[string]string{"xl/workbook.xml": "<a/>"})), "this is an Excel workbook"},
 		"b.csv":     {"learner,type\n", "column name is missing"},
 	} {
 		_, err := Stage(ctx, db, "pub", name, strings.NewReader(c.file), int64(len(c.file)), StageOptions{})

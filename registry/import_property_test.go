@@ -46,7 +46,7 @@ func TestBulkAndDelta(t *testing.T) {
 				t.Fatalf("bulk (-) and delta (+) differ:\n%s", diff(x, y))
 			}
 			again := load(t, part, "d.zip", delta.zip(t, "sis", "delta"))
-			if c := again.Counts; c.New+c.Changed+c.Leaving != 0 {
+			if c := again.Counts; c.New+c.Changed+c.Ended != 0 {
 				t.Errorf("the delta again has %+v", c)
 			}
 			load(t, full, "b.zip", b.zip(t, "sis", "bulk"))
@@ -116,7 +116,7 @@ func edit(r *rand.Rand, c campus) campus {
 	}
 	deleted := func(file string, row []string) bool { return row[1] == "tobedeleted" }
 	for range 1 + r.Intn(6) {
-		switch r.Intn(13) {
+		switch r.Intn(14) {
 		case 0: // somebody is no longer in the file, with all that names them
 			gone := pick("users")[0]
 			for file, column := range map[string]string{"users": "sourcedId", "roles": "userSourcedId", "enrollments": "userSourcedId", "results": "studentSourcedId"} {
@@ -161,6 +161,10 @@ func edit(r *rand.Rand, c campus) campus {
 		case 12: // two people under one number
 			if row := pick("users"); row[0] != "" {
 				c.set("users", row[0], "identifier", "N-s1")
+			}
+		case 13: // or under one username
+			if row := pick("users"); row[0] != "" {
+				c.set("users", row[0], "username", []string{"login-s2", "ada"}[r.Intn(2)])
 			}
 		}
 	}

@@ -10,10 +10,8 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
-	"clrnode/registry/achievements"
 	"clrnode/registry/oneroster"
 )
 
@@ -54,11 +52,17 @@ func Stage(ctx context.Context, db *DB, publisher, filename string, file io.Read
 	} else if n == 0 {
 		return fail(&BadFileError{[]BadRow{{File: "the file", Reason: "it is empty", Fix: "Export it again."}}})
 	}
+	if wrong := notAnExport(file, size); wrong != nil {
+		return fail(wrong)
+	}
 	var pkg *oneroster.Package
 	store := func(w io.Writer) error { _, err := io.Copy(w, io.NewSectionReader(file, 0, size)); return err }
 	if bytes.HasPrefix(magic[:], []byte("PK")) || strings.EqualFold(filepath.Ext(filename), ".zip") {
 		var err error
 		if pkg, err = oneroster.Open(file, size, oneroster.DefaultLimits); err != nil {
+			if wrong := notAPackage(file, size); wrong != nil {
+				return fail(wrong)
+			}
 			return fail(badFile(err))
 		}
 		i.Kind, i.Source, i.Ignored = ImportOneRoster, pkg.Manifest.Source(), pkg.Ignored
@@ -72,11 +76,9 @@ func Stage(ctx context.Context, db *DB, publisher, filename string, file io.Read
 		if err != nil {
 			return err
 		}
-		last, err := get[reference](tx, tableImportLast, publisher)
-		if err != nil && !errors.Is(err, ErrNotFound) {
+		if i.Base, err = tx.lastImport(publisher); err != nil {
 			return err
 		}
-		i.Base = last.ID
 		s.tx, s.policy = tx, p.Policy
 		if pkg == nil {
 			return s.achievements()
@@ -129,30 +131,6 @@ func Discard(ctx context.Context, db *DB, importID string) error {
 	return dropStaged(ctx, db, importID)
 }
 
-// badFile makes a BadFileError of what the parsers say of a whole file.
-func badFile(err error) error {
-	var many oneroster.Problems
-	var one oneroster.Problem
-	var row achievements.Problem
-	switch {
-	case errors.As(err, &many):
-		e := &BadFileError{}
-		for _, p := range many {
-			e.Problems = append(e.Problems, badRow(p))
-		}
-		return e
-	case errors.As(err, &one):
-		return &BadFileError{[]BadRow{badRow(one)}}
-	case errors.As(err, &row):
-		return &BadFileError{[]BadRow{{File: "the achievements file", Line: row.Line, Column: row.Column, Value: row.Value, Reason: row.Reason, Fix: row.Fix}}}
-	}
-	return err
-}
-
-func badRow(p oneroster.Problem) BadRow {
-	return BadRow{File: p.File, Line: p.Line, Column: p.Column, Value: p.Value, Reason: p.Reason, Fix: p.Fix}
-}
-
 // An idSet is a set of ids in little memory: 16 bytes of the SHA-256 of each.
 type idSet map[[16]byte]int32
 
@@ -176,26 +154,15 @@ type staging struct {
 	good  map[string]idSet // ids of the good rows, by file
 	store map[string]bool  // answers of the registry, by file and id
 
-	leaving leaving
-}
+	badIDs     map[string]idSet // lines of the bad rows, by file and id
+	dependents []BadRow         // the first bad rows that are bad only because they refer to one
 
-func (s *staging) addBad(b BadRow, file string, number int) error {
-	if s.bad == nil {
-		s.bad = map[string][]int{}
-	}
-	s.bad[file] = append(s.bad[file], number)
-	if s.i.Counts.Bad++; s.i.Counts.Bad > maxBadRows {
-		return &BadFileError{append([]BadRow{{File: "the file", Reason: fmt.Sprintf("more than %d rows are bad", maxBadRows), Fix: "Export it again."}}, s.i.Bad[:10]...)}
-	}
-	if len(s.i.Bad) < maxBadShown {
-		s.i.Bad = append(s.i.Bad, b)
-	}
-	return nil
+	leaving leaving
 }
 
 // oneRoster checks all files of a package, each after those that it refers to.
 func (s *staging) oneRoster() error {
-	s.good, s.store = map[string]idSet{}, map[string]bool{}
+	s.good, s.store, s.badIDs = map[string]idSet{}, map[string]bool{}, map[string]idSet{}
 	modes := map[string]bool{}
 	for _, spec := range oneroster.Specs {
 		mode := s.pkg.Mode(spec.File)
@@ -211,6 +178,7 @@ func (s *staging) oneRoster() error {
 		s.i.Counts.New += counts.New
 		s.i.Counts.Changed += counts.Changed
 		s.i.Counts.Same += counts.Same
+		s.i.Counts.Ended += counts.Ended
 		s.i.Total += counts.Rows
 	}
 	switch {
@@ -223,6 +191,7 @@ func (s *staging) oneRoster() error {
 	default:
 		s.i.Mode = "delta"
 	}
+	s.sortBad()
 	return s.countLeaving()
 }
 
@@ -231,32 +200,38 @@ func (s *staging) oneFile(spec *oneroster.Spec, mode oneroster.Mode, counts *Fil
 	seen := idSet{} // lines of all ids
 	var inner selfReferences
 	bad := map[int]bool{}
-	check := func(r *oneroster.Row) *oneroster.Problem {
+	badIDs := idSet{}
+	s.badIDs[spec.File] = badIDs
+	check := func(r *oneroster.Row) *rowProblem {
 		if line, twice := seen[idHash(r.ID())]; twice {
-			return &oneroster.Problem{Column: "sourcedId", Value: r.ID(), Reason: fmt.Sprintf("sourcedId %s stands in line %d already", r.ID(), line), Fix: "Give each row its own sourcedId, or add --skip-bad."}
+			return &rowProblem{Problem: oneroster.Problem{Column: "sourcedId", Value: r.ID(), Reason: fmt.Sprintf("sourcedId %s stands in line %d already", r.ID(), line), Fix: "Give each row its own sourcedId, or skip the bad rows."}}
 		}
 		seen[idHash(r.ID())] = int32(r.Line)
 		if r.Deleted() {
 			return nil
 		}
-		var problem *oneroster.Problem
+		var problem *rowProblem
 		r.References(func(c oneroster.Column, id string) {
 			if c.Refers == spec.File {
 				inner.add(r, c, id)
 				return
 			}
-			if problem == nil && !s.exists(c.Refers, id) {
-				problem = dangling(c, id)
+			if (problem == nil || problem.dependent) && !s.exists(c.Refers, id) {
+				if p := dangling(c, id, s.badIDs[c.Refers]); problem == nil || !p.dependent {
+					problem = p
+				}
 			}
 		})
 		return problem
 	}
 	good := idSet{}
 	var failed error
-	reject := func(p oneroster.Problem) {
+	reject := func(p rowProblem) {
 		bad[p.Number] = true
 		counts.Bad++
-		if err := s.addBad(badRow(p), spec.File, p.Number); err != nil && failed == nil {
+		b := badRow(p.Problem)
+		b.Dependent = p.dependent
+		if err := s.addBad(b, spec.File, p.Number); err != nil && failed == nil {
 			failed = err
 		}
 	}
@@ -264,6 +239,7 @@ func (s *staging) oneFile(spec *oneroster.Spec, mode oneroster.Mode, counts *Fil
 		counts.Rows++
 		if p := check(r); p != nil {
 			p.File, p.Line, p.Number = spec.File+".csv", r.Line, r.Number
+			badIDs[idHash(r.ID())] = int32(r.Line)
 			reject(*p)
 			s.leaving.see(spec.File, r.ID())
 			return failed
@@ -276,19 +252,24 @@ func (s *staging) oneFile(spec *oneroster.Spec, mode oneroster.Mode, counts *Fil
 	}, func(p oneroster.Problem) {
 		counts.Rows++
 		if p.ID != "" {
-			seen[idHash(p.ID)] = int32(p.Line)
+			seen[idHash(p.ID)], badIDs[idHash(p.ID)] = int32(p.Line), int32(p.Line)
 			s.leaving.see(spec.File, p.ID)
 		}
-		reject(p)
+		reject(rowProblem{Problem: p})
 	})
 	if err = errors.Join(err, failed); err != nil {
 		return err
 	}
 	s.good[spec.File] = good
+	if mode == oneroster.Bulk && slices.Contains(endsByAbsence, spec.File) {
+		if counts.Ended, err = s.absent(spec.File, seen, counts.Ended); err != nil {
+			return err
+		}
+	}
 	if !spec.SelfReferring() {
 		return nil
 	}
-	for _, p := range inner.dangling(good, func(id string) bool { return mode == oneroster.Delta && s.inStore(spec.File, id) }) {
+	for _, p := range inner.dangling(good, badIDs, func(id string) bool { return mode == oneroster.Delta && s.inStore(spec.File, id) }) {
 		p.File = spec.File + ".csv"
 		reject(p)
 	}
@@ -303,8 +284,24 @@ func (s *staging) oneFile(spec *oneroster.Spec, mode oneroster.Mode, counts *Fil
 	}, func(oneroster.Problem) {})
 }
 
-func dangling(c oneroster.Column, id string) *oneroster.Problem {
-	return &oneroster.Problem{Column: c.Name, Value: id, Reason: fmt.Sprintf("%s is %s, and %s.csv has no such row", c.Name, id, c.Refers), Fix: "Add that row, or add --skip-bad."}
+// absent is n and how many rows in force a bulk file lacks, which end by that.
+func (s *staging) absent(file string, seen idSet, n int) (int, error) {
+	for row, err := range s.tx.docs.Scan(tableSourceRows, prefixOf(s.i.Publisher, s.i.Source, file), "", 0) {
+		if err != nil {
+			return n, err
+		}
+		if seen.has(lastPart(row.Key)) {
+			continue
+		}
+		r, err := parseSourceRow(row.Doc)
+		if err != nil {
+			return n, err
+		}
+		if !r.Ended {
+			n++
+		}
+	}
+	return n, nil
 }
 
 // exists tells whether a row can be referred to: it is in the package, or the
@@ -344,102 +341,9 @@ func (s *staging) compare(r *oneroster.Row, counts *FileCounts) error {
 	case rowSame:
 		counts.Same++
 	case rowEnding:
+		counts.Ended++
 		counts.Leaving++
 	}
 	s.leaving.row(r, s.policy, s.tx.Now)
 	return nil
-}
-
-// selfReferences are the references of a file's rows to rows of the same file,
-// which may come before or after them.
-type selfReferences struct {
-	rows []selfReference
-}
-
-type selfReference struct {
-	row    oneroster.Problem // ready, but for the file
-	column oneroster.Column
-	id, to string
-}
-
-func (s *selfReferences) add(r *oneroster.Row, c oneroster.Column, to string) {
-	s.rows = append(s.rows, selfReference{row: oneroster.Problem{Line: r.Line, Number: r.Number}, column: c, id: r.ID(), to: to})
-}
-
-// dangling removes from good the rows that refer to what isn't there, the rows
-// that refer to those, and so on; and says what is wrong with each.
-func (s *selfReferences) dangling(good idSet, stored func(id string) bool) []oneroster.Problem {
-	below := map[string][]int{} // rows by what they refer to
-	var queue []int
-	for n, r := range s.rows {
-		if !good.has(r.to) {
-			if !stored(r.to) {
-				queue = append(queue, n)
-			}
-			continue
-		}
-		below[r.to] = append(below[r.to], n)
-	}
-	var problems []oneroster.Problem
-	for len(queue) > 0 {
-		r := s.rows[queue[0]]
-		queue = queue[1:]
-		if !good.has(r.id) {
-			continue
-		}
-		delete(good, idHash(r.id))
-		p := *dangling(r.column, r.to)
-		p.Line, p.Number = r.row.Line, r.row.Number
-		problems = append(problems, p)
-		if !stored(r.id) {
-			queue = append(queue, below[r.id]...)
-		}
-	}
-	slices.SortFunc(problems, func(a, b oneroster.Problem) int { return a.Line - b.Line })
-	return problems
-}
-
-type badNumbers struct {
-	Numbers []int `json:"numbers"`
-}
-
-type badDocument struct {
-	Rows []BadRow `json:"rows"`
-}
-
-// badPage is how many numbers of bad rows one document holds.
-const badPage = 20_000
-
-// putBad stores the bad rows: what people read, and which rows Apply leaves out.
-func (tx *Tx) putBad(importID string, shown []BadRow, numbers map[string][]int) error {
-	if len(shown) == 0 {
-		return nil
-	}
-	if err := put(tx, tableImportBad, badDocument{shown}, importID, badShown); err != nil {
-		return err
-	}
-	for file, all := range numbers {
-		for page := 0; page*badPage < len(all); page++ {
-			part := all[page*badPage : min(len(all), (page+1)*badPage)]
-			if err := put(tx, tableImportBad, badNumbers{part}, importID, "n", file, strconv.Itoa(page)); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// badRowsOf are the numbers of a file's rows that Apply leaves out.
-func (tx *Tx) badRowsOf(importID, file string) (map[int]bool, error) {
-	pages, err := list[badNumbers](tx, tableImportBad, prefixOf(importID, "n", file), "", 0)
-	if err != nil {
-		return nil, err
-	}
-	bad := map[int]bool{}
-	for _, p := range pages {
-		for _, n := range p.Numbers {
-			bad[n] = true
-		}
-	}
-	return bad, nil
 }

@@ -239,7 +239,7 @@ func dump(t testing.TB, db *DB) string {
 		for _, l := range learners {
 			names[l.ID] = fmt.Sprintf("<%v>", l.Identities)
 		}
-		for _, table := range []Table{tableLearners, tableLearnersOf, tableLearnerWords, tableIdentities, tableAssertions, tableConflictsOpen, tableConflicts, tableRecords, tableRecordsChanged, tableSourceRows, tableSourceRefs, tableAchievementRows, tableImportAffects, tableImportSpreads, tableImportClaims} {
+		for _, table := range []Table{tableLearners, tableLearnersOf, tableLearnerWords, tableLearnerNames, tableIdentities, tableAssertions, tableConflictsOpen, tableConflicts, tableRecords, tableRecordsChanged, tableRecordsEmptied, tableSourceRows, tableSourceRefs, tableAchievementRows, tableImportAffects, tableImportSpreads, tableImportClaims} {
 			for row, err := range tx.docs.Scan(table, "", "", 0) {
 				if err != nil {
 					return err
@@ -256,7 +256,7 @@ func dump(t testing.TB, db *DB) string {
 				lines = append(lines, fmt.Sprintf("%s %s %s", table.Name, key, raw))
 			}
 		}
-		for _, name := range []string{"learners", "changed", "conflicts"} {
+		for _, name := range []string{"learners", "changed", "conflicts", "emptied"} {
 			n, err := tx.Counter("pub", name)
 			if err != nil {
 				return err
@@ -334,7 +334,7 @@ func TestImportNorthfield(t *testing.T) {
 		return nil
 	})
 	again := load(t, db, "bulk.zip", referenceFile(t, "oneroster/northfield-2026-bulk.zip"))
-	if again.Counts.New+again.Counts.Changed+again.Counts.Leaving != 0 || again.Counts.Same != i.Counts.New {
+	if again.Counts.New+again.Counts.Changed+again.Counts.Ended != 0 || again.Counts.Same != i.Counts.New {
 		t.Errorf("the same file again: %+v", again.Counts)
 	}
 	if second := dump(t, db); second != first {

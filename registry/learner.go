@@ -223,6 +223,21 @@ func (tx *Tx) putLearner(before, l Learner) error {
 			}
 		}
 	}
+	named, names := before.nameWords(), l.nameWords()
+	for _, word := range named {
+		if !slices.Contains(names, word) {
+			if err := tx.docs.Delete(tableLearnerNames, keyOf(l.Publisher, word, l.ID)); err != nil {
+				return err
+			}
+		}
+	}
+	for _, word := range names {
+		if !slices.Contains(named, word) {
+			if err := put(tx, tableLearnerNames, struct{}{}, l.Publisher, word, l.ID); err != nil {
+				return err
+			}
+		}
+	}
 	for _, i := range l.Identities {
 		if !slices.Contains(before.Identities, i) {
 			if err := put(tx, tableIdentities, reference{l.ID}, l.Publisher, i.Source, i.SourcedID); err != nil {

@@ -12,6 +12,7 @@ import (
 var (
 	tableRecords        = Table{Name: "records"}
 	tableRecordsChanged = Table{Name: "records_changed"}
+	tableRecordsEmptied = Table{Name: "records_emptied"}
 )
 
 // A Record says what consolidation makes of a learner's assertions now, and what
@@ -26,12 +27,20 @@ type Record struct {
 	Credential  string    `json:"credential,omitempty"` // its id
 	Version     int       `json:"version,omitempty"`
 	IssuedAt    time.Time `json:"issuedAt,omitzero"`
+	Revoked     bool      `json:"revoked,omitempty"` // the credential is
 }
 
 // Changed tells whether the record says something that no credential carries, and
 // may be issued.
 func (r Record) Changed() bool {
 	return r.Fingerprint != r.Issued && r.Conflicts == 0 && r.Assertions > 0
+}
+
+// Emptied tells whether a credential in force states what is no longer so, and
+// nothing is left that a new version could state: all that the learner had earned
+// was taken back. Somebody has to look at it, and perhaps revoke the credential.
+func (r Record) Emptied() bool {
+	return r.Credential != "" && !r.Revoked && r.Fingerprint != r.Issued && r.Conflicts == 0 && r.Assertions == 0
 }
 
 // Record returns what is known of a learner's record, or ErrNotFound if nothing
@@ -43,11 +52,21 @@ func (tx *Tx) Record(learner string) (Record, error) { return get[Record](tx, ta
 // nothing is asserted, are left out. They are in the order of their ids, after the
 // id after ("" for the first).
 func (tx *Tx) Changed(publisher, after string, limit int) ([]string, error) {
+	return tx.listed(tableRecordsChanged, publisher, after, limit)
+}
+
+// Emptied returns, in the same way, the ids of the learners whose record is
+// Emptied. The counter "emptied" says how many they are.
+func (tx *Tx) Emptied(publisher, after string, limit int) ([]string, error) {
+	return tx.listed(tableRecordsEmptied, publisher, after, limit)
+}
+
+func (tx *Tx) listed(t Table, publisher, after string, limit int) ([]string, error) {
 	if after != "" {
 		after = keyOf(publisher, after)
 	}
 	var ids []string
-	for row, err := range tx.docs.Scan(tableRecordsChanged, prefixOf(publisher), after, limit) {
+	for row, err := range tx.docs.Scan(t, prefixOf(publisher), after, limit) {
 		if err != nil {
 			return nil, err
 		}
@@ -149,7 +168,29 @@ func (tx *Tx) SetIssued(learner, fingerprint, credential string, version int) er
 		return err
 	}
 	now := before
+	if credential != before.Credential {
+		now.Revoked = false
+	}
 	now.Issued, now.Credential, now.Version, now.IssuedAt = fingerprint, credential, version, tx.Now
+	return tx.putRecord(before, now)
+}
+
+// RecordRevoked notes that the credential of the learner's record was revoked. If it
+// wasn't, or there is none, nothing changes. Revoke calls it; calling it again does
+// no harm.
+func (tx *Tx) RecordRevoked(learner string) error {
+	before, err := tx.Record(learner)
+	if errors.Is(err, ErrNotFound) || err == nil && before.Credential == "" {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	c, err := tx.Credential(before.Credential)
+	if err != nil {
+		return err
+	}
+	now := before
+	now.Revoked = c.Revoked != nil
 	return tx.putRecord(before, now)
 }
 
@@ -157,23 +198,24 @@ func (tx *Tx) putRecord(before, now Record) error {
 	if before == now {
 		return nil
 	}
-	if was, is := before.Changed(), now.Changed(); was != is {
-		key := keyOf(now.Publisher, now.Learner)
-		if is {
-			if err := tx.docs.Put(tableRecordsChanged, key, []byte("{}")); err != nil {
-				return err
-			}
-			if err := tx.Count(now.Publisher, "changed", 1); err != nil {
-				return err
-			}
-		} else {
-			if err := tx.docs.Delete(tableRecordsChanged, key); err != nil {
-				return err
-			}
-			if err := tx.Count(now.Publisher, "changed", -1); err != nil {
-				return err
-			}
-		}
+	err := errors.Join(
+		tx.listRecord(tableRecordsChanged, "changed", now, before.Changed(), now.Changed()),
+		tx.listRecord(tableRecordsEmptied, "emptied", now, before.Emptied(), now.Emptied()),
+	)
+	if err != nil {
+		return err
 	}
 	return put(tx, tableRecords, now, now.Learner)
+}
+
+// listRecord puts a record on a list, or takes it off, and counts those on it.
+func (tx *Tx) listRecord(t Table, counter string, r Record, was, is bool) error {
+	key := keyOf(r.Publisher, r.Learner)
+	switch {
+	case is && !was:
+		return errors.Join(tx.docs.Put(t, key, []byte("{}")), tx.Count(r.Publisher, counter, 1))
+	case was && !is:
+		return errors.Join(tx.docs.Delete(t, key), tx.Count(r.Publisher, counter, -1))
+	}
+	return nil
 }

@@ -128,11 +128,18 @@ func (tx *Tx) Revoke(c Credential, reason, by string) (Credential, error) {
 	bits.Set(c.Index)
 	l.Version++
 	c.Revoked = &Revoked{At: tx.Now, Reason: reason, By: by}
+	if err := tx.PutCredential(c); err != nil {
+		return c, err
+	}
+	if c.Kind == KindRecord {
+		if err := tx.RecordRevoked(c.Learner); err != nil {
+			return c, err
+		}
+	}
 	return c, errors.Join(
 		tx.docs.Put(tableListBits, keyOf(l.ID), bits),
 		put(tx, tableListsStale, reference{l.ID}, l.ID),
 		put(tx, tableLists, l, l.ID),
-		tx.PutCredential(c),
 		tx.Count(c.Publisher, "revoked", 1),
 	)
 }

@@ -49,20 +49,25 @@ func (c *Client) hasCode(ctx context.Context, account common.Address) (bool, err
 	return len(code) > 0, err
 }
 
-// Enroll lets the poster append to the log of logKey up to a time. The log's
+// Enroll lets the poster append to the log of logKey, a secp256k1 scalar of 32
+// bytes, up to a time. The log's
 // account gets exactly the money that its one transaction needs, from the
 // poster. It returns when the chain has it, or ctx ends. Calling it again, also
 // after a crash in the middle, does no harm: what is done already isn't done
 // again.
-func (c *Client) Enroll(ctx context.Context, logKey *ecdsa.PrivateKey, until time.Time) error {
+func (c *Client) Enroll(ctx context.Context, logKey []byte, until time.Time) error {
+	key, err := KeyFromBytes(logKey)
+	if err != nil {
+		return err
+	}
 	if c.key == nil {
 		return errReadOnly
 	}
-	log := AddressOf(logKey)
+	log := AddressOf(key)
 	if log == c.Poster() {
 		return nil // the log's own key may always write
 	}
-	if err := c.enroll(ctx, logKey, uint64(until.Unix())); err != nil {
+	if err := c.enroll(ctx, key, uint64(until.Unix())); err != nil {
 		return fmt.Errorf("enroll the poster %s for the log %s: %w", c.poster, log, err)
 	}
 	return nil

@@ -77,7 +77,7 @@ func newLog(t *testing.T, c *Client) (*ecdsa.PrivateKey, anchor.Address) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Enroll(t.Context(), key, time.Now().Add(time.Hour)); err != nil {
+	if err := c.Enroll(t.Context(), KeyBytes(key), time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	return key, AddressOf(key)
@@ -127,7 +127,7 @@ func TestEnroll(t *testing.T) {
 	}
 	head, _ := c.head(t.Context())
 	begin := time.Now()
-	if err := c.Enroll(t.Context(), key, time.Now().Add(30*time.Minute)); err != nil {
+	if err := c.Enroll(t.Context(), KeyBytes(key), time.Now().Add(30*time.Minute)); err != nil {
 		t.Error(err)
 	}
 	if after, _ := c.head(t.Context()); after.Number != head.Number || time.Since(begin) > time.Second {
@@ -172,7 +172,7 @@ func TestEnrollGoesOnWhereItStopped(t *testing.T) {
 	if err := c.fund(t.Context(), common.Address(log), big.NewInt(1e15)); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Enroll(t.Context(), key, time.Now().Add(time.Hour)); err != nil {
+	if err := c.Enroll(t.Context(), KeyBytes(key), time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	left, err := c.Balance(t.Context(), log)

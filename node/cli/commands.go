@@ -16,8 +16,12 @@ import (
 
 // run makes a command of a function that needs a node.
 func (p *program) run(withChain bool, f func(cmd *cobra.Command, d *door, args []string) error) func(*cobra.Command, []string) error {
+	return p.runIn(withChain, false, f)
+}
+
+func (p *program) runIn(withChain, mayMake bool, f func(cmd *cobra.Command, d *door, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) (err error) {
-		d, err := p.openDoor(cmd.Context(), withChain)
+		d, err := p.openDoor(cmd.Context(), withChain, mayMake)
 		if err != nil {
 			return err
 		}
@@ -71,7 +75,7 @@ func (p *program) publishersCommand() *cobra.Command {
 	var verify string
 	add := &cobra.Command{
 		Use: "add NAME", Short: "Add a publisher; prints its id", Args: exactly(1, "one name, quoted if it has spaces"),
-		RunE: p.run(false, func(cmd *cobra.Command, d *door, args []string) error {
+		RunE: p.runIn(false, true, func(cmd *cobra.Command, d *door, args []string) error {
 			pub, err := do[registry.Publisher](cmd.Context(), d, "add-publisher", addArgs{args[0], verify})
 			if err != nil {
 				return err
@@ -185,8 +189,14 @@ func (p *program) conflictsCommand() *cobra.Command {
 	settle := &cobra.Command{
 		Use: "settle CONFLICT", Short: "Decide a conflict for one of its options", Args: exactly(1, "the id of a conflict"),
 		RunE: p.run(false, func(cmd *cobra.Command, d *door, args []string) error {
-			_, err := do[nothing](cmd.Context(), d, "settle", settleArgs{p.cfg.Publisher, args[0], option, p.by})
-			return err
+			if option == "" {
+				return usage("say what is right: --option KEY, as clrnode conflicts lists it")
+			}
+			c, err := do[registry.Conflict](cmd.Context(), d, "settle", settleArgs{p.cfg.Publisher, args[0], option, p.by})
+			if err != nil {
+				return err
+			}
+			return p.show(c, func(w *tabwriter.Writer) { fmt.Fprintf(w, "settled: %s\n", c.Title) })
 		}),
 	}
 	settle.Flags().StringVar(&option, "option", "", "the option that is right, as clrnode conflicts lists it")
@@ -206,6 +216,9 @@ func (p *program) revokeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "revoke CREDENTIAL", Short: "Revoke a credential for good", Args: exactly(1, "the id or URL of a credential"),
 		RunE: p.run(false, func(cmd *cobra.Command, d *door, args []string) error {
+			if reason == "" {
+				return usage("say why it is revoked: --reason \"...\"")
+			}
 			c, err := do[registry.Credential](cmd.Context(), d, "revoke", revokeArgs{args[0], reason, p.by})
 			if err != nil {
 				return err
@@ -215,7 +228,7 @@ func (p *program) revokeCommand() *cobra.Command {
 			})
 		}),
 	}
-	c.Flags().StringVar(&reason, "reason", "", "why; verifiers read it")
+	c.Flags().StringVar(&reason, "reason", "", "why; whoever asks for the credential at its URL reads it")
 	return c
 }
 
@@ -229,9 +242,10 @@ func (p *program) tokenCommand() *cobra.Command {
 		Use: "create", Short: "Create a token; it is shown once", Args: p.onlyFlags,
 		RunE: p.run(false, func(cmd *cobra.Command, d *door, _ []string) error {
 			a := tokenArgs{Publisher: p.cfg.Publisher, Lasts: lasts}
-			if scope != "" {
-				a.Scopes = strings.Split(scope, ",")
+			if scope == "" {
+				return usage("say what it may do: --scope import, --scope issue, or both with a comma")
 			}
+			a.Scopes = strings.Split(scope, ",")
 			t, err := do[tokenResult](cmd.Context(), d, "create-token", a)
 			if err != nil {
 				return err
@@ -241,7 +255,29 @@ func (p *program) tokenCommand() *cobra.Command {
 	}
 	create.Flags().StringVar(&scope, "scope", "", "what it may do: import, issue, or both with a comma")
 	create.Flags().DurationVar(&lasts, "lasts", 365*24*time.Hour, "how long it works; 0 for no end")
-	token.AddCommand(create)
+	list := &cobra.Command{
+		Use: "list", Short: "List the tokens of a publisher", Args: p.onlyFlags,
+		RunE: p.run(false, func(cmd *cobra.Command, d *door, _ []string) error {
+			all, err := do[[]registry.Token](cmd.Context(), d, "tokens", pageArgs{Publisher: p.cfg.Publisher})
+			if err != nil {
+				return err
+			}
+			return p.show(all, func(w *tabwriter.Writer) {
+				fmt.Fprintln(w, "ID\tSCOPES\tCREATED\tEXPIRES")
+				for _, t := range all {
+					fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", t.ID, strings.Join(t.Scopes, ","), day(t.Created), day(t.Expires))
+				}
+			})
+		}),
+	}
+	revoke := &cobra.Command{
+		Use: "revoke ID", Short: "End a token at once", Args: exactly(1, "the id of a token"),
+		RunE: p.run(false, func(cmd *cobra.Command, d *door, args []string) error {
+			_, err := do[nothing](cmd.Context(), d, "revoke-token", tokenArgs{Publisher: p.cfg.Publisher, ID: args[0]})
+			return err
+		}),
+	}
+	token.AddCommand(create, list, revoke)
 	return token
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -26,6 +27,8 @@ type Config struct {
 	Demo        bool   // make a demo publisher when the store has none
 	Dev         bool   // developer mode, on loopback only
 	AnchorEvery time.Duration
+
+	TrustedProxies []string // networks of proxies that are believed about whom they speak for
 }
 
 func (c *Config) flags(f *pflag.FlagSet) {
@@ -39,6 +42,7 @@ func (c *Config) flags(f *pflag.FlagSet) {
 	f.StringVar(&c.Publisher, "publisher", "", "id of the publisher, where there are several")
 	f.BoolVar(&c.Demo, "demo", true, "make a demo publisher when the store has none; --demo=false starts empty")
 	f.BoolVar(&c.Dev, "dev", false, "developer mode, on loopback only")
+	f.StringSliceVar(&c.TrustedProxies, "trusted-proxy", nil, "network of a proxy that is believed about whom it speaks for, such as 10.0.0.0/8; loopback always is")
 	f.DurationVar(&c.AnchorEvery, "anchor-every", 0, "how long a credential waits for others before they are anchored together (default: 2s on the embedded chain, 15m on --chain)")
 }
 
@@ -51,6 +55,19 @@ func (c Config) anchorEvery() time.Duration {
 		return 15 * time.Minute
 	}
 	return 2 * time.Second
+}
+
+// proxies are the networks of trusted proxies.
+func (c Config) proxies() ([]netip.Prefix, error) {
+	var all []netip.Prefix
+	for _, s := range c.TrustedProxies {
+		p, err := netip.ParsePrefix(s)
+		if err != nil {
+			return nil, usage(fmt.Sprintf("--trusted-proxy %s: give a network, such as 10.0.0.0/8", s))
+		}
+		all = append(all, p)
+	}
+	return all, nil
 }
 
 // publicURL is the configured public URL, or what the listen address gives: a

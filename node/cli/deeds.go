@@ -42,6 +42,7 @@ type (
 	learnerArgs struct{ Publisher, Who string }
 	tokenArgs   struct {
 		Publisher string
+		ID        string // of the one to revoke
 		Scopes    []string
 		Lasts     time.Duration
 	}
@@ -50,7 +51,7 @@ type (
 	}
 	tokenResult struct {
 		Secret string `json:"token"`
-		node.Token
+		registry.Token
 	}
 	exported struct {
 		Learner         string
@@ -125,12 +126,12 @@ var deeds = map[string]deed{
 		}
 		return n.Conflicts(ctx, p.ID, a.After, a.Limit)
 	}),
-	"settle": on(func(ctx context.Context, n *node.Node, a settleArgs) (nothing, error) {
+	"settle": on(func(ctx context.Context, n *node.Node, a settleArgs) (registry.Conflict, error) {
 		p, err := n.OnePublisher(ctx, a.Publisher)
 		if err != nil {
-			return nothing{}, err
+			return registry.Conflict{}, err
 		}
-		return nothing{}, n.Settle(ctx, p.ID, a.Conflict, a.Option, a.By)
+		return n.Settle(ctx, p.ID, a.Conflict, a.Option, a.By)
 	}),
 	"issue": on(func(ctx context.Context, n *node.Node, a issueArgs) (registry.Job, error) {
 		p, err := n.OnePublisher(ctx, a.Publisher)
@@ -168,6 +169,20 @@ var deeds = map[string]deed{
 	"create-token": on(func(ctx context.Context, n *node.Node, a tokenArgs) (tokenResult, error) {
 		secret, t, err := n.CreateToken(ctx, a.Publisher, a.Scopes, a.Lasts)
 		return tokenResult{secret, t}, err
+	}),
+	"tokens": on(func(ctx context.Context, n *node.Node, a pageArgs) ([]registry.Token, error) {
+		p, err := n.OnePublisher(ctx, a.Publisher)
+		if err != nil {
+			return nil, err
+		}
+		return n.Tokens(ctx, p.ID)
+	}),
+	"revoke-token": on(func(ctx context.Context, n *node.Node, a tokenArgs) (nothing, error) {
+		p, err := n.OnePublisher(ctx, a.Publisher)
+		if err != nil {
+			return nothing{}, err
+		}
+		return nothing{}, n.RevokeToken(ctx, p.ID, a.ID)
 	}),
 	"status": on(func(ctx context.Context, n *node.Node, _ nothing) (node.Status, error) {
 		return n.Status(ctx)

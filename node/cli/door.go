@@ -26,8 +26,9 @@ type door struct {
 	http  *http.Client // to the running node
 }
 
-// openDoor finds the running node of the data folder, or opens the folder.
-func (p *program) openDoor(ctx context.Context, withChain bool) (*door, error) {
+// openDoor finds the running node of the data folder, or opens the folder. Only
+// with mayMake it makes one.
+func (p *program) openDoor(ctx context.Context, withChain, mayMake bool) (*door, error) {
 	path := socketPath(p.cfg)
 	client := &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -38,8 +39,8 @@ func (p *program) openDoor(ctx context.Context, withChain bool) (*door, error) {
 		conn.Close()
 		return &door{http: client}, nil
 	}
-	if _, err := os.Stat(filepath.Join(p.cfg.Data, "store")); err != nil {
-		return nil, usage(fmt.Sprintf("there is no data in %s: start a node there with clrnode --data %s, or name its folder with --data", p.cfg.Data, p.cfg.Data))
+	if _, err := os.Stat(filepath.Join(p.cfg.Data, "store")); err != nil && !mayMake {
+		return nil, usage(fmt.Sprintf("there is no data in %s: begin with clrnode publishers add NAME, or name the right folder with --data", p.cfg.Data))
 	}
 	h, err := openHouse(ctx, p.cfg, withChain, slog.New(slog.DiscardHandler))
 	return &door{house: h}, err

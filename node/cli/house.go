@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/big"
 	"os"
 	"path/filepath"
 	"time"
@@ -22,6 +23,7 @@ import (
 type house struct {
 	node  *node.Node
 	chain *testnet.Chain // nil with --chain, or without any
+	payer string         // with --chain: who pays for anchors, and with how much
 	parts []func() error // closes them, last first
 }
 
@@ -47,7 +49,7 @@ func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger
 			h = nil
 		}
 	}()
-	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
+	if err := ownFolder(cfg.Data); err != nil {
 		return h, fmt.Errorf("data folder: %w", err)
 	}
 	engine, err := registry.OpenBadger(filepath.Join(cfg.Data, "store"))
@@ -90,6 +92,19 @@ func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger
 	}
 	h.onClose(func() error { h.node.Close(); return nil })
 	return h, nil
+}
+
+// ownFolder makes the data folder, or closes it to others: it holds keys, and the
+// socket on which commands come.
+func ownFolder(path string) error {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return err
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm()&0o077 == 0 {
+		return err
+	}
+	return os.Chmod(path, 0o700)
 }
 
 func isEmpty(ctx context.Context, db *registry.DB) (empty bool, err error) {
@@ -146,22 +161,19 @@ func (h *house) openChain(ctx context.Context, cfg Config, log *slog.Logger) (l 
 	if err := client.Deploy(ctx); err != nil {
 		return nil, err
 	}
-	return ledger{client}, writeChainNote(cfg, h.chain, client)
+	if cfg.Chain != "" {
+		balance, err := client.Balance(ctx, client.Poster())
+		if err != nil {
+			return nil, err
+		}
+		ether := new(big.Rat).SetFrac(balance, big.NewInt(1e18))
+		h.payer = fmt.Sprintf("%s on chain %d, which has %s ether", client.Poster(), client.Chain().ID, ether.FloatString(6))
+	}
+	return client, writeChainNote(cfg, h.chain, client)
 }
 
 // localFinality is the embedded chain's rule: a block is final once it is on disk.
 const localFinality = "depth:0"
-
-// ledger is an EVM client as a node wants it: with log keys as bytes.
-type ledger struct{ *evm.Client }
-
-func (l ledger) Enroll(ctx context.Context, logKey []byte, until time.Time) error {
-	key, err := evm.KeyFromBytes(logKey)
-	if err != nil {
-		return err
-	}
-	return l.Client.Enroll(ctx, key, until)
-}
 
 // chainNote is what the data folder says of its chain, for commands that verify
 // beside a running node.

@@ -58,9 +58,7 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	p := &program{in: in, out: out, err: errs, by: "command line"}
-	if f, ok := errs.(*os.File); ok {
-		p.screen = term.IsTerminal(int(f.Fd()))
-	}
+	p.screen = isTerminal(errs)
 	root := p.root()
 	root.SetArgs(args)
 	root.SetIn(in)
@@ -152,6 +150,11 @@ func (p *program) settle(flags *pflag.FlagSet) error {
 		}
 	})
 	return err
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // logger writes text to a terminal and JSON elsewhere.

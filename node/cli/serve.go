@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -21,6 +22,10 @@ func (p *program) serve(ctx context.Context) (err error) {
 	if p.cfg.Dev && !p.cfg.loopback() {
 		return usage("--dev opens doors that need no token, so it only serves loopback: use --listen localhost:PORT")
 	}
+	proxies, err := p.cfg.proxies()
+	if err != nil {
+		return err
+	}
 	listener, err := net.Listen("tcp", p.cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("serve on %s: %w. Stop what uses it, or choose another address with --listen", p.cfg.Listen, err)
@@ -33,7 +38,7 @@ func (p *program) serve(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, h.close()) }()
 
 	web := &http.Server{
-		Handler:           api.Handler(h.node, api.Options{Log: log}),
+		Handler:           api.Handler(h.node, api.Options{Log: log, TrustedProxies: proxies}),
 		ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 	}
 	local, socket, err := listenLocal(p.cfg, h.node)
@@ -54,7 +59,7 @@ func (p *program) serve(ctx context.Context) (err error) {
 		err = errors.Join(err, local.Close())
 	}()
 
-	if err := p.greet(ctx, h.node); err != nil && ctx.Err() == nil {
+	if err := p.greet(ctx, h); err != nil && ctx.Err() == nil {
 		return err
 	}
 	select {
@@ -67,7 +72,8 @@ func (p *program) serve(ctx context.Context) (err error) {
 }
 
 // greet makes the demo where it is wanted, and says where everything is.
-func (p *program) greet(ctx context.Context, n *node.Node) error {
+func (p *program) greet(ctx context.Context, h *house) error {
+	n := h.node
 	pubs, err := n.Publishers(ctx)
 	if err != nil {
 		return err
@@ -98,6 +104,13 @@ func (p *program) greet(ctx context.Context, n *node.Node) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
+	if here, err := (Config{Listen: p.cfg.Listen}).publicURL(); err == nil && p.cfg.PublicURL == "" && here != n.PublicURL() {
+		fmt.Fprintf(p.out, "  Note: it listens on %s, but its links and records say %s, with which it was started first. Start it with --listen %s to use them here.\n",
+			p.cfg.Listen, n.PublicURL(), strings.TrimPrefix(strings.TrimPrefix(n.PublicURL(), "http://"), "https://"))
+	}
+	if h.payer != "" {
+		fmt.Fprintf(p.out, "  Anchors are paid by %s.\n", h.payer)
+	}
 	data, err := filepath.Abs(p.cfg.Data)
 	if err != nil {
 		return err
@@ -106,7 +119,7 @@ func (p *program) greet(ctx context.Context, n *node.Node) error {
 	if len(pubs) == 0 {
 		fmt.Fprintf(p.out, "No publisher yet: clrnode publishers add NAME. ")
 	} else {
-		fmt.Fprintf(p.out, "Each link works once, for 24 hours. New ones: clrnode login ROLE. ")
+		fmt.Fprintf(p.out, "A log-in link works once, for 24 hours. New ones: clrnode login ROLE. ")
 	}
 	if len(pubs) == 1 && pubs[0].Demo {
 		fmt.Fprintf(p.out, "Start empty: --demo=false with another --data. ")
@@ -117,6 +130,11 @@ func (p *program) greet(ctx context.Context, n *node.Node) error {
 
 // links prints fresh log-in links for a publisher's people.
 func (p *program) links(ctx context.Context, n *node.Node, pub registry.Publisher, w *tabwriter.Writer) error {
+	if !pub.Demo && !isTerminal(p.out) {
+		// What is written here may be kept in a log, and a link lets in.
+		fmt.Fprintf(w, "  Publisher\tclrnode login publisher\tprints a log-in link\n")
+		return nil
+	}
 	link, err := n.Login(ctx, node.RolePublisher, pub.ID, "")
 	if err != nil {
 		return err

@@ -204,6 +204,10 @@ const maxCredential = 16 << 20
 // verifyOne checks one file, URL or the standard input.
 func (p *program) verifyOne(ctx context.Context, v *verifier, policy vc.Policy, ask node.AnchorQuestion, of string) checked {
 	raw, err := p.readCredential(ctx, policy, of)
+	var gone goneError
+	if errors.As(err, &gone) {
+		return checked{Of: of, Exit: exitNo, Report: node.GoneReport(of, gone, policy.Now)}
+	}
 	if err != nil {
 		return checked{Of: of, Exit: exitCouldNot, Error: err.Error()}
 	}
@@ -236,6 +240,11 @@ func (p *program) verifyOne(ctx context.Context, v *verifier, policy vc.Policy, 
 	return c
 }
 
+// goneError is the body of an answer 410.
+type goneError []byte
+
+func (goneError) Error() string { return "it was taken back" }
+
 func isURL(s string) bool { return strings.HasPrefix(s, "https://") || strings.HasPrefix(s, "http://") }
 
 func (p *program) readCredential(ctx context.Context, policy vc.Policy, of string) ([]byte, error) {
@@ -247,10 +256,13 @@ func (p *program) readCredential(ctx context.Context, policy vc.Policy, of strin
 		if err != nil {
 			return nil, err
 		}
-		if r.Status != http.StatusOK {
-			return nil, fmt.Errorf("%s answered %d", of, r.Status)
+		switch r.Status {
+		case http.StatusOK:
+			return r.Body, nil
+		case http.StatusGone:
+			return nil, goneError(r.Body)
 		}
-		return r.Body, nil
+		return nil, fmt.Errorf("%s answered %d", of, r.Status)
 	}
 	in := p.in
 	if of != "-" {

@@ -65,8 +65,19 @@ func (p *program) importCommand() *cobra.Command {
 				return err
 			}
 			if dry {
-				_, err := do[nothing](ctx, d, "discard", idArgs{i.ID, p.by})
-				return errors.Join(err, p.showImport(i, "nothing written"))
+				if _, err := do[nothing](ctx, d, "discard", idArgs{i.ID, p.by}); err != nil {
+					return err
+				}
+				if err := p.showImport(i, "nothing written"); err != nil {
+					return err
+				}
+				if i.NeedsLeaving > leaving {
+					p.say("more than a tenth of the people would leave: add --allow-leaving %d if that is right", i.NeedsLeaving)
+				}
+				if i.Counts.Bad > 0 && !skip || i.NeedsLeaving > leaving {
+					return exit(exitNo)
+				}
+				return nil
 			}
 			id := i.ID
 			i, err = do[registry.Import](ctx, d, "apply", applyArgs{id, p.by, registry.ApplyOptions{AllowLeaving: leaving, SkipBad: skip}})

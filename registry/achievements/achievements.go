@@ -163,7 +163,7 @@ func Read(r io.Reader, row func(Row) error, bad func(Problem)) error {
 	}
 }
 
-const fix = "Fix it, or add --skip-bad."
+const fix = "Fix it, or skip the bad rows."
 
 // columns are the names in the header, in their order.
 func columns(header []string) ([]string, error) {
@@ -200,7 +200,7 @@ func parse(v map[string]string) (Row, *Problem) {
 			return wrong(c.Name, c.Name+" is empty")
 		}
 		if !utf8.ValidString(s) {
-			return wrong(c.Name, c.Name+" isn't UTF-8")
+			return Row{}, &Problem{Column: c.Name, Value: cut(s), Reason: c.Name + " isn't UTF-8", Fix: "Save the file as UTF-8, or skip the bad rows."}
 		}
 		if strings.IndexFunc(s, func(r rune) bool { return r < 0x20 && r != '\n' && r != '\r' && r != '\t' || r == 0x7f }) >= 0 {
 			return wrong(c.Name, c.Name+" has a control character")

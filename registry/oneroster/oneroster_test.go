@@ -17,7 +17,7 @@ import (
 func Example() {
 	file := pack(map[string]string{
 		"manifest.csv": manifest("users,bulk"),
-		"users.csv":    usersHeader + "u1,,,true,ada,Ada,Lovell,ada@quillhaven.example\nu2,,,yes,bob,Bob,Baker,\n",
+		"users.csv":    usersHeader + "u1,,,true,ada,Ada,Lovell,ada@quillhaven.example,,,,,\nu2,,,yes,bob,Bob,Baker,,,,,,\n",
 	})
 	p, err := oneroster.Open(bytes.NewReader(file), int64(len(file)), oneroster.DefaultLimits)
 	if err != nil {
@@ -30,10 +30,10 @@ func Example() {
 	}, func(p oneroster.Problem) { fmt.Println(p) })
 	// Output:
 	// u1 Ada Lovell
-	// users.csv line 3: enabledUser is "yes", neither true nor false. Fix it, or add --skip-bad.
+	// users.csv line 3: enabledUser is "yes", neither true nor false. Fix it, or skip the bad rows.
 }
 
-const usersHeader = "sourcedId,status,dateLastModified,enabledUser,username,givenName,familyName,email\n"
+const usersHeader = "sourcedId,status,dateLastModified,enabledUser,username,givenName,familyName,email,middleName,identifier,userMasterIdentifier,preferredGivenName,preferredFamilyName\n"
 
 func manifest(files ...string) string {
 	m := "propertyName,value\nmanifest.version,1.0\noneroster.version,1.2\nsource.systemCode,sis\n"
@@ -62,7 +62,7 @@ func open(file []byte) (*oneroster.Package, error) {
 }
 
 func TestPackagesThatCantBeRead(t *testing.T) {
-	const row = "u1,,,true,ada,Ada,Lovell,\n"
+	const row = "u1,,,true,ada,Ada,Lovell,,,,,,\n"
 	good := map[string]string{"manifest.csv": manifest("users,bulk"), "users.csv": usersHeader + row}
 	with := func(name, content string) []byte {
 		files := map[string]string{}
@@ -110,8 +110,9 @@ func TestPackagesThatCantBeRead(t *testing.T) {
 		"unknown file":        {with("pets.csv", "a\n"), "pets.csv: OneRoster 1.2 has no such file"},
 		"case of a file":      {with("Roles.csv", "a\n"), "or name it roles.csv"},
 		"folder":              {with("export/users.csv", "a\n"), "it lies in a folder"},
-		"missing column":      {with("users.csv", "sourcedId,enabledUser,username,givenName\nu1,true,ada,Ada\n"), "users.csv line 1: column familyName is missing"},
-		"unknown column":      {with("users.csv", strings.Replace(usersHeader, "email", "eMail", 1)+row), `column "eMail" isn't one of OneRoster 1.2. Remove it, or name it email,`},
+		"missing column":      {with("users.csv", strings.Replace(usersHeader, ",familyName", "", 1)), "users.csv line 1: column familyName is missing"},
+		"lost column":         {with("users.csv", strings.Replace(usersHeader, ",email", "", 1)), "users.csv line 1: column email is missing. Export the file again with all columns"},
+		"unknown column":      {with("users.csv", strings.Replace(usersHeader, ",email", ",eMail", 1)+row), `column "eMail" isn't one of OneRoster 1.2. Remove it, or name it email,`},
 		"column twice":        {with("users.csv", strings.Replace(usersHeader, "email", "username", 1)+row), "column username is there twice"},
 		"no header":           {with("users.csv", "\n"), "users.csv line 1: it is empty, without a header"},
 		"row without end":     {with("users.csv", usersHeader+`u1,,,true,ada,"`+strings.Repeat("a\nb", 700_000)), ""},
@@ -135,7 +136,7 @@ func TestZipBombs(t *testing.T) {
 	for i := range 200 {
 		many[fmt.Sprint(i, ".csv")] = "a"
 	}
-	bomb := pack(map[string]string{"manifest.csv": manifest("users,bulk"), "users.csv": usersHeader + "u1,,,true,ada,Ada,Lovell," + "\n" + strings.Repeat("u1,,,true,ada,Ada,Lovell,\n", 1_000_000)})
+	bomb := pack(map[string]string{"manifest.csv": manifest("users,bulk"), "users.csv": usersHeader + "u1,,,true,ada,Ada,Lovell,,,,,," + "\n" + strings.Repeat("u1,,,true,ada,Ada,Lovell,,,,,,\n", 1_000_000)})
 	for name, c := range map[string]struct {
 		file   []byte
 		limits oneroster.Limits
@@ -159,7 +160,7 @@ func TestZipBombs(t *testing.T) {
 
 // A zip whose directory lies about sizes is stopped while it is unpacked.
 func TestZipThatLies(t *testing.T) {
-	file := pack(map[string]string{"manifest.csv": manifest("users,bulk"), "users.csv": usersHeader + strings.Repeat("u1,,,true,ada,Ada,Lovell,\n", 1000)})
+	file := pack(map[string]string{"manifest.csv": manifest("users,bulk"), "users.csv": usersHeader + strings.Repeat("u1,,,true,ada,Ada,Lovell,,,,,,\n", 1000)})
 	for i := 0; i+4 < len(file); i++ { // every size that stands in a directory entry becomes 1
 		if string(file[i:i+4]) == "PK\x01\x02" {
 			copy(file[i+24:i+28], []byte{1, 0, 0, 0})
@@ -179,22 +180,22 @@ func TestBadRows(t *testing.T) {
 		"manifest.csv":     manifest("users,delta", "results,bulk", "demographics,bulk"),
 		"demographics.csv": "sourcedId\n",
 		"users.csv": strings.TrimSuffix(usersHeader, "\n") + ",password,metadata.note,agentSourcedIds\n" +
-			"u1,active,2026-06-01T08:00:00Z,true,ada,Ada,\"Lo,\nvell\",,s3cret,hello,\"a1, a2\"\n" + // lines 2 and 3
-			"u2,,,true,bob,Bob,Baker,,,,\n" +
-			"u3,gone,,true,bob,Bob,Baker,,,,\n" +
-			"u4,active,yesterday,true,bob,Bob,Baker,,,,\n" +
+			"u1,active,2026-06-01T08:00:00Z,true,ada,Ada,\"Lo,\nvell\",,,,,,,s3cret,hello,\"a1, a2\"\n" + // lines 2 and 3
+			"u2,,,true,bob,Bob,Baker,,,,,,,,,\n" +
+			"u3,gone,,true,bob,Bob,Baker,,,,,,,,,\n" +
+			"u4,active,yesterday,true,bob,Bob,Baker,,,,,,,,,\n" +
 			"u5,active,,true,bob,Bob,Baker\n" +
-			"u6,active,,TRUE,\xff\xfe,Bob,Baker,,,,\n" +
-			"u7,tobedeleted,,,,,,,,,\n" +
-			",active,,true,bob,Bob,Baker,,,,\n" +
-			"u8,active,,true,bob,B\x01b,Baker,,,,\n" +
-			"u9,active,2026-06-01,True,bob,=cmd(),Baker,,,,\n",
-		"results.csv": "sourcedId,lineItemSourcedId,studentSourcedId,scoreStatus,score,scoreDate\n" +
-			"r1,l1,u1,fully graded,91.5,2026-05-20\n" +
-			"r2,l1,u1,graded,91.5,2026-05-20\n" +
-			"r3,l1,u1,ext:audited,1e400,2026-05-20\n" +
-			"r4,l1,u1,exempt,,2026-02-30\n" +
-			"r5,l1,u1,exempt,NaN,2026-02-20\n",
+			"u6,active,,TRUE,\xff\xfe,Bob,Baker,,,,,,,,,\n" +
+			"u7,tobedeleted,,,,,,,,,,,,,,\n" +
+			",active,,true,bob,Bob,Baker,,,,,,,,,\n" +
+			"u8,active,,true,bob,B\x01b,Baker,,,,,,,,,\n" +
+			"u9,active,2026-06-01,True,bob,=cmd(),Baker,,,,,,,,,\n",
+		"results.csv": "sourcedId,status,lineItemSourcedId,studentSourcedId,scoreStatus,score,scoreDate,textScore,inProgress,incomplete\n" +
+			"r1,,l1,u1,fully graded,91.5,2026-05-20,,,\n" +
+			"r2,,l1,u1,graded,91.5,2026-05-20,,,\n" +
+			"r3,,l1,u1,ext:audited,1e400,2026-05-20,,,\n" +
+			"r4,,l1,u1,exempt,,2026-02-30,,,\n" +
+			"r5,,l1,u1,exempt,NaN,2026-02-20,,,\n",
 	})
 	p, err := open(file)
 	if err != nil {
@@ -217,13 +218,13 @@ func TestBadRows(t *testing.T) {
 		}
 	}
 	read(p)
-	const fix = " Fix it, or add --skip-bad."
+	const fix = " Fix it, or skip the bad rows."
 	wantBad := []string{
 		"users.csv line 4: status is empty, in a delta file." + fix,
 		`users.csv line 5: status is "gone", and must be one of: active, tobedeleted.` + fix,
 		`users.csv line 6: dateLastModified is "yesterday", which is no time like 2026-06-01T08:00:00Z.` + fix,
-		"users.csv line 7: it has 7 fields, the header has 11." + fix,
-		"users.csv line 8: username isn't UTF-8." + fix,
+		"users.csv line 7: it has 7 fields, the header has 16." + fix,
+		"users.csv line 8: username isn't UTF-8. Save the file as UTF-8, or skip the bad rows.",
 		"users.csv line 10: sourcedId is empty." + fix,
 		"users.csv line 11: givenName has a control character, U+0001." + fix,
 		`results.csv line 3: scoreStatus is "graded", and must be one of: exempt, fully graded, not submitted, partially graded, submitted.` + fix,
@@ -267,8 +268,36 @@ func TestBadRows(t *testing.T) {
 	}
 }
 
+// Each column that something depends on must be in the header, or a file that lost
+// one would wipe what the column held; those that nothing depends on may be absent.
+func TestEachColumnThatIsReadMustBeThere(t *testing.T) {
+	for _, s := range oneroster.Specs {
+		for _, lost := range s.Columns {
+			var header []string
+			for _, c := range s.Columns {
+				if c.Name != lost.Name {
+					header = append(header, c.Name)
+				}
+			}
+			_, err := open(pack(map[string]string{"manifest.csv": manifest(s.File + ",bulk"), s.File + ".csv": strings.Join(header, ",") + "\n"}))
+			want := ""
+			if lost.Required || lost.Read {
+				want = s.File + ".csv line 1: column " + lost.Name + " is missing. "
+			}
+			if want == "" && err != nil || want != "" && (err == nil || !strings.HasPrefix(err.Error(), want)) {
+				t.Errorf("%s without %s: %v, want %q", s.File, lost.Name, err, want)
+			}
+		}
+	}
+	for file, column := range map[string]string{"results": "score", "users": "email", "courses": "courseCode", "roles": "endDate", "lineItems": "resultValueMax"} {
+		if s := oneroster.SpecOf(file); !s.Columns[s.Column(column)].Read {
+			t.Errorf("%s.csv is read without %s", file, column)
+		}
+	}
+}
+
 func TestRowsStops(t *testing.T) {
-	p, err := open(pack(map[string]string{"manifest.csv": manifest("categories,bulk"), "categories.csv": "sourcedId,title\na,A\nb,B\n"}))
+	p, err := open(pack(map[string]string{"manifest.csv": manifest("categories,bulk"), "categories.csv": "sourcedId,status,title\na,,A\nb,,B\n"}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,7 +311,7 @@ func TestRowsStops(t *testing.T) {
 }
 
 func FuzzPackage(f *testing.F) {
-	f.Add(pack(map[string]string{"manifest.csv": manifest("users,bulk"), "users.csv": usersHeader + "u1,,,true,ada,Ada,Lovell,\n"}))
+	f.Add(pack(map[string]string{"manifest.csv": manifest("users,bulk"), "users.csv": usersHeader + "u1,,,true,ada,Ada,Lovell,,,,,,\n"}))
 	if raw, err := os.ReadFile(filepath.Join("..", "..", "..", "shared", "data", "oneroster", "northfield-2026-delta.zip")); err == nil {
 		f.Add(raw)
 	}
@@ -314,7 +343,7 @@ func FuzzPackage(f *testing.F) {
 
 // FuzzRows fuzzes what lies inside the zip.
 func FuzzRows(f *testing.F) {
-	f.Add([]byte(usersHeader + "u1,,,true,ada,Ada,Lovell,\n"))
+	f.Add([]byte(usersHeader + "u1,,,true,ada,Ada,Lovell,,,,,,\n"))
 	f.Add([]byte("\xef\xbb\xbf" + usersHeader + "u1,,,true,\"a\"\"da\",Ada,\"Lov\nell\",\r\nu2,\n"))
 	f.Fuzz(func(t *testing.T, users []byte) {
 		p, err := open(pack(map[string]string{"manifest.csv": manifest("users,bulk"), "users.csv": string(users)}))

@@ -182,16 +182,22 @@ func (s *Spec) header(header []string) (columns []int, problems Problems) {
 		columns = append(columns, c)
 	}
 	for _, c := range s.Columns {
-		if c.Required && !seen[c.Name] {
-			add(c.Name, "column "+c.Name+" is missing", "Export the file again with all columns of OneRoster 1.2.")
+		if (c.Required || c.Read) && !seen[c.Name] {
+			add(c.Name, "column "+c.Name+" is missing", "Export the file again with all columns of OneRoster 1.2: values may be empty, but each column stands in the header.")
 		}
 	}
 	return columns, problems
 }
 
+// fix is what to do about a row that is wrong by itself.
+const fix = "Fix it, or skip the bad rows."
+
+func notUTF8(column, v string) Problem {
+	return Problem{Column: column, Value: cut(v), Reason: column + " isn't UTF-8", Fix: "Save the file as UTF-8, or skip the bad rows."}
+}
+
 // check holds each value against its column. What is deleted needs only its id.
 func (r *Row) check(delta bool) (Problem, bool) {
-	const fix = "Fix it, or add --skip-bad."
 	wrong := func(c Column, v, reason string) (Problem, bool) {
 		if c.Secret {
 			v = ""
@@ -210,7 +216,10 @@ func (r *Row) check(delta bool) (Problem, bool) {
 			continue
 		}
 		if !utf8.ValidString(v) {
-			return wrong(c, v, c.Name+" isn't UTF-8")
+			if c.Secret {
+				v = ""
+			}
+			return notUTF8(c.Name, v), false
 		}
 		if j := strings.IndexFunc(v, func(r rune) bool { return r < 0x20 && r != '\n' && r != '\r' && r != '\t' || r == 0x7f }); j >= 0 {
 			return wrong(c, v, fmt.Sprintf("%s has a control character, U+%04X", c.Name, v[j]))
@@ -247,8 +256,11 @@ func (r *Row) check(delta bool) (Problem, bool) {
 		}
 	}
 	for i := 0; i+1 < len(r.Extra); i += 2 {
-		if v := r.Extra[i+1]; !utf8.ValidString(v) || strings.ContainsRune(v, 0) {
-			return Problem{Column: r.Extra[i], Value: cut(v), Reason: r.Extra[i] + " isn't UTF-8", Fix: fix}, false
+		switch v := r.Extra[i+1]; {
+		case !utf8.ValidString(v):
+			return notUTF8(r.Extra[i], v), false
+		case strings.ContainsRune(v, 0):
+			return Problem{Column: r.Extra[i], Value: cut(v), Reason: r.Extra[i] + " has a control character, U+0000", Fix: fix}, false
 		}
 	}
 	return Problem{}, true
@@ -318,7 +330,7 @@ func (t *table) next() ([]string, error) {
 		t.fields = len(fields)
 	}
 	if len(fields) != t.fields {
-		return fields, &fieldCountError{Problem{File: t.name, Line: t.line, Reason: fmt.Sprintf("it has %d fields, the header has %d", len(fields), t.fields), Fix: "Fix it, or add --skip-bad."}}
+		return fields, &fieldCountError{Problem{File: t.name, Line: t.line, Reason: fmt.Sprintf("it has %d fields, the header has %d", len(fields), t.fields), Fix: fix}}
 	}
 	return fields, nil
 }

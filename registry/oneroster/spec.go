@@ -22,6 +22,7 @@ type Column struct {
 	Name     string
 	Kind     Kind
 	Required bool     // the column must be there, and no value may be empty
+	Read     bool     // the column must be there, and values may be empty: a lost one would wipe what it held
 	Values   []string // of Enum
 	Ext      bool     // of Enum: the vocabulary may be extended
 	Refers   string   // of Ref and Refs
@@ -46,6 +47,7 @@ func (s *Spec) SelfReferring() bool {
 
 func text(name string) Column           { return Column{Name: name} }
 func need(c Column) Column              { c.Required = true; return c }
+func read(c Column) Column              { c.Read = true; return c }
 func date(name string) Column           { return Column{Name: name, Kind: Date} }
 func truth(name string) Column          { return Column{Name: name, Kind: Bool} }
 func number(name string) Column         { return Column{Name: name, Kind: Number} }
@@ -56,35 +58,37 @@ func enum(n string, v ...string) Column { return Column{Name: n, Kind: Enum, Val
 func open(c Column) Column              { c.Ext = true; return c }
 
 func spec(file string, columns ...Column) *Spec {
-	head := []Column{need(text("sourcedId")), enum("status", "active", "tobedeleted"), {Name: "dateLastModified", Kind: Time}}
+	head := []Column{need(text("sourcedId")), read(enum("status", "active", "tobedeleted")), {Name: "dateLastModified", Kind: Time}}
 	return &Spec{File: file, Columns: append(head, columns...)}
 }
 
 // Specs are the files that this package reads, each after those that it refers to.
-// Columns that the standard requires are required here if something depends on them.
+// The standard's headers have all columns of a file; here those are demanded on
+// which something depends, and values of them where the standard does. Others, such
+// as academicSessionSourcedId, which older exporters don't know, may be absent.
 var Specs = []*Spec{
 	spec("orgs", need(text("name")), need(open(enum("type", "department", "district", "local", "national", "school", "state"))), text("identifier"), ref("parentSourcedId", "orgs")),
 	spec("academicSessions", need(text("title")), need(open(enum("type", "gradingPeriod", "semester", "schoolYear", "term"))), need(date("startDate")), need(date("endDate")),
 		ref("parentSourcedId", "academicSessions"), text("schoolYear")),
-	spec("users", need(truth("enabledUser")), need(text("username")), text("userIds"), need(text("givenName")), need(text("familyName")), text("middleName"), text("identifier"),
-		text("email"), text("sms"), text("phone"), refs("agentSourcedIds", "users"), text("grades"), secret("password"), text("userMasterIdentifier"), text("resourceSourcedIds"),
-		text("preferredGivenName"), text("preferredMiddleName"), text("preferredFamilyName"), ref("primaryOrgSourcedId", "orgs"), text("pronouns")),
+	spec("users", need(truth("enabledUser")), need(text("username")), text("userIds"), need(text("givenName")), need(text("familyName")), read(text("middleName")), read(text("identifier")),
+		read(text("email")), text("sms"), text("phone"), refs("agentSourcedIds", "users"), text("grades"), secret("password"), read(text("userMasterIdentifier")), text("resourceSourcedIds"),
+		read(text("preferredGivenName")), text("preferredMiddleName"), read(text("preferredFamilyName")), ref("primaryOrgSourcedId", "orgs"), text("pronouns")),
 	spec("roles", need(ref("userSourcedId", "users")), need(enum("roleType", "primary", "secondary")),
 		need(open(enum("role", "aide", "counselor", "districtAdministrator", "guardian", "parent", "principal", "proctor", "relative", "siteAdministrator", "student", "systemAdministrator", "teacher"))),
-		date("beginDate"), date("endDate"), need(ref("orgSourcedId", "orgs")), text("userProfileSourcedId")),
-	spec("courses", ref("schoolYearSourcedId", "academicSessions"), need(text("title")), text("courseCode"), text("grades"), ref("orgSourcedId", "orgs"), text("subjects"), text("subjectCodes"), text("resourceSourcedIds")),
+		date("beginDate"), read(date("endDate")), need(ref("orgSourcedId", "orgs")), text("userProfileSourcedId")),
+	spec("courses", ref("schoolYearSourcedId", "academicSessions"), need(text("title")), read(text("courseCode")), text("grades"), read(ref("orgSourcedId", "orgs")), read(text("subjects")), text("subjectCodes"), text("resourceSourcedIds")),
 	spec("classes", need(text("title")), text("grades"), need(ref("courseSourcedId", "courses")), text("classCode"), enum("classType", "homeroom", "scheduled"), text("location"),
-		need(ref("schoolSourcedId", "orgs")), need(refs("termSourcedIds", "academicSessions")), text("subjects"), text("subjectCodes"), text("periods"), text("resourceSourcedIds")),
+		need(ref("schoolSourcedId", "orgs")), need(refs("termSourcedIds", "academicSessions")), read(text("subjects")), text("subjectCodes"), text("periods"), text("resourceSourcedIds")),
 	spec("enrollments", need(ref("classSourcedId", "classes")), need(ref("schoolSourcedId", "orgs")), need(ref("userSourcedId", "users")),
 		need(open(enum("role", "administrator", "proctor", "student", "teacher"))), truth("primary"), date("beginDate"), date("endDate")),
 	spec("categories", need(text("title")), number("weight")),
 	spec("scoreScales", need(text("title")), need(text("type")), ref("orgSourcedId", "orgs"), ref("courseSourcedId", "courses"), ref("classSourcedId", "classes"), need(text("scoreScaleValue"))),
-	spec("lineItems", need(text("title")), text("description"), date("assignDate"), date("dueDate"), need(ref("classSourcedId", "classes")), need(ref("categorySourcedId", "categories")),
-		ref("gradingPeriodSourcedId", "academicSessions"), ref("academicSessionSourcedId", "academicSessions"), number("resultValueMin"), number("resultValueMax"), ref("schoolSourcedId", "orgs")),
+	spec("lineItems", need(text("title")), read(text("description")), date("assignDate"), date("dueDate"), need(ref("classSourcedId", "classes")), need(ref("categorySourcedId", "categories")),
+		read(ref("gradingPeriodSourcedId", "academicSessions")), ref("academicSessionSourcedId", "academicSessions"), read(number("resultValueMin")), read(number("resultValueMax")), ref("schoolSourcedId", "orgs")),
 	spec("lineItemScoreScales", text("title"), need(ref("lineItemSourcedId", "lineItems")), need(ref("scoreScaleSourcedId", "scoreScales"))),
 	spec("results", need(ref("lineItemSourcedId", "lineItems")), need(ref("studentSourcedId", "users")),
-		need(open(enum("scoreStatus", "exempt", "fully graded", "not submitted", "partially graded", "submitted"))), number("score"), need(date("scoreDate")), text("comment"), text("textScore"),
-		ref("classSourcedId", "classes"), truth("inProgress"), truth("incomplete"), truth("late"), truth("missing")),
+		need(open(enum("scoreStatus", "exempt", "fully graded", "not submitted", "partially graded", "submitted"))), read(number("score")), need(date("scoreDate")), text("comment"), read(text("textScore")),
+		ref("classSourcedId", "classes"), read(truth("inProgress")), read(truth("incomplete")), truth("late"), truth("missing")),
 	spec("resultScoreScales", text("title"), need(ref("resultSourcedId", "results")), need(ref("scoreScaleSourcedId", "scoreScales"))),
 	spec("lineItemLearningObjectiveIds", need(ref("lineItemSourcedId", "lineItems")), need(open(enum("source", "case", "unknown"))), need(text("learningObjectiveId"))),
 	spec("resultLearningObjectiveIds", need(ref("resultSourcedId", "results")), need(open(enum("source", "case", "unknown"))), need(text("learningObjectiveId")), number("score"), text("textScore")),

@@ -23,6 +23,8 @@ func BenchmarkCanonize(b *testing.B) {
 		{"badge", generateBadge(rand.New(rand.NewPCG(1, 1)), 1)},
 		{"record of 40", generateCLR(40)},
 		{"record of 400", generateCLR(400)},
+		{"record of 40 without ids", withoutIDs(generateCLR(40))},
+		{"record of 400 without ids", withoutIDs(generateCLR(400))},
 	} {
 		for _, way := range []struct {
 			name    string
@@ -44,6 +46,34 @@ func BenchmarkCanonize(b *testing.B) {
 			})
 		}
 	}
+}
+
+// withoutIDs takes the ids of addresses, criteria, results and alignments away, so that
+// many objects look alike.
+func withoutIDs(v any) object {
+	var strip func(v any)
+	strip = func(v any) {
+		switch v := v.(type) {
+		case []any:
+			for _, x := range v {
+				strip(x)
+			}
+		case map[string]any:
+			for k, x := range v {
+				if part, ok := x.(object); ok && (k == "address" || k == "criteria") {
+					delete(part, "id")
+				}
+				if parts, ok := x.([]any); ok && (k == "result" || k == "alignment") {
+					for _, part := range parts {
+						delete(part.(object), "id")
+					}
+				}
+				strip(x)
+			}
+		}
+	}
+	strip(v)
+	return v.(object)
 }
 
 // cpu is the processor time of this process in milliseconds.

@@ -19,7 +19,11 @@ import (
 // that no context defines, a relative IRI, null, @index and @direction, an empty
 // document. What remains open is JSON-LD's own freedom: the order of sets, an empty
 // array, a repeated set member, an alias of a term, and digits of a number beyond
-// the sixteenth give the same quads.
+// the sixteenth give the same quads. An inline context can't use @base or @import.
+//
+// A document of bundled contexts alone goes straight to quads, some thirty megabytes a
+// second. Others, and all that are refused, take json-gold's way, which is at least
+// fifteen times slower.
 func Canonize(doc any) ([]byte, error) { return canonize(doc, sha256.New) }
 
 func canonize(doc any, newHash func() hash.Hash) ([]byte, error) {

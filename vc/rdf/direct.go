@@ -42,7 +42,7 @@ func direct(doc any) (d *dataset, ok bool) {
 	if _, isValue := object["@value"]; isValue {
 		return nil, false
 	}
-	w := walk{writer: newWriter()}
+	w := walk{writer: newWriter(), keys: make([]string, 0, 64)}
 	_, ok = w.object(object, t, nil, 0)
 	return w.dataset, ok && len(w.quads) > 0
 }
@@ -54,6 +54,7 @@ const maxWalkDepth = jcs.MaxDepth/2 - 4
 type walk struct {
 	*writer
 	depth int
+	keys  []string // of the objects that the walk is in
 }
 
 // object writes the statements of an object, which is the value of the term
@@ -134,14 +135,22 @@ func (w *walk) object(o map[string]any, t *table, property *term, graph node) (n
 		}
 		w.emit(self, w.text(rdfType), class, graph)
 	}
-	for k, v := range o {
+	// In order, so that the same document always takes the same work to canonicalize.
+	from := len(w.keys)
+	for k := range o {
+		w.keys = append(w.keys, k)
+	}
+	keys := w.keys[from:]
+	slices.Sort(keys)
+	for _, k := range keys {
 		if k != "" && (k == "@context" || k == idKey || k == typeKey) {
 			continue
 		}
-		if !w.member(k, v, t, self, graph) {
+		if !w.member(k, o[k], t, self, graph) {
 			return 0, false
 		}
 	}
+	w.keys = w.keys[:from]
 	return self, true
 }
 
@@ -169,10 +178,15 @@ func only(o map[string]any, names []string) (found string, ok bool) {
 }
 
 // contextURLs returns the URLs of a local context, each with a line end. It isn't ok
-// if there is something else, or a context that isn't bundled.
+// if there is something else, or a context that isn't bundled, or more than there are
+// bundled ones: the URLs are kept, and nobody should make that long.
 func contextURLs(contexts any) (urls string, ok bool) {
+	list := asArray(contexts)
+	if len(list) > len(contextTable()) {
+		return "", false
+	}
 	var key strings.Builder
-	for _, c := range asArray(contexts) {
+	for _, c := range list {
 		url, isText := c.(string)
 		if _, bundled := contextTable()[url]; !isText || !bundled {
 			return "", false

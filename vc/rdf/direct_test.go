@@ -118,6 +118,52 @@ func TestDirectWayKnowsTheseForms(t *testing.T) {
 	}
 }
 
+// Records with what the generator leaves out: objects without ids and therefore
+// alike, doubled members of sets and lists, texts and numbers of every form.
+func TestDirectWayOnUnusualRecords(t *testing.T) {
+	values := []any{"", "ß 漢字 🎓 \u202e", "a\"b\\c\n\r\t\b\f\x00\x1f\x7f", json.Number("0"), json.Number("-0.0"), json.Number("1E4"), json.Number("12345678901234567890"), json.Number("1e-7"), json.Number("0.1"), 6.0, 2.675, true,
+		object{"@value": "Grundlagen", "@language": "de-AT"}, object{"@value": "x"}, object{"@value": json.Number("5"), "@type": "urn:t"}, []any{"a", object{"@value": "a", "@language": "en"}, "a"}}
+	for seed := range uint64(12) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		doc := generateCLR(3)
+		var vary func(v any)
+		vary = func(v any) {
+			switch v := v.(type) {
+			case []any:
+				for _, x := range v {
+					vary(x)
+				}
+			case map[string]any:
+				for k, x := range v {
+					list, isList := x.([]any)
+					switch {
+					case k == "@context":
+					case k == "id" && r.IntN(4) == 0:
+						delete(v, k)
+					case k == "id" && r.IntN(20) == 0:
+						v[k] = "_:b0"
+					case slices.Contains([]string{"name", "narrative", "description", "humanCode", "term", "value"}, k):
+						v[k] = values[r.IntN(len(values))]
+					case isList && len(list) > 0 && k != "type" && r.IntN(3) == 0:
+						v[k] = append(slices.Clone(list), list[0])
+						vary(list)
+					default:
+						vary(x)
+					}
+				}
+			}
+		}
+		vary(doc)
+		raw, err := json.Marshal(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !sameBothWays(t, fmt.Sprint(seed), doc) || !sameBothWays(t, fmt.Sprint(seed), parse(t, raw)) {
+			t.Errorf("%d: handed over: %s", seed, raw)
+		}
+	}
+}
+
 // What the direct way must not judge: the answer is that of expansion, mostly an error.
 func TestDirectWayHandsOver(t *testing.T) {
 	for _, s := range []string{
@@ -146,6 +192,10 @@ func TestDirectWayHandsOver(t *testing.T) {
 	deep["@context"] = vc2
 	if _, ok := direct(deep); ok {
 		t.Error("a deep document isn't handed over")
+	}
+	long := object{"@context": slices.Repeat([]any{vc2}, 100_000), "type": "VerifiableCredential"}
+	if _, ok := direct(long); ok {
+		t.Error("a long list of contexts isn't handed over")
 	}
 }
 

@@ -126,7 +126,13 @@ func (t *table) derive(d derivation) *table {
 }
 
 // make reads the context that d names; see derive.
-func (t *table) make(d derivation) *table {
+func (t *table) make(d derivation) (next *table) {
+	// json-gold panics on some contexts, as in expand.
+	defer func() {
+		if recover() != nil {
+			next = nil
+		}
+	}()
 	var source *ld.Context
 	var err error
 	prev := t.prev
@@ -163,7 +169,7 @@ func (t *table) make(d derivation) *table {
 	if err != nil || source.Values.HasLanguage || source.Values.Direction != "" || source.Values.Base != "" {
 		return nil
 	}
-	next := newTable(t.of, t, source)
+	next = newTable(t.of, t, source)
 	next.prev = prev
 	return next
 }

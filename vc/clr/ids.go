@@ -179,6 +179,15 @@ func (c *checker) ids(root map[string]any) {
 		}
 		here := &description{at, inside[len(inside)-1], n}
 		if key == "issuer" {
+			// Where a credential around it names the same issuer by its id alone, that
+			// could have been a description when it was signed.
+			for _, a := range inside {
+				if a.doc["issuer"] == id {
+					c.add("id.twice", at, "CLR 2.0, ClrSubject; one way of writing",
+						"The issuer %s is described here, and a credential around it names it by its id alone; describe it in the same way everywhere.", short(id))
+					return !c.full()
+				}
+			}
 			if before, ok := issuers[id]; !ok {
 				issuers[id] = here
 			} else if !same(before, n) {

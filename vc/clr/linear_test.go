@@ -135,3 +135,15 @@ func TestIssuersHaveOneSpelling(t *testing.T) {
 		}
 	}
 }
+
+// A description that the outer issuer lost, and the one inside keeps, is the same graph.
+func TestAnIssuerIsNotNamedAroundItsDescription(t *testing.T) {
+	c := sampleCredential(t)
+	if p := Check(c); len(p) > 0 {
+		t.Fatal(p)
+	}
+	c["issuer"] = c["issuer"].(map[string]any)["id"]
+	if p := Check(c); len(p) == 0 || p[0].Code != "id.twice" {
+		t.Errorf("%v", p)
+	}
+}

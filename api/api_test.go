@@ -244,7 +244,7 @@ func TestRoles(t *testing.T) {
 		roles string
 	}{
 		{p, "publisher"}, {p + "/learners", "publisher"}, {p + "/learners/" + s.learners["ada"], "publisher"},
-		{p + "/learners/" + s.learners["ada"] + "/revoke", "publisher"}, {p + "/conflicts", "publisher"},
+		{p + "/learners/" + s.learners["ada"] + "/revoke", "publisher"}, {p + "/policy", "publisher"}, {p + "/conflicts", "publisher"},
 		{p + "/import", "publisher"}, {p + "/issue", "publisher"}, {p + "/anchors", "publisher auditor"},
 		{"/me", "learner"}, {"/me/record.json", "learner"}, {"/me/shares", "learner"},
 		{"/", "publisher learner auditor nobody"}, {"/verify", "publisher learner auditor nobody"}, {"/in", "publisher learner auditor nobody"},

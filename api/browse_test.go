@@ -32,7 +32,32 @@ type tab struct {
 	wrong []string
 }
 
-// newBrowser starts Chromium with an empty profile.
+// chrome is the one Chromium of all tests, started with an empty profile by the
+// first that wants it.
+var chrome = sync.OnceValues(func() (context.Context, context.CancelFunc) {
+	ctx, stop := chromedp.NewExecAllocator(context.Background(),
+		chromedp.ExecPath(chromium), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
+		chromedp.Flag("disable-dev-shm-usage", true),
+	)
+	ctx, cancel := chromedp.NewContext(ctx)
+	chromeStarted = true
+	return ctx, func() { cancel(); stop() }
+})
+
+var chromeStarted bool
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if chromeStarted {
+		_, stop := chrome()
+		stop()
+	}
+	os.Exit(code)
+}
+
+// newBrowser is a window of its own, with cookies of its own.
 func newBrowser(t *testing.T) context.Context {
 	t.Helper()
 	if testing.Short() {
@@ -41,15 +66,11 @@ func newBrowser(t *testing.T) context.Context {
 	if _, err := os.Stat(chromium); err != nil {
 		t.Skip("SKIP: there is no " + chromium + ", so no page was opened in a real browser")
 	}
-	ctx, cancel := chromedp.NewExecAllocator(context.Background(),
-		chromedp.ExecPath(chromium), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
-		chromedp.UserDataDir(t.TempDir()),
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
-		chromedp.Flag("disable-dev-shm-usage", true),
-	)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
+	ctx, _ := chrome()
+	if err := chromedp.Do(ctx); err != nil { // starts it
+		t.Fatalf("start the browser: %v", err)
+	}
+	ctx, cancel := chromedp.NewContext(ctx, chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
 	ctx, cancel = context.WithTimeout(ctx, 3*time.Minute)
 	t.Cleanup(cancel)
@@ -148,7 +169,7 @@ func (b *tab) look(name string) {
 		if (document.documentElement.scrollWidth <= w) return "";
 		return [...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > w + 1).map(e => e.tagName + "." + e.className).slice(0, 5).join(", ") || "somewhere";
 	})()`)
-	small := b.script(`[...document.querySelectorAll("button, a.button, summary, nav a, input:not([type=hidden], [type=checkbox], [type=radio]), .tick")]
+	small := b.script(`[...document.querySelectorAll("button, a.button, a.target, summary, nav a, input:not([type=hidden], [type=checkbox], [type=radio]), .tick")]
 		.filter(e => e.offsetParent && !e.closest(".skip, .sr, [readonly]") && e.getBoundingClientRect().height < 43.5).map(e => e.tagName + " " + e.textContent.trim().slice(0, 30) + " " + e.getBoundingClientRect().height).slice(0, 5).join("; ")`)
 	if overflow != "" {
 		b.t.Errorf("%s: sideways scroll because of %s", name, overflow)
@@ -263,11 +284,24 @@ func TestScreens(t *testing.T) {
 		{"landing", "/"}, {"in", "/in"}, {"ticket", link}, {"overview", p}, {"learners", p + "/learners"}, {"learner", p + "/learners/" + s.learners["ada"]},
 		{"learner-rtl", p + "/learners/" + s.learners["layla"]}, {"revoke", p + "/learners/" + s.learners["ada"] + "/revoke"},
 		{"conflicts", p + "/conflicts"}, {"import", p + "/import"}, {"dry-run", p + "/imports/" + staged.ID}, {"issue", p + "/issue"},
+		{"revoke-achievement", p + "/learners/" + s.learners["ada"] + "/achievements/" + pathOf(s.embedded("ada", "Databases")) + "/revoke"}, {"policy", p + "/policy"},
 		{"anchors", p + "/anchors"}, {"me", "/me"}, {"shares", "/me/shares"}, {"cover", share.URL}, {"verify", "/verify"},
 		{"hosted", "/credentials/" + s.record("ada").Credential.ID}, {"missing", "/nothing"},
 	} {
 		b.open(screen.path)
+		if screen.name == "learner" {
+			b.script(`document.querySelector("main > details").open = true, ""`)
+		}
 		both(screen.name)
+	}
+	b.open(p + "/learners/" + s.learners["ada"] + "/revoke")
+	if gap := b.script(`(() => { // between the words and the name
+		const a = document.querySelector(".crumb a"), words = document.createRange();
+		words.setStart(a.firstChild, 0);
+		words.setEnd(a.firstChild, a.firstChild.data.trimEnd().length);
+		return String(a.querySelector("bdi").getBoundingClientRect().left - words.getBoundingClientRect().right > 2);
+	})()`); gap != "true" {
+		t.Errorf("the way back has no space before the name: %q", b.script(`document.querySelector(".crumb a").innerText`))
 	}
 	for name, f := range map[string]string{"valid": file, "forged": forged, "picture": picture} {
 		b.open("/verify")
@@ -288,7 +322,6 @@ func TestScreens(t *testing.T) {
 // The whole way by the keyboard, once with scripts and once without: import,
 // settle, issue, share, open, verify, revoke.
 func TestTheWholeWay(t *testing.T) {
-	browser := newBrowser(t)
 	for _, scripts := range []bool{true, false} {
 		t.Run(fmt.Sprintf("scripts=%v", scripts), func(t *testing.T) {
 			s := newSite(t)
@@ -297,9 +330,7 @@ func TestTheWholeWay(t *testing.T) {
 			if err := os.WriteFile(zip, roster(rosterChange{}), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			ctx, cancel := chromedp.NewContext(browser)
-			defer cancel()
-			b := newTab(t, s, ctx)
+			b := newTab(t, s, newBrowser(t))
 			b.width(320)
 			call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !scripts})
 			p := "/p/" + s.publisher.ID

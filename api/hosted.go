@@ -61,12 +61,16 @@ func (s *server) didDocument(w http.ResponseWriter, r *http.Request) error {
 }
 
 // hosted serves the newest version of a hosted credential: its very bytes to
-// programs, a page to browsers, and 410 with the reason once it is revoked.
+// programs, a page to browsers. What was revoked is 410 with the reason, hosted or
+// not.
 func (s *server) hosted(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Vary", "Accept")
 	c, err := s.node.Hosted(r.Context(), part(r, "id"), 0)
 	if err != nil {
 		return err
+	}
+	if c.Signed == nil && c.Credential.Revoked == nil {
+		return registry.ErrNotFound
 	}
 	if wantsPage(r) {
 		return s.hostedPage(w, r, c)
@@ -92,11 +96,12 @@ func (s *server) hostedPage(w http.ResponseWriter, r *http.Request, c node.Hoste
 	page := web.Page{Title: "Hosted record", Demo: p.Demo}
 	page.Who.Here = "verify"
 	if c.Credential.Revoked != nil {
-		page.Title = "Revoked record"
+		page.Title = "Revoked"
 		page.Body = struct {
-			Publisher string
-			Revoked   *registry.Revoked
-		}{p.Name, c.Credential.Revoked}
+			Publisher   string
+			Achievement bool
+			Revoked     *registry.Revoked
+		}{p.Name, c.Credential.Kind == registry.KindAssertion, c.Credential.Revoked}
 		return web.Render(w, http.StatusGone, "hosted_revoked", page)
 	}
 	if wait, ok := s.checks.allow(s.clientOf(r)); !ok {
@@ -122,7 +127,14 @@ func (s *server) version(r *http.Request) (node.HostedCopy, error) {
 	if err != nil || n < 1 {
 		return node.HostedCopy{}, registry.ErrNotFound
 	}
-	return s.node.Hosted(r.Context(), part(r, "id"), n)
+	c, err := s.node.Hosted(r.Context(), part(r, "id"), n)
+	if err == nil && c.Signed == nil { // not hosted, but revoked
+		err = registry.ErrNotFound
+		if c.Credential.Revoked != nil {
+			err = gone(c)
+		}
+	}
+	return c, err
 }
 
 // hostedVersion serves one version, which never changes.

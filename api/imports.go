@@ -23,6 +23,7 @@ const maxImport = 512 << 20
 type progress struct {
 	Label, Events, Here string
 	Done, Total         int
+	Stopped             bool // by an error; it goes on by itself later
 }
 
 // importView is what the form to import shows.
@@ -140,8 +141,9 @@ func (s *server) showImported(w http.ResponseWriter, r *http.Request, p registry
 		Import   registry.Import
 		Progress progress
 		choice
+		Stopped              string
 		MoreLeaving, MoreBad int
-	}{i, progress{"Applying the file", here + "/events", here, i.Done, i.Total}, c, max(0, i.LeavingPeople-len(i.Leaving)), max(0, i.Counts.Bad-len(i.Bad))}}
+	}{i, progress{"Applying the file", here + "/events", here, i.Done, i.Total, i.Failure != ""}, c, sentence(errors.New(i.Failure)), max(0, i.LeavingPeople-len(i.Leaving)), max(0, i.Counts.Bad-len(i.Bad))}}
 	if i.State == registry.ImportApplying {
 		page.Refresh = 3
 	}

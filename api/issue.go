@@ -70,7 +70,7 @@ func (s *server) jobPage(w http.ResponseWriter, r *http.Request, p registry.Publ
 		Job      registry.Job
 		Progress progress
 		Rate     string
-	}{j, progress{"Signing records", here + "/events", here, j.Done + j.Skipped, j.Total}, rateOf(j)}}
+	}{j, progress{"Signing records", here + "/events", here, j.Done + j.Skipped, j.Total, false}, rateOf(j)}}
 	if j.State == registry.JobRunning {
 		page.Refresh = 3
 	}

@@ -3,6 +3,8 @@ package api
 import (
 	"bytes"
 	"context"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"strings"
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	"clrnode/anchor"
+	"clrnode/api/web"
 	"clrnode/did"
 	"clrnode/node"
 	"clrnode/registry"
@@ -284,5 +287,71 @@ func TestIssuerOutOfReachCouldNotBeChecked(t *testing.T) {
 	wantText(t, a, 200, "Could not check", "Check again")
 	if strings.Contains(a.body, ">Valid<") || strings.Contains(a.body, ">Not valid<") || strings.Contains(a.body, `class="card sheet"`) {
 		t.Error("what could not be checked is shown as checked")
+	}
+}
+
+// A node that holds nothing but made-up people says so everywhere; with a real
+// publisher, only where the made-up ones are.
+func TestDemoBanner(t *testing.T) {
+	s := filledSite(t)
+	b := s.browser()
+	ada := s.record("ada").Signed
+	for _, path := range []string{"/", "/verify", "/in"} {
+		wantText(t, b.get(path), 200, "Demo data")
+	}
+	wantText(t, b.upload("/verify", "ada.json", ada), 200, "Demo data")
+	if a := b.upload("/verify", "other.json", []byte(`{}`)); strings.Contains(a.body, "Demo data") {
+		t.Error("what is of nobody here is called made up")
+	}
+	if _, err := s.node.AddPublisher(context.Background(), "Elsewhere", nil, false); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/", "/verify", "/in"} {
+		if a := b.get(path); strings.Contains(a.body, "Demo data") {
+			t.Errorf("%s calls a real publisher made up", path)
+		}
+	}
+	wantText(t, b.upload("/verify", "ada.json", ada), 200, "Demo data")
+}
+
+// A verifier who logs in is told what to do.
+func TestVerifierIsTold(t *testing.T) {
+	s := newSite(t)
+	b := s.as(node.RoleVerifier, "")
+	wantText(t, b.get("/verify"), 200, "You are here as a verifier: drop a file, paste it, or give its address.")
+	if a := b.get("/verify"); strings.Contains(a.body, "You are here") {
+		t.Error("it is told twice")
+	}
+}
+
+// An import that an error stopped says so, and that it goes on.
+func TestStoppedImport(t *testing.T) {
+	s := newSite(t)
+	srv := newServer(s.node, Options{})
+	i := registry.Import{ID: "x", File: "roster.zip", State: registry.ImportApplying, Failure: "the disk is full", Done: 1200, Total: 4000}
+	w := httptest.NewRecorder()
+	srv.anyone(func(w http.ResponseWriter, r *http.Request) error {
+		return srv.showImported(w, r, s.publisher, http.StatusOK, i, choice{})
+	}).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	wantText(t, answer{w.Code, w.Header(), w.Body.String()}, 200, "It stopped.", "The disk is full.", "Done so far:", "1,200", "4,000")
+	if strings.Contains(w.Body.String(), "Still working") {
+		t.Error("what stopped is said to work")
+	}
+}
+
+// Where a chain calls a block final is said in words.
+func TestFinalityInWords(t *testing.T) {
+	for finality, want := range map[string]string{
+		"depth:0": "as soon as it is on this node’s disk", "depth:1": "1 block later", "depth:12": "12 blocks later", "tag:finalized": "when the chain calls it finalized",
+	} {
+		w := httptest.NewRecorder()
+		o := node.Overview{Anchor: node.AnchorStatus{Chain: &anchor.Chain{ID: 1, Finality: finality, Local: finality == "depth:0"}}}
+		if err := web.Render(w, 200, "anchors", web.Page{Body: o}); err != nil {
+			t.Fatal(err)
+		}
+		wantText(t, answer{w.Code, w.Header(), w.Body.String()}, 200, want)
+		if strings.Contains(w.Body.String(), finality) {
+			t.Errorf("%s stands on the page", finality)
+		}
 	}
 }

@@ -93,52 +93,6 @@ func (s *server) learner(w http.ResponseWriter, r *http.Request, p registry.Publ
 	}{v, s.resultOf(v)}})
 }
 
-func (s *server) revokeForm(w http.ResponseWriter, r *http.Request, p registry.Publisher) error {
-	return s.showRevoke(w, r, p, http.StatusOK, "")
-}
-
-func (s *server) showRevoke(w http.ResponseWriter, r *http.Request, p registry.Publisher, status int, reason string, errs ...web.FieldError) error {
-	v, err := s.ownLearner(r, p)
-	if err != nil {
-		return err
-	}
-	if v.Credential.Version == 0 || v.Credential.Revoked != nil {
-		return seeOther(w, r, "/p/"+p.ID+"/learners/"+v.Learner.ID)
-	}
-	return s.page(w, r, status, "revoke", "learners", p, web.Page{Title: "Revoke a record", Errors: errs, Body: struct {
-		View   node.RecordView
-		Reason string
-	}{v, reason}})
-}
-
-func (s *server) revoke(w http.ResponseWriter, r *http.Request, p registry.Publisher) error {
-	if err := readForm(w, r); err != nil {
-		return err
-	}
-	v, err := s.ownLearner(r, p)
-	if err != nil {
-		return err
-	}
-	reason := r.PostForm.Get("reason")
-	if v.Credential.Version == 0 {
-		return registry.ErrNotFound
-	}
-	if reason == "" {
-		return s.showRevoke(w, r, p, http.StatusUnprocessableEntity, reason, web.FieldError{Field: "reason", Sentence: "Say why: whoever checks the record reads it."})
-	}
-	if v.Credential.Revoked == nil { // a second press of the button does nothing
-		_, err = s.node.Revoke(r.Context(), v.Credential.ID, reason, byPublisher)
-	}
-	if errors.Is(err, node.ErrRefused) {
-		return s.showRevoke(w, r, p, http.StatusUnprocessableEntity, reason, web.FieldError{Field: "reason", Sentence: sentence(err)})
-	}
-	if err != nil {
-		return err
-	}
-	s.say(r, "revoked")
-	return seeOther(w, r, "/p/"+p.ID+"/learners/"+v.Learner.ID)
-}
-
 func (s *server) conflicts(w http.ResponseWriter, r *http.Request, p registry.Publisher) error {
 	return s.showConflicts(w, r, p, http.StatusOK)
 }
@@ -187,18 +141,6 @@ func (s *server) settle(w http.ResponseWriter, r *http.Request, p registry.Publi
 	}
 	s.say(r, "settled")
 	return seeOther(w, r, "/p/"+p.ID+"/conflicts")
-}
-
-func (s *server) anchors(w http.ResponseWriter, r *http.Request, p registry.Publisher) error {
-	o, err := s.node.Overview(r.Context(), p.ID)
-	if err != nil {
-		return err
-	}
-	page := web.Page{Title: "Anchoring", Demo: p.Demo, Body: o}
-	if s.who(r).Publisher == p.ID {
-		return s.page(w, r, http.StatusOK, "anchors", "anchors", p, page)
-	}
-	return s.render(w, r, http.StatusOK, "anchors", "auditor", page)
 }
 
 // readForm reads a small form.

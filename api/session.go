@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -148,6 +149,16 @@ func (s *server) me(h func(w http.ResponseWriter, r *http.Request, learner strin
 // say keeps what was just done for the next page.
 func (s *server) say(r *http.Request, what string) { s.sessions.Put(r.Context(), sessionSaid, what) }
 
+// onlyDemo tells whether all that is published on this node is made up.
+func (s *server) onlyDemo(r *http.Request) (bool, error) {
+	pubs, err := s.node.Publishers(r.Context())
+	return onlyDemo(pubs), err
+}
+
+func onlyDemo(pubs []registry.Publisher) bool {
+	return len(pubs) > 0 && !slices.ContainsFunc(pubs, func(p registry.Publisher) bool { return !p.Demo })
+}
+
 // render writes a page for who is logged in, in one part of the site.
 func (s *server) render(w http.ResponseWriter, r *http.Request, status int, template, here string, p web.Page) error {
 	p.Who = s.who(r)
@@ -163,7 +174,11 @@ func (s *server) in(w http.ResponseWriter, r *http.Request) error {
 	if to != "" { // in a cookie: whoever only looks costs no session
 		http.SetCookie(w, &http.Cookie{Name: cookieTo, Value: url.QueryEscape(to), Path: "/", MaxAge: 3600, HttpOnly: true, Secure: s.secure, SameSite: http.SameSiteLaxMode})
 	}
-	return s.render(w, r, http.StatusOK, "in", "login", web.Page{Title: "Log in", Body: struct{ Wanted bool }{to != ""}})
+	demo, err := s.onlyDemo(r)
+	if err != nil {
+		return err
+	}
+	return s.render(w, r, http.StatusOK, "in", "login", web.Page{Title: "Log in", Demo: demo, Body: struct{ Wanted bool }{to != ""}})
 }
 
 // localPath is s if it is a path of this site, else "".
@@ -186,7 +201,11 @@ func (s *server) peekLogin(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.render(w, r, http.StatusOK, "ticket", "login", web.Page{Title: "Log in", Body: l})
+	demo, err := s.onlyDemo(r)
+	if err != nil {
+		return err
+	}
+	return s.render(w, r, http.StatusOK, "ticket", "login", web.Page{Title: "Log in", Demo: demo, Body: l})
 }
 
 func (s *server) takeLogin(w http.ResponseWriter, r *http.Request) error {
@@ -201,6 +220,7 @@ func (s *server) takeLogin(w http.ResponseWriter, r *http.Request) error {
 		if l.Share != "" {
 			return seeOther(w, r, "/s/"+url.PathEscape(l.Share))
 		}
+		s.say(r, "verifier")
 		return seeOther(w, r, "/verify")
 	}
 	raw, err := json.Marshal(l)

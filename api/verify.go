@@ -10,6 +10,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -38,7 +39,7 @@ func (s *server) landing(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.render(w, r, http.StatusOK, "landing", "home", web.Page{Title: "Records that anyone can check", Body: struct {
+	return s.render(w, r, http.StatusOK, "landing", "home", web.Page{Title: "Records that anyone can check", Demo: onlyDemo(pubs), Body: struct {
 		Publishers []registry.Publisher
 		Form       verifyForm
 	}{pubs, verifyForm{}}})
@@ -49,7 +50,11 @@ func (s *server) verifyForm(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) showVerifyForm(w http.ResponseWriter, r *http.Request, status int, f verifyForm, errs ...web.FieldError) error {
-	return s.render(w, r, status, "verify", "verify", web.Page{Title: "Check a record", Errors: errs, Body: struct{ Form verifyForm }{f}})
+	demo, err := s.onlyDemo(r)
+	if err != nil {
+		return err
+	}
+	return s.render(w, r, status, "verify", "verify", web.Page{Title: "Check a record", Demo: demo, Errors: errs, Body: struct{ Form verifyForm }{f}})
 }
 
 // sent is one thing to verify.
@@ -79,7 +84,8 @@ func (s *server) verify(w http.ResponseWriter, r *http.Request) error {
 		}
 		results = append(results, result)
 	}
-	return s.render(w, r, http.StatusOK, "verified", "verify", web.Page{Title: "Result of the check", Body: struct{ Results []web.Result }{results}})
+	demo := !slices.ContainsFunc(results, func(one web.Result) bool { return !one.Demo })
+	return s.render(w, r, http.StatusOK, "verified", "verify", web.Page{Title: "Result of the check", Demo: demo, Body: struct{ Results []web.Result }{results}})
 }
 
 // check verifies one thing. That it is no credential is a result too.
@@ -106,9 +112,11 @@ func (s *server) check(r *http.Request, one sent) (web.Result, error) {
 		return web.Result{}, err
 	}
 	result := web.NewResult(v, rep, s.host)
-	if result.Issuer, err = s.knownIssuer(r, rep); err != nil {
+	known, err := s.knownIssuer(r, rep)
+	if err != nil {
 		return web.Result{}, err
 	}
+	result.Issuer, result.Demo = known.Name, known.Demo
 	result.Name, result.AgainURL = one.name, one.url
 	if utf8.Valid(one.raw) && rep.Verdict != vc.Failed {
 		result.AgainText = string(one.raw)
@@ -294,14 +302,14 @@ func (s *server) verifyJSON(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, rep)
 }
 
-// knownIssuer is the name of the issuer where it is one of this node's own
-// publishers, else "": what a credential says of its issuer proves nothing.
-func (s *server) knownIssuer(r *http.Request, rep *vc.Report) (string, error) {
+// knownIssuer is the issuer where it is one of this node's own publishers, else
+// the zero one: what a credential says of its issuer proves nothing.
+func (s *server) knownIssuer(r *http.Request, rep *vc.Report) (registry.Publisher, error) {
 	pubs, err := s.node.Publishers(r.Context())
 	for _, p := range pubs {
 		if p.DID == rep.Envelope.IssuerID {
-			return p.Name, err
+			return p, err
 		}
 	}
-	return "", err
+	return registry.Publisher{}, err
 }

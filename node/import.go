@@ -89,6 +89,13 @@ func (n *Node) Imports(ctx context.Context, publisher string, limit int) (all []
 	return all, err
 }
 
+// Stale tells whether another import was applied since this one was staged: it
+// can't be applied any more.
+func (n *Node) Stale(ctx context.Context, i registry.Import) (stale bool, err error) {
+	err = n.db.View(ctx, func(tx *registry.Tx) error { stale, err = tx.Stale(i); return err })
+	return stale, err
+}
+
 // Conflicts returns the publisher's conflicts that wait for a person, after the
 // id of an earlier one.
 func (n *Node) Conflicts(ctx context.Context, publisher, after string, limit int) (all []registry.Conflict, err error) {
@@ -130,6 +137,8 @@ func (r LearnerRow) State() string {
 		return "conflict"
 	case r.Revoked:
 		return "revoked"
+	case r.Record.Emptied():
+		return "emptied"
 	case r.Record.Changed() && r.Record.Credential == "":
 		return "new"
 	case r.Record.Changed():
@@ -141,13 +150,14 @@ func (r LearnerRow) State() string {
 }
 
 // Learners returns at most limit learners of a publisher, after the id of an
-// earlier one; with a query, those whom it names.
+// earlier one; with a query, those whom its words name: by a name, our id, or an
+// identifier.
 func (n *Node) Learners(ctx context.Context, publisher, query, after string, limit int) (rows []LearnerRow, err error) {
 	err = n.db.View(ctx, func(tx *registry.Tx) error {
 		rows = nil
 		var learners []registry.Learner
 		if query != "" {
-			learners, err = tx.FindLearners(publisher, query)
+			learners, err = tx.SearchLearners(publisher, query, limit)
 		} else {
 			learners, err = tx.Learners(publisher, after, limit)
 		}

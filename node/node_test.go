@@ -57,7 +57,7 @@ func (c *clock) advance(d time.Duration) {
 	c.ahead += d
 }
 
-func startNode(t *testing.T, l node.Ledger, c *clock) *node.Node {
+func startNode(t testing.TB, l node.Ledger, c *clock) *node.Node {
 	t.Helper()
 	engine, err := registry.OpenBadger(t.TempDir())
 	if err != nil {
@@ -110,7 +110,7 @@ func roster(t *testing.T, grade string) []byte {
 	})
 }
 
-func importFile(t *testing.T, n *node.Node, publisher, name string, raw []byte) registry.Import {
+func importFile(t testing.TB, n *node.Node, publisher, name string, raw []byte) registry.Import {
 	t.Helper()
 	i, err := n.StageImport(t.Context(), publisher, name, bytes.NewReader(raw), int64(len(raw)), "test")
 	if err != nil {
@@ -281,6 +281,40 @@ func TestElectedButNoChain(t *testing.T) {
 	_, report, err := other.Verify(t.Context(), v.Signed, nil)
 	if err != nil || report.Verdict == vc.OK {
 		t.Errorf("a node that doesn't know the issuer says %v, %v", report, err)
+	}
+}
+
+// A record of which its sources took everything back is pointed out, and no more
+// so once it is revoked.
+func TestEmptiedRecord(t *testing.T) {
+	n := startNode(t, startChain(t), &clock{})
+	publisher, _, bob := college(t, n)
+	emptied := func() int64 {
+		t.Helper()
+		o, err := n.Overview(t.Context(), publisher)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows, err := n.Emptied(t.Context(), publisher, "", 10)
+		if err != nil || int64(len(rows)) != o.Emptied {
+			t.Errorf("Emptied() = %v, %v; the overview says %d", rows, err, o.Emptied)
+		}
+		return o.Emptied
+	}
+	v, _ := verdict(t, n, bob.ID)
+	for _, inside := range v.Report.Embedded {
+		if _, err := n.Revoke(t.Context(), inside.ID, "taken back", "test"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := emptied(); got != 1 {
+		t.Errorf("%d emptied records, want 1", got)
+	}
+	if _, err := n.Revoke(t.Context(), v.Credential.ID, "nothing is left", "test"); err != nil {
+		t.Fatal(err)
+	}
+	if got := emptied(); got != 0 {
+		t.Errorf("%d emptied records after the revocation, want 0", got)
 	}
 }
 

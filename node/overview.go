@@ -14,6 +14,7 @@ type Overview struct {
 	Issued    int64                 `json:"issued"`    // learners' records that were issued
 	Changed   int64                 `json:"changed"`   // records to issue
 	Conflicts int64                 `json:"conflicts"` // conflicts to settle
+	Emptied   int64                 `json:"emptied"`   // issued records of which nothing is left: revoke them?
 	Revoked   int64                 `json:"revoked"`   // credentials, embedded ones among them
 	Shares    int64                 `json:"shares"`
 	Imports   []registry.Import     `json:"imports,omitempty"` // the newest few
@@ -31,7 +32,7 @@ func (n *Node) Overview(ctx context.Context, publisher string) (o Overview, err 
 		}
 		for name, value := range map[string]*int64{
 			"learners": &o.Learners, "issued": &o.Issued, "changed": &o.Changed,
-			"conflicts": &o.Conflicts, "revoked": &o.Revoked, "shares": &o.Shares,
+			"conflicts": &o.Conflicts, "emptied": &o.Emptied, "revoked": &o.Revoked, "shares": &o.Shares,
 		} {
 			if *value, err = tx.Counter(publisher, name); err != nil {
 				return err
@@ -56,6 +57,31 @@ func (n *Node) Overview(ctx context.Context, publisher string) (o Overview, err 
 		return err
 	})
 	return o, err
+}
+
+// Emptied returns at most limit learners whose record was issued and of which
+// nothing is left, after the id of an earlier one.
+func (n *Node) Emptied(ctx context.Context, publisher, after string, limit int) (rows []LearnerRow, err error) {
+	err = n.db.View(ctx, func(tx *registry.Tx) error {
+		rows = nil
+		ids, err := tx.Emptied(publisher, after, limit)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			l, err := tx.Learner(id)
+			if err != nil {
+				return err
+			}
+			row, err := learnerRow(tx, l)
+			if err != nil {
+				return err
+			}
+			rows = append(rows, row)
+		}
+		return nil
+	})
+	return rows, err
 }
 
 // Status is how the whole node stands.

@@ -359,7 +359,7 @@ func TestLongValues(t *testing.T) {
 // A policy holds from the next import on, also when its rows are the same.
 func TestPolicyChangeConcernsEverybody(t *testing.T) {
 	db := testDB(t)
-	file := referenceFile(t, "northfield-2026-bulk.zip")
+	file := referenceFile(t, "oneroster/northfield-2026-bulk.zip")
 	load(t, db, "roster.zip", file)
 	if got := counted(t, db, "learners"); got != 200 {
 		t.Fatalf("%d learners, want 200", got)

@@ -3,6 +3,8 @@ package web
 import (
 	"fmt"
 	"html/template"
+	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,7 +25,20 @@ var functions = template.FuncMap{
 	"error":    func(p Page, field string) string { return p.ErrorFor(field) },
 	"inc":      func(n int) int { return n + 1 },
 	"onpage":   func(s string) string { return strings.Replace(s, ", or add --skip-bad", ", or skip the bad rows", 1) },
+	"depth":    func(finality string) int { return after(finality, "depth:") },
+	"tag":      func(finality string) string { t, _ := strings.CutPrefix(finality, "tag:"); return t },
+	"tail":     path.Base,
 	"hostless": func(url string) string { _, after, _ := strings.Cut(url, "://"); return after },
+}
+
+// after is the number behind a prefix, -1 if there is none.
+func after(s, prefix string) int {
+	rest, ok := strings.CutPrefix(s, prefix)
+	n, err := strconv.Atoi(rest)
+	if !ok || err != nil {
+		return -1
+	}
+	return n
 }
 
 // shapes are the icons: each verdict has a shape of its own, so that it is told

@@ -35,6 +35,7 @@ type Term struct {
 
 // An Entry is one achievement as this learner earned it.
 type Entry struct {
+	ID                    string // of the credential, as it stands in the signed bytes
 	Name, Code, Type      string
 	Description, Criteria string
 	CriteriaURL, Lang     string
@@ -50,7 +51,7 @@ type Entry struct {
 	Outcome               vc.Outcome // its own verdict
 	Below                 []Entry    // examinations and assignments of a course
 
-	id, achievement string
+	achievement string
 }
 
 // A Value is a named result.
@@ -62,6 +63,25 @@ type Link struct{ Name, URL, Note string }
 // Empty tells whether the record has nothing to show.
 func (r Record) Empty() bool {
 	return len(r.Programmes)+len(r.Terms)+len(r.Competencies)+len(r.Activities)+len(r.Others) == 0
+}
+
+// Entries are all achievements of the record in the order in which they are read,
+// each followed by what it is made of.
+func (r Record) Entries() (all []Entry) {
+	add := func(entries []Entry) {
+		for _, e := range entries {
+			all = append(all, e)
+			all = append(all, e.Below...)
+		}
+	}
+	add(r.Programmes)
+	for _, t := range r.Terms {
+		add(t.Courses)
+	}
+	add(r.Competencies)
+	add(r.Activities)
+	add(r.Others)
+	return all
 }
 
 // NewRecord is the view of verified bytes: a CLR with what is embedded, or a
@@ -101,7 +121,7 @@ func NewRecord(v *vc.Verified) Record {
 	}
 	for _, c := range all(subject["verifiableCredential"]) {
 		e := entryOf(object(c))
-		if o, ok := outcomes[e.id]; ok {
+		if o, ok := outcomes[e.ID]; ok {
 			e.Outcome = o
 		}
 		entries = append(entries, e)
@@ -208,7 +228,7 @@ func entryOf(c map[string]any) Entry {
 	a := object(subject["achievement"])
 	criteria := object(a["criteria"])
 	e := Entry{
-		id: text(c["id"]), achievement: text(a["id"]),
+		ID: text(c["id"]), achievement: text(a["id"]),
 		Name: cmp.Or(text(a["name"]), text(c["name"])), Code: text(a["humanCode"]), Type: text(a["achievementType"]),
 		Criteria: text(criteria["narrative"]), Lang: text(a["inLanguage"]), Field: text(a["fieldOfStudy"]),
 		CriteriaURL: webAddress(text(criteria["id"])),
@@ -245,7 +265,7 @@ func entryOf(c map[string]any) Entry {
 	for _, x := range all(c["evidence"]) {
 		o := object(x)
 		url := webAddress(text(o["id"]))
-		if strings.Contains(url, "#evidence-") && strings.HasPrefix(url, e.id) {
+		if strings.Contains(url, "#evidence-") && strings.HasPrefix(url, e.ID) {
 			url = "" // a name inside this credential, not a page
 		}
 		e.Evidence = append(e.Evidence, Link{cmp.Or(text(o["name"]), text(o["genre"]), url), url, cmp.Or(text(o["description"]), text(o["narrative"]))})

@@ -28,6 +28,7 @@ type Result struct {
 	AgainText, AgainURL string
 
 	Issuer string // the name that this node itself knows the issuer by; "" if it doesn't
+	Demo   bool   // that issuer's people are made up
 	Holder string // the name of whose record it is, where the page may tell it
 
 	Name string // of the file, "" if it wasn't one
@@ -121,4 +122,13 @@ func (r Result) Says() string {
 	}
 	s := strings.ReplaceAll(r.Sentence, e.IssuerID+", which says it is “"+e.IssuerName+"”", r.Issuer)
 	return strings.ReplaceAll(s, e.IssuerID, r.Issuer)
+}
+
+// Revoked tells whether the embedded credential with this id was found revoked.
+func (r Result) Revoked(id string) bool {
+	return slices.ContainsFunc(r.Embedded, func(p Part) bool {
+		return p.ID == id && slices.ContainsFunc(p.Checks, func(c vc.Check) bool {
+			return c.Outcome == vc.Failed && (c.Code == "status.revoked" || c.Code == "hosted.revoked")
+		})
+	})
 }

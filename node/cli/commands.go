@@ -163,7 +163,7 @@ func (p *program) learnersCommand() *cobra.Command {
 			})
 		}),
 	}
-	c.Flags().StringVar(&find, "find", "", "only whom this names: our id, sourcedId, username, student number, e-mail")
+	c.Flags().StringVar(&find, "find", "", "only whom this names: words of the name, our id, sourcedId, username, student number, e-mail")
 	return c
 }
 
@@ -297,8 +297,8 @@ func (p *program) statusCommand() *cobra.Command {
 				fmt.Fprintf(w, "%s, %s\n", s.PublicURL, running)
 				for _, o := range s.Publishers {
 					fmt.Fprintf(w, "%s\t%s\n", o.Publisher.ID, o.Publisher.Name)
-					fmt.Fprintf(w, "  learners\t%d\n  records issued\t%d\n  records to issue\t%d\n  conflicts to settle\t%d\n  revoked\t%d\n  shares\t%d\n  waiting for an anchor\t%d\n",
-						o.Learners, o.Issued, o.Changed, o.Conflicts, o.Revoked, o.Shares, o.Anchor.Waiting)
+					fmt.Fprintf(w, "  learners\t%d\n  records issued\t%d\n  records to issue\t%d\n  conflicts to settle\t%d\n  records with nothing left\t%d\n  revoked\t%d\n  shares\t%d\n  waiting for an anchor\t%d\n",
+						o.Learners, o.Issued, o.Changed, o.Conflicts, o.Emptied, o.Revoked, o.Shares, o.Anchor.Waiting)
 					if b := o.Anchor.Last; b != nil {
 						fmt.Fprintf(w, "  last batch\t%d: %s, %s, block %d\n", b.Number, count(int64(b.Records), "record"), b.State.Phase, b.State.BlockNumber)
 					}

@@ -134,7 +134,11 @@ func (p *program) showImport(i registry.Import, end string) error {
 		if i.LeavingPeople == 1 {
 			verb = "leaves"
 		}
-		fmt.Fprintf(w, "%d new, %d changed, %d same, %d %s", i.Counts.New, i.Counts.Changed, i.Counts.Same, i.LeavingPeople, verb)
+		fmt.Fprintf(w, "%d new, %d changed, %d same, ", i.Counts.New, i.Counts.Changed, i.Counts.Same)
+		if i.Counts.Ended > 0 {
+			fmt.Fprintf(w, "%d ended, ", i.Counts.Ended)
+		}
+		fmt.Fprintf(w, "%d %s", i.LeavingPeople, verb)
 		if i.Counts.Bad > 0 {
 			fmt.Fprintf(w, ", %d bad", i.Counts.Bad)
 		}

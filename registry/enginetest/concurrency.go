@@ -157,11 +157,9 @@ func testCancel(t *testing.T, e registry.Engine) {
 	inside, leave := make(chan bool), make(chan bool)
 	done := make(chan error, 1)
 	go func() {
+		var once sync.Once // an engine may run fn again
 		done <- e.Update(ctx, func(d registry.Docs) error {
-			if inside != nil {
-				close(inside)
-				inside = nil
-			}
+			once.Do(func() { close(inside) })
 			<-leave
 			return nil
 		})

@@ -1,18 +1,43 @@
 package api
 
 import (
+	"fmt"
 	"net/http"
+	"strconv"
 
 	"clrnode/api/web"
+	"clrnode/node"
 	"clrnode/registry"
 )
 
+// anchorsView is what the page about anchoring shows.
+type anchorsView struct {
+	node.Overview
+	Batches []registry.Batch
+	Newest  bool // the list begins with the newest one
+	Next    string
+}
+
+// anchors shows the publisher and its auditors how anchoring stands, and every
+// batch: the newest first, or those before the number in ?before=.
 func (s *server) anchors(w http.ResponseWriter, r *http.Request, p registry.Publisher) error {
 	o, err := s.node.Overview(r.Context(), p.ID)
 	if err != nil {
 		return err
 	}
-	page := web.Page{Title: "Anchoring", Demo: p.Demo, Body: o}
+	before, err := strconv.Atoi(r.URL.Query().Get("before"))
+	if err != nil || before < 0 || o.Anchor.Last == nil || before > o.Anchor.Last.Number {
+		before = 0
+	}
+	batches, err := s.node.Batches(r.Context(), p.ID, before, pageLength)
+	if err != nil {
+		return err
+	}
+	next := ""
+	if n := len(batches); n == pageLength && batches[n-1].Number > 1 {
+		next = fmt.Sprintf("/p/%s/anchors?before=%d", p.ID, batches[n-1].Number)
+	}
+	page := web.Page{Title: "Anchoring", Demo: p.Demo, Body: anchorsView{o, batches, before == 0, next}}
 	if s.who(r).Publisher == p.ID {
 		return s.page(w, r, http.StatusOK, "anchors", "anchors", p, page)
 	}

@@ -183,6 +183,32 @@ func TestHostedIsThereOnlyWhereItWasElected(t *testing.T) {
 	wantProblem(t, program(s.browser(), "GET", "/credentials/"+s.record("ada").Credential.ID, ""), 404, "")
 }
 
+// What was revoked says so with the reason, hosted or not, and nothing else of it.
+func TestRevokedIsGone(t *testing.T) {
+	for _, verify := range []string{registry.VerifySignature, registry.VerifyHosted} {
+		s := filledSite(t, verify)
+		b := s.browser()
+		id := pathOf(s.embedded("ada", "Databases"))
+		wantProblem(t, program(b, "GET", "/credentials/"+id, ""), 404, "")
+		record := s.record("ada").Credential.ID
+		for _, id := range []string{id, record} {
+			if _, err := s.node.Revoke(context.Background(), id, "grade of another student", "test"); err != nil {
+				t.Fatal(err)
+			}
+			wantProblem(t, program(b, "GET", "/credentials/"+id, ""), 410, "grade of another student")
+			a := b.get("/credentials/" + id)
+			wantText(t, a, 410, "Not valid", "grade of another student")
+			for _, never := range []string{"Ada", "Lovell", "Databases"} {
+				if strings.Contains(a.body, never) {
+					t.Errorf("the page of what was revoked has %q", never)
+				}
+			}
+		}
+		wantProblem(t, program(b, "GET", "/credentials/"+id+"/1", ""), 404, "")
+		wantProblem(t, program(b, "GET", "/credentials/"+id+"/1/anchor", ""), 404, "")
+	}
+}
+
 func TestTokens(t *testing.T) {
 	s := newSite(t)
 	ctx := context.Background()

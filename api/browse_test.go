@@ -17,6 +17,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"clrnode/api/web"
 	"clrnode/node"
 )
 
@@ -249,9 +250,18 @@ func TestScreens(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := "/p/" + s.publisher.ID
-	staged, err := s.node.StageImport(ctx, s.publisher.ID, "spring.zip", strings.NewReader(string(roster(rosterChange{without: "zoe", badGrades: true}))), int64(len(roster(rosterChange{without: "zoe", badGrades: true}))), "publisher")
+	spring := roster(rosterChange{without: "zoe", badGrades: true, badUser: "minh"})
+	staged, err := s.node.StageImport(ctx, s.publisher.ID, "spring.zip", strings.NewReader(string(spring)), int64(len(spring)), "publisher")
 	if err != nil {
 		t.Fatal(err)
+	}
+	for range 3 {
+		s.seal()
+	}
+	for _, e := range web.NewRecord(s.record("dov").Verified).Entries() {
+		if _, err := s.node.Revoke(ctx, e.ID, "copied", "publisher"); err != nil {
+			t.Fatal(err)
+		}
 	}
 	dir := t.TempDir()
 	file := filepath.Join(dir, "ada.json")
@@ -281,7 +291,7 @@ func TestScreens(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, screen := range []struct{ name, path string }{
-		{"landing", "/"}, {"in", "/in"}, {"ticket", link}, {"overview", p}, {"learners", p + "/learners"}, {"learner", p + "/learners/" + s.learners["ada"]},
+		{"landing", "/"}, {"in", "/in"}, {"ticket", link}, {"overview", p}, {"learners", p + "/learners"}, {"emptied", p + "/learners?show=emptied"}, {"learner", p + "/learners/" + s.learners["ada"]},
 		{"learner-rtl", p + "/learners/" + s.learners["layla"]}, {"revoke", p + "/learners/" + s.learners["ada"] + "/revoke"},
 		{"conflicts", p + "/conflicts"}, {"import", p + "/import"}, {"dry-run", p + "/imports/" + staged.ID}, {"issue", p + "/issue"},
 		{"revoke-achievement", p + "/learners/" + s.learners["ada"] + "/achievements/" + pathOf(s.embedded("ada", "Databases")) + "/revoke"}, {"policy", p + "/policy"},

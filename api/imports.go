@@ -121,10 +121,12 @@ func (s *server) ownImport(r *http.Request, publisher, id string) (registry.Impo
 	return i, err
 }
 
-// choice is what was said in the form that applies an import.
+// choice is what was said in the form that applies an import, and whether it may
+// be applied at all.
 type choice struct {
 	Skip  bool
 	Typed string
+	Stale bool // another import was applied since this one was checked
 }
 
 func (s *server) importPage(w http.ResponseWriter, r *http.Request, p registry.Publisher) error {
@@ -132,18 +134,29 @@ func (s *server) importPage(w http.ResponseWriter, r *http.Request, p registry.P
 	if err != nil {
 		return err
 	}
-	return s.showImported(w, r, p, http.StatusOK, i, choice{})
+	stale, err := s.node.Stale(r.Context(), i)
+	if err != nil {
+		return err
+	}
+	return s.showImported(w, r, p, http.StatusOK, i, choice{Stale: stale})
 }
 
 func (s *server) showImported(w http.ResponseWriter, r *http.Request, p registry.Publisher, status int, i registry.Import, c choice, errs ...web.FieldError) error {
 	here := "/p/" + p.ID + "/imports/" + i.ID
+	var roots []registry.BadRow // the others only refer to them
+	for _, b := range i.Bad {
+		if !b.Dependent {
+			roots = append(roots, b)
+		}
+	}
 	page := web.Page{Title: "Import of " + i.File, Errors: errs, Body: struct {
 		Import   registry.Import
 		Progress progress
 		choice
 		Stopped              string
+		Roots                []registry.BadRow
 		MoreLeaving, MoreBad int
-	}{i, progress{"Applying the file", here + "/events", here, i.Done, i.Total, i.Failure != ""}, c, sentence(errors.New(i.Failure)), max(0, i.LeavingPeople-len(i.Leaving)), max(0, i.Counts.Bad-len(i.Bad))}}
+	}{i, progress{"Applying the file", here + "/events", here, i.Done, i.Total, i.Failure != ""}, c, sentence(errors.New(i.Failure)), roots, max(0, i.LeavingPeople-len(i.Leaving)), max(0, i.Counts.Bad-i.BadDependents-len(roots))}}
 	if i.State == registry.ImportApplying {
 		page.Refresh = 3
 	}
@@ -162,7 +175,7 @@ func (s *server) applyImport(w http.ResponseWriter, r *http.Request, p registry.
 	if i.State != registry.ImportStaged { // pressed twice, or in a second tab
 		return seeOther(w, r, here)
 	}
-	c := choice{r.PostForm.Get("skip") != "", strings.TrimSpace(r.PostForm.Get("leaving"))}
+	c := choice{Skip: r.PostForm.Get("skip") != "", Typed: strings.TrimSpace(r.PostForm.Get("leaving"))}
 	var errs []web.FieldError
 	if i.Counts.Bad > 0 && !c.Skip {
 		errs = append(errs, web.FieldError{Field: "skip", Sentence: "Tick that the bad rows are skipped, or put them right and drop the file again."})
@@ -175,6 +188,10 @@ func (s *server) applyImport(w http.ResponseWriter, r *http.Request, p registry.
 		return s.showImported(w, r, p, http.StatusUnprocessableEntity, i, c, errs...)
 	}
 	if _, err := s.node.StartImport(r.Context(), i.ID, registry.ApplyOptions{AllowLeaving: leaving, SkipBad: c.Skip}, byPublisher); err != nil {
+		if errors.Is(err, registry.ErrImportStale) {
+			c.Stale = true
+			return s.showImported(w, r, p, http.StatusConflict, i, c)
+		}
 		if pr, logged := problemOf(err); !logged && pr.Status < 500 {
 			return s.showImported(w, r, p, http.StatusConflict, i, c, web.FieldError{Sentence: pr.Detail})
 		}

@@ -346,7 +346,7 @@ func TestFinalityInWords(t *testing.T) {
 	} {
 		w := httptest.NewRecorder()
 		o := node.Overview{Anchor: node.AnchorStatus{Chain: &anchor.Chain{ID: 1, Finality: finality, Local: finality == "depth:0"}}}
-		if err := web.Render(w, 200, "anchors", web.Page{Body: o}); err != nil {
+		if err := web.Render(w, 200, "anchors", web.Page{Body: anchorsView{Overview: o, Newest: true}}); err != nil {
 			t.Fatal(err)
 		}
 		wantText(t, answer{w.Code, w.Header(), w.Body.String()}, 200, want)
@@ -354,4 +354,91 @@ func TestFinalityInWords(t *testing.T) {
 			t.Errorf("%s stands on the page", finality)
 		}
 	}
+}
+
+// An auditor sees every batch, the newest first, a page at a time.
+func TestBatches(t *testing.T) {
+	s := newSite(t)
+	b := s.as(node.RoleAuditor, "")
+	at := "/p/" + s.publisher.ID + "/anchors"
+	if a := b.get(at); strings.Contains(a.body, "All batches") {
+		t.Error("batches stand there before the first")
+	}
+	var batches []registry.Batch
+	for range 3 {
+		batches = append(batches, s.seal())
+	}
+	page := b.get(at)
+	wantText(t, page, 200, "All batches", "No. 3", "No. 2", "No. 1", "1,234", "none yet", batches[0].Root.String())
+	if strings.Index(page.body, batches[2].Root.String()) > strings.Index(page.body, batches[1].Root.String()) {
+		t.Error("the newest batch is not the first")
+	}
+	page = b.get(at + "?before=2")
+	wantText(t, page, 200, "Earlier batches", "No. 1", "The newest")
+	if strings.Contains(page.body, batches[1].Root.String()) {
+		t.Error("the page before batch 2 has batch 2")
+	}
+	wantText(t, b.get(at+"?before=1"), 200, "There are none before that.")
+	for _, odd := range []string{"-3", "x", "99999999999999999999", "1000"} {
+		wantText(t, b.get(at+"?before="+odd), 200, "No. 3")
+	}
+}
+
+// The dry run tells rows that end, bad rows before those that only refer to them,
+// and when it is out of date.
+func TestDryRun(t *testing.T) {
+	s := newSite(t)
+	b := s.as(node.RolePublisher, "")
+	p := "/p/" + s.publisher.ID
+	here := b.upload(p+"/import", "roster.zip", roster(rosterChange{badUser: "zoe"})).header.Get("Location")
+	page := b.get(here)
+	wantText(t, page, 200, "users.csv", "rows that refer to these", "rows end")
+	if n := strings.Count(page.body, "</bdi> line "); n != 1 {
+		t.Errorf("%d bad rows are listed, want the one that is wrong by itself\n%s", n, page.body)
+	}
+	if a := b.get(here + "/bad.csv"); strings.Count(a.body, "\n") < 8 {
+		t.Errorf("the table of bad rows lacks those that refer to others:\n%s", a.body)
+	}
+	wantText(t, b.get(here), 200, here+"/apply")
+	s.importFile("roster.zip", roster(rosterChange{}))
+	wantText(t, b.get(here), 200, "out of date", "Import it again")
+	a := b.post(here+"/apply", url.Values{"skip": {"yes"}})
+	wantText(t, a, 409, "out of date", "Import it again", "Discard")
+	if strings.Contains(a.body, here+"/apply") {
+		t.Error("what is out of date can be applied")
+	}
+	here = b.upload(p+"/import", "roster.zip", roster(rosterChange{without: "zoe"})).header.Get("Location")
+	wantText(t, b.get(here), 200, `<td class="num" data-label="Ended">3</td>`)
+}
+
+// A record of which everything was taken back is shown, and revoked.
+func TestEmptiedRecordNeedsAttention(t *testing.T) {
+	s := newSite(t)
+	p := "/p/" + s.publisher.ID
+	b := s.as(node.RolePublisher, "")
+	s.importFile("roster.zip", roster(rosterChange{}))
+	s.issueAll()
+	wantText(t, b.get(p+"/learners?show=emptied"), 200, "Every record that was issued still states something")
+	for _, e := range web.NewRecord(s.record("dov").Verified).Entries() {
+		if _, err := s.node.Revoke(context.Background(), e.ID, "copied", "test"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantText(t, b.get(p), 200, "1 record states nothing any more:", "revoke it?", p+"/learners?show=emptied")
+	list := b.get(p + "/learners?show=emptied")
+	wantText(t, list, 200, "Dov Weiss", "states nothing any more")
+	if strings.Contains(list.body, "Ada Lovell") {
+		t.Error("a record that states something is listed")
+	}
+	learner := p + "/learners/" + s.learners["dov"]
+	wantText(t, b.get(learner), 200, "was taken back", learner+"/revoke")
+	if a := b.post(learner+"/revoke", url.Values{"reason": {"nothing is left of it"}}); a.status != 303 {
+		t.Fatalf("revoke = %d", a.status)
+	}
+	wantText(t, b.get(p+"/learners?show=emptied"), 200, "Every record that was issued still states something")
+	if a := b.get(p); strings.Contains(a.body, "nothing any more") {
+		t.Error("the overview still names the revoked record")
+	}
+	// Learners are found by name, and by parts of it.
+	wantText(t, b.get(p+"/learners?q=lovell"), 200, "Ada Lovell", "1 learner found")
 }

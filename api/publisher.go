@@ -37,13 +37,25 @@ func (s *server) overview(w http.ResponseWriter, r *http.Request, p registry.Pub
 }
 
 func needsAttention(o node.Overview) bool {
-	return o.Conflicts > 0 || o.Changed > 0 || o.Anchor.Trouble != "" ||
+	return o.Conflicts > 0 || o.Changed > 0 || o.Emptied > 0 || o.Anchor.Trouble != "" ||
 		slices.ContainsFunc(o.Imports, func(i registry.Import) bool { return i.State == registry.ImportStaged })
 }
 
+// emptied is the value of ?show= that shows only learners of whose record nothing
+// is left.
+const emptied = "emptied"
+
 func (s *server) learners(w http.ResponseWriter, r *http.Request, p registry.Publisher) error {
 	q := r.URL.Query()
-	rows, err := s.node.Learners(r.Context(), p.ID, q.Get("q"), q.Get("after"), pageLength)
+	query, after, only := q.Get("q"), q.Get("after"), q.Get("show") == emptied
+	var rows []node.LearnerRow
+	var err error
+	if only {
+		query = ""
+		rows, err = s.node.Emptied(r.Context(), p.ID, after, pageLength)
+	} else {
+		rows, err = s.node.Learners(r.Context(), p.ID, query, after, pageLength)
+	}
 	if err != nil {
 		return err
 	}
@@ -51,15 +63,22 @@ func (s *server) learners(w http.ResponseWriter, r *http.Request, p registry.Pub
 	if err != nil {
 		return err
 	}
-	next := ""
-	if q.Get("q") == "" && len(rows) == pageLength {
+	next, total := "", o.Learners
+	if query == "" && len(rows) == pageLength {
 		next = "/p/" + p.ID + "/learners?after=" + rows[len(rows)-1].ID
+		if only {
+			next += "&show=" + emptied
+		}
+	}
+	if only {
+		total = o.Emptied
 	}
 	return s.page(w, r, http.StatusOK, "learners", "learners", p, web.Page{Title: "Learners", Body: struct {
 		Query, Next string
+		Emptied     bool
 		Rows        []node.LearnerRow
 		Total       int64
-	}{q.Get("q"), next, rows, o.Learners}})
+	}{query, next, only, rows, total}})
 }
 
 // ownLearner is the record of the learner that the path names, if it is one of

@@ -4,7 +4,9 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/csv"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"log/slog"
@@ -20,6 +22,7 @@ import (
 	"testing"
 	"time"
 
+	"clrnode/anchor"
 	"clrnode/did"
 	"clrnode/node"
 	"clrnode/registry"
@@ -31,6 +34,7 @@ import (
 type site struct {
 	t         testing.TB
 	node      *node.Node
+	db        *registry.DB
 	url       string
 	publisher registry.Publisher
 	logs      *lockedBuffer
@@ -77,7 +81,7 @@ func newSite(t testing.TB, verify ...string) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{t: t, logs: &lockedBuffer{}, learners: map[string]string{}}
+	s := &site{t: t, db: db, logs: &lockedBuffer{}, learners: map[string]string{}}
 	s.url = fmt.Sprintf("http://localhost:%d", listener.Addr().(*net.TCPAddr).Port)
 	log := slog.New(slog.NewJSONHandler(s.logs, nil))
 	s.node, err = node.New(ctx, node.Options{DB: db, Sealer: sealer, PublicURL: s.url, Client: did.NewClient(did.Outgoing{AllowLoopback: true}), Log: log})
@@ -150,6 +154,33 @@ func (s *site) issueAll() {
 	if j.State != registry.JobDone || len(j.Errors) > 0 {
 		s.t.Fatalf("issue = %+v", j)
 	}
+}
+
+// seal makes a batch of one credential, which is final; the third one is only sent.
+func (s *site) seal() (b registry.Batch) {
+	s.t.Helper()
+	err := s.db.Update(context.Background(), func(tx *registry.Tx) error {
+		c := registry.Credential{ID: registry.NewID(), Publisher: s.publisher.ID, Version: 1}
+		digest := sha256.Sum256([]byte(c.ID))
+		v := registry.Version{Credential: c.ID, Number: 1, Publisher: c.Publisher, Digest: hex.EncodeToString(digest[:]), Salt: hex.EncodeToString(digest[:]), Anchor: true}
+		err := tx.AddVersion(c, v, []byte(c.ID))
+		if err != nil {
+			return err
+		}
+		var ok bool
+		if b, ok, err = tx.SealBatch(s.publisher, anchor.Address{1}, anchor.Chain{ID: 1, Finality: "tag:finalized"}); err != nil || !ok {
+			return fmt.Errorf("seal: %t, %w", ok, err)
+		}
+		b.State.Phase = anchor.Submitted
+		if b.Number < 3 {
+			b.State = anchor.State{Phase: anchor.Final, BlockNumber: 1233 + uint64(b.Number), BlockTime: tx.Now}
+		}
+		return tx.PutBatch(b)
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return b
 }
 
 func (s *site) wait(what string, done func() bool) {
@@ -259,6 +290,7 @@ func (b *browser) upload(path string, files ...any) answer {
 type rosterChange struct {
 	without   string // username of somebody who isn't in it
 	badGrades bool   // the last two results are wrong
+	badUser   string // username of somebody whose row is wrong
 }
 
 // roster is a small OneRoster package: seven people, three courses in two terms,
@@ -299,7 +331,11 @@ func roster(change rosterChange) []byte {
 		if p[0] == change.without {
 			continue
 		}
-		add("users", map[string]string{"sourcedId": "u" + p[0], "enabledUser": "true", "username": p[0], "givenName": p[1], "familyName": p[2], "identifier": fmt.Sprintf("Q%05d", i+1), "email": p[0] + "@quillhaven.example", "primaryOrgSourcedId": "org"})
+		enabled := "true"
+		if p[0] == change.badUser {
+			enabled = "perhaps"
+		}
+		add("users", map[string]string{"sourcedId": "u" + p[0], "enabledUser": enabled, "username": p[0], "givenName": p[1], "familyName": p[2], "identifier": fmt.Sprintf("Q%05d", i+1), "email": p[0] + "@quillhaven.example", "primaryOrgSourcedId": "org"})
 		add("roles", map[string]string{"sourcedId": "o" + p[0], "userSourcedId": "u" + p[0], "roleType": "primary", "role": "student", "orgSourcedId": "org"})
 	}
 	add("lineItems", map[string]string{"sourcedId": "lCS204b", "title": "Final grade", "classSourcedId": "kCS204", "categorySourcedId": "final", "gradingPeriodSourcedId": "s26", "resultValueMin": "0", "resultValueMax": "100"})

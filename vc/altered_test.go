@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,9 +45,9 @@ func spots(v any) []spot {
 	walk = func(path string, v any) {
 		switch v := v.(type) {
 		case map[string]any:
-			for k, m := range v {
+			for _, k := range slices.Sorted(maps.Keys(v)) { // so that a failure comes again
 				all = append(all, spot{path + "/" + k, v, k, 0})
-				walk(path+"/"+k, m)
+				walk(path+"/"+k, v[k])
 			}
 		case []any:
 			for i, m := range v {

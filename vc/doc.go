@@ -20,6 +20,20 @@
 // is what was signed, up to the order of sets and arrays of one member. Of other
 // people's records the report says what their outer proof leaves open.
 //
+// # Whose a credential is
+//
+// Anybody may put another's credential into a record of their own, with a proof that is
+// good. So each credential inside that has another issuer than the credential right
+// around it must show that it is about the same learner: by the same subject id, or by
+// an e-mail address or national number which one of them has in clear, or both hash
+// with one salt. Different ids, or identifiers of one kind that can be compared and
+// none of which fits, are somebody else: failed. Hashes with different salts can't be
+// compared, names are shared by many, and the numbers of one school's systems say
+// nothing at another: where nothing else is there, it could not be checked. What the
+// same issuer issued needs no link; the issuer vouches for it. Endorsements of an
+// achievement or an issuer are about that, and need none either. All this says whom
+// the credentials name, not who presents them.
+//
 // # Codes
 //
 // Every check of a report has a code that stays the same:
@@ -34,28 +48,35 @@
 //	structure.CODE         a rule is broken; CODE is that of [clr.Problem] (shape.null, member.missing, id.twice, ...)
 //	proof.ok, proof.bad    unchanged and signed, or not
 //	proof.missing          there is no proof
+//	proof.many             there are more proofs than are judged (8)
 //	proof.expired          the proof says it holds no longer
 //	proof.unsupported      a suite that this version doesn't know: a warning beside a good proof, else could not check
 //	proof.unchecked        the key could not be had: could not check
 //	proof.loose            the outer proof of a foreign record binds the parts less than their own proofs do: a warning
 //	key.ok                 the issuer's DID document lists the key for signing
-//	key.unresolved         the DID document could not be had: could not check
+//	key.unresolved         the DID document could not be had, or the file names more issuers than are
+//	                       asked for at once (32): could not check
 //	key.unlisted           the DID document doesn't list the key for signing
 //	key.foreign            the key is somebody else's than the issuer's
-//	key.unbound            the issuer's id is no DID and no web address, so that no key can be shown to be its: a warning
+//	key.unbound            the issuer's id is no DID and no web address, so that no key can be shown to be its: could not check
 //	key.expired            the key was past its time when it signed
 //	key.revoked            the key was revoked
 //	trust.ok, trust.unlisted       the issuer is on the list, or not (a warning when any issuer is accepted)
 //	dates.ok, dates.early, dates.expired
 //	status.ok, status.revoked, status.suspended
-//	status.unchecked       the list could not be had or isn't good: could not check
+//	status.unchecked       the list could not be had, isn't good, or is one too many (32 in a file, 8 in a
+//	                       credential, 32 MiB together): could not check
 //	status.unsupported     a kind of status that this version doesn't know: could not check
 //	status.message         a status of another purpose, which says nothing about validity: a warning
 //	hosted.ok              the issuer's site has the same bytes
-//	hosted.superseded      the site has a later version: a warning
+//	hosted.superseded      the site has a later version, with a good proof of the issuer's: a warning
 //	hosted.revoked         the site answers 410, with a reason
 //	hosted.bad             the site has none, or something else
 //	hosted.unchecked       the site could not be reached: could not check
+//	subject.ok             another issuer's credential inside is about the learner of the record around it
+//	subject.other          it is about somebody else
+//	subject.unknown        nothing shows whose it is: could not check
+//	subject.endorsement    it endorses something else than the learner: a warning
 //	anchor.*               as the policy's [AnchorFunc] says (anchor.ok, anchor.pending, anchor.bad, ...)
-//	anchor.unasked         the record elects a chain and nobody was given to ask: could not check
+//	anchor.unasked         the record elects a chain and nobody was given to ask, or more than four: could not check
 package vc

@@ -48,7 +48,12 @@ func (v *verifier) elected(ctx context.Context, s Signed, part *Part) []Check {
 	if hosted {
 		checks = append(checks, v.hosted(ctx, s, part))
 	}
-	for _, log := range logs {
+	for i, log := range logs {
+		if i == maxLogs {
+			checks = append(checks, v.check("anchor.unasked", GroupChain, Unchecked,
+				fmt.Sprintf("Could not check every anchor: the record elects more logs than this program asks (%d).", maxLogs), "", log))
+			break
+		}
 		checks = append(checks, v.anchored(ctx, log, s))
 	}
 	return checks
@@ -59,6 +64,7 @@ func (v *verifier) anchored(ctx context.Context, log string, s Signed) Check {
 		return v.check("anchor.unasked", GroupChain, Unchecked, "Could not check the anchor: the record is to be in the log "+log+", and there is no chain to ask.", "", log)
 	}
 	c := v.policy.Anchored(ctx, log, s)
+	c.Sentence, c.About = oneLine(c.Sentence, maxSentenceShown), oneLine(c.About, maxAboutShown)
 	if c.Group == "" {
 		c.Group = GroupChain
 	}
@@ -98,10 +104,24 @@ func (v *verifier) hosted(ctx context.Context, s Signed, part *Part) Check {
 		return check("hosted.bad", Failed, "The issuer's site has something else at %s (%v).", url, err)
 	case copied.Digest() == s.Digest():
 		return check("hosted.ok", OK, "The issuer's site has the same bytes.")
-	case copied.ID() == s.ID() && copied.IssuerID() == s.IssuerID() && copied.ValidFrom().After(s.ValidFrom()):
-		return check("hosted.superseded", Warning, "The issuer's site has a later version, of %s; ask for that one.", day(copied.ValidFrom()))
+	case copied.ID() != s.ID() || copied.IssuerID() != s.IssuerID() || !copied.ValidFrom().After(s.ValidFrom()):
+		return check("hosted.bad", Failed, "The issuer's site has something else at %s.", url)
 	}
-	return check("hosted.bad", Failed, "The issuer's site has something else at %s.", url)
+	// That it is later counts only if the issuer says so.
+	if problems := rules(copied.doc); len(problems) > 0 {
+		return check("hosted.bad", Failed, "The issuer's site has something else at %s, which breaks the rules: %s", url, problems[0].Sentence)
+	}
+	proofs, proven := v.proofs(ctx, copied.doc)
+	later := newPart(copied.doc, "")
+	later.add(proofs...)
+	switch c, bad := later.has(Failed); {
+	case bad:
+		return check("hosted.bad", Failed, "The issuer's site has something else at %s, which isn't the issuer's: %s", url, c.Sentence)
+	case !proven:
+		c, _ := later.has(Unchecked)
+		return check("hosted.unchecked", Unchecked, "Could not check the issuer's copy, which says that it is later. %s", c.Sentence)
+	}
+	return check("hosted.superseded", Warning, "The issuer's site has a later version, of %s; ask for that one.", day(copied.ValidFrom()))
 }
 
 // reason reads the reason out of a problem document (RFC 9457), as the end of a

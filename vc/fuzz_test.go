@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"strings"
 	"testing"
 )
 
@@ -13,6 +14,9 @@ func FuzzVerify(f *testing.F) {
 	f.Add(reference(f, "examples", "ob30-did-key.json"))
 	f.Add(reference(f, "vectors", "di-eddsa", "eddsa-rdfc-2022", "signedDataInt.json"))
 	f.Add([]byte(`{"@context":["https://www.w3.org/ns/credentials/v2"],"type":["VerifiableCredential"],"issuer":"a:b","credentialSubject":{"id":"a:c"},"proof":[{}]}`))
+	f.Add([]byte(`{"@context":["https://www.w3.org/ns/credentials/v2"],"type":["VerifiableCredential"],"issuer":"HTTPS://a.example","credentialSubject":[1,1,1],"termsOfUse":[1,1,1,1,1,1,1,1,1,1,1,1,1],"name":"\u001b[2J\u202e"}`))
+	_, k := u.school(1)
+	f.Add(u.envelopeOf(learner, nil, u.badgeOf(k, 1, somebodyElse, StatusEntry("https://a.example/1", 7))).Bytes())
 	p := Policy{Trust: TrustAnyIssuerUnsafe(), Now: now}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		v, err := Verify(context.Background(), raw, p)
@@ -22,8 +26,8 @@ func FuzzVerify(f *testing.F) {
 		var not *NotCredentialError
 		if r := reportOf(v, err); r == nil && !errors.As(err, &not) {
 			t.Errorf("an error without a report: %v", err)
-		} else if r != nil && r.Sentence == "" {
-			t.Error("a report without a sentence")
+		} else if r != nil && (r.Sentence == "" || strings.ContainsFunc(r.Sentence, misleads)) {
+			t.Errorf("the report's sentence is %q", r.Sentence)
 		}
 	})
 }

@@ -4,32 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"clrnode/did"
 	"clrnode/vc/rdf"
 )
-
-// resolved is a DID's document, asked for once.
-type resolved struct {
-	once sync.Once
-	doc  *did.Document
-	err  error
-}
-
-func (v *verifier) resolve(ctx context.Context, d did.DID) (*did.Document, error) {
-	v.mu.Lock()
-	r := v.docs[d.String()]
-	if r == nil {
-		r = new(resolved)
-		v.docs[d.String()] = r
-	}
-	v.mu.Unlock()
-	r.once.Do(func() { r.doc, r.err = v.policy.Resolver.Resolve(ctx, d) })
-	return r.doc, r.err
-}
 
 const (
 	proofSection = "Data Integrity 1.0, 4.4"
@@ -43,6 +24,9 @@ func (v *verifier) proofs(ctx context.Context, doc map[string]any) ([]Check, boo
 	if len(list) == 0 {
 		return []Check{v.check("proof.missing", GroupUnchanged, Failed, "There is no proof in it; anybody could have written it. Ask for the signed one.", proofSection, "")}, false
 	}
+	if len(list) > maxProofs {
+		return []Check{v.check("proof.many", GroupUnchanged, Failed, fmt.Sprintf("It has %d proofs, more than this program judges (%d).", len(list), maxProofs), proofSection, "")}, false
+	}
 	// A binding nonce speaks for the whole; it is looked at before anything is resolved.
 	binds := false
 	for _, p := range list {
@@ -50,14 +34,14 @@ func (v *verifier) proofs(ctx context.Context, doc map[string]any) ([]Check, boo
 		if !ok {
 			return []Check{v.bad("The proof is no object.", "")}, false
 		}
+		if len(list) > 1 && strings.HasPrefix(text(proof, "nonce"), NoncePrefix) {
+			return []Check{v.bad("Changed since it was signed: a proof was added.", "")}, false
+		}
 		b, err := bound(doc, proof)
 		if err != nil {
 			return []Check{v.bad("Changed since it was signed: "+err.Error()+".", text(proof, "verificationMethod"))}, false
 		}
 		binds = binds || b
-	}
-	if binds && len(list) > 1 {
-		return []Check{v.bad("Changed since it was signed: a proof was added.", "")}, false
 	}
 	if unknown := unknownContexts(doc); len(unknown) > 0 {
 		return []Check{v.check("structure.context", GroupUnchanged, Unchecked,
@@ -178,7 +162,7 @@ func (v *verifier) key(ctx context.Context, doc, proof map[string]any) (did.Publ
 	check := func(code string, o Outcome, sentence string) Check {
 		return v.check(code, GroupIssuer, o, sentence, keySection, method)
 	}
-	if strings.HasPrefix(method, "http://") || strings.HasPrefix(method, "https://") {
+	if hasScheme(method, "http", "https") {
 		// The key in the fragment shows whether the bytes hang together, and nothing about whose it is.
 		owner, fragment, _ := strings.Cut(method, "#")
 		key, _ := did.ParseMultibase(fragment)
@@ -196,7 +180,7 @@ func (v *verifier) key(ctx context.Context, doc, proof map[string]any) (did.Publ
 	if u.Fragment == "" && u.DID.Method() == "key" { // some write the DID in place of its only method
 		method = controller + "#" + strings.TrimPrefix(controller, "did:key:")
 	}
-	if controller != issuer && (strings.HasPrefix(issuer, "did:") || strings.HasPrefix(issuer, "http://") || strings.HasPrefix(issuer, "https://")) {
+	if controller != issuer && hasScheme(issuer, "did", "http", "https") {
 		return did.PublicKey{}, check("key.foreign", Failed, "The key belongs to "+controller+", not to the issuer, who is "+issuer+".")
 	}
 	document, err := v.resolve(ctx, u.DID)
@@ -220,12 +204,18 @@ func (v *verifier) key(ctx context.Context, doc, proof map[string]any) (did.Publ
 	case !m.Expires.IsZero() && v.madeAfter(proof, m.Expires):
 		return key, check("key.expired", Failed, "The key could be used until "+day(m.Expires)+", and the proof is later.")
 	case controller != issuer:
-		return key, check("key.unbound", Warning, "The issuer's id "+issuer+" is no DID and no web address: nobody can show that the key "+controller+" is the issuer's.")
+		return key, check("key.unbound", Unchecked, "Could not check who issued it: "+issuer+", whom it names, is no DID and no web address, so that nobody can show whose the key "+controller+" is.")
 	}
 	if u.DID.Method() == "key" {
 		return key, check("key.ok", OK, "The issuer is known by its key alone, "+controller+".")
 	}
 	return key, check("key.ok", OK, "The key is listed for signing in the DID document of "+controller+".")
+}
+
+// hasScheme says whether a URI has one of the schemes, in whichever letters.
+func hasScheme(uri string, schemes ...string) bool {
+	scheme, _, found := strings.Cut(uri, ":")
+	return found && slices.ContainsFunc(schemes, func(s string) bool { return strings.EqualFold(s, scheme) })
 }
 
 // madeAfter says whether a proof was made after t, by its own word; without a word,

@@ -141,6 +141,14 @@ func (u *university) record(n int, subject string, terms ...map[string]any) Sign
 	return u.issue(c)
 }
 
+// later issues s again with a later validFrom.
+func (u *university) later(s Signed, from string) Signed {
+	u.t.Helper()
+	doc := without(deepCopy(s.doc).(map[string]any), "proof")
+	doc["validFrom"] = from
+	return u.issue(doc)
+}
+
 func course(i int) clr.Assertion {
 	credits := 7.5
 	return clr.Assertion{

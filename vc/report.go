@@ -52,6 +52,8 @@ type Part struct {
 	Pointer    string   `json:"pointer"`              // JSON Pointer in the document; "" is the envelope
 	Outcome    Outcome  `json:"outcome"`              // the worst of the checks
 	Checks     []Check  `json:"checks"`
+
+	issuer string // whole, as it is written
 }
 
 // A Report is everything that [Verify] found. Its JSON form is described by

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 )
@@ -17,8 +16,9 @@ type list struct {
 	once     sync.Once
 	issuer   string
 	purposes []string
-	bits     StatusBits
-	problem  string // why it can't be used; a sentence without its full stop
+	entries  int          // how many it has
+	set      map[int]bool // of the entries that are asked for; the keys are made before it is fetched
+	problem  string       // why it can't be used; a sentence without its full stop
 	part     Part
 }
 
@@ -27,7 +27,12 @@ const statusSection = "Bitstring Status List 1.0, 3.2"
 // status judges every status entry of a credential.
 func (v *verifier) status(ctx context.Context, doc map[string]any, part *Part) []Check {
 	var checks []Check
-	for _, e := range listOf(doc["credentialStatus"]) {
+	for i, e := range listOf(doc["credentialStatus"]) {
+		if i == maxStatuses {
+			checks = append(checks, v.check("status.unchecked", GroupNow, Unchecked,
+				fmt.Sprintf("Could not check if revoked: it has more statuses than this program judges (%d).", maxStatuses), statusSection, ""))
+			break
+		}
 		if entry, ok := e.(map[string]any); ok {
 			checks = append(checks, v.statusEntry(ctx, entry, part))
 		}
@@ -53,22 +58,24 @@ func (v *verifier) statusEntry(ctx context.Context, entry map[string]any, part *
 	if size, has := entry["statusSize"]; has && fmt.Sprint(size) != "1" {
 		return unchecked("the status has entries of more than one bit")
 	}
-	index, err := strconv.ParseUint(text(entry, "statusListIndex"), 10, 31)
+	index, err := statusIndex(entry)
 	if err != nil {
 		return unchecked("the index in the status list is no number")
 	}
 	l := v.list(ctx, url)
 	switch {
+	case l == nil:
+		return unchecked(fmt.Sprintf("the file names more status lists than this program asks for at once (%d)", maxLists))
 	case l.problem != "":
 		return unchecked(l.problem)
-	case l.issuer != part.IssuerID:
+	case l.issuer != part.issuer:
 		return unchecked("the status list is by " + l.issuer + ", not by the issuer")
 	case !slices.Contains(l.purposes, purpose):
 		return unchecked("the list isn't one of “" + purpose + "”")
-	case int(index) >= l.bits.Len():
+	case index >= l.entries:
 		return unchecked(fmt.Sprintf("the list ends before entry %d", index))
 	}
-	set := l.bits.Get(int(index))
+	set := l.set[index]
 	switch {
 	case purpose != "revocation" && purpose != "suspension":
 		if !set {
@@ -85,20 +92,20 @@ func (v *verifier) statusEntry(ctx context.Context, entry map[string]any, part *
 	return check("status.revoked", Failed, "Revoked by %s.", part.by())
 }
 
+// list is a list that was planned for; nil when there were too many.
 func (v *verifier) list(ctx context.Context, url string) *list {
-	v.mu.Lock()
 	l := v.lists[url]
-	if l == nil {
-		l = new(list)
-		v.lists[url] = l
+	if l != nil {
+		l.once.Do(func() { l.problem = v.fetchList(ctx, url, l) })
 	}
-	v.mu.Unlock()
-	l.once.Do(func() { l.problem = v.fetchList(ctx, url, l) })
 	return l
 }
 
 // fetchList fills l, or says why it can't be used.
 func (v *verifier) fetchList(ctx context.Context, url string, l *list) string {
+	if ctx.Err() != nil {
+		return "there was no more time for the list " + url
+	}
 	if v.policy.Fetch == nil {
 		return "no connection is opened, and the list lies at " + url
 	}
@@ -111,6 +118,8 @@ func (v *verifier) fetchList(ctx context.Context, url string, l *list) string {
 		return "the status list " + url + " could not be had (" + err.Error() + ")"
 	case r.Status != 200:
 		return fmt.Sprintf("%s answered %d instead of a status list", url, r.Status)
+	case !v.take(len(r.Body)):
+		return fmt.Sprintf("the status lists that it names are longer together than %d MiB", maxListsSize>>20)
 	}
 	s, err := ParseSigned(r.Body)
 	if err != nil {
@@ -137,8 +146,13 @@ func (v *verifier) fetchList(ctx context.Context, url string, l *list) string {
 		return "the status list isn't good"
 	}
 	l.purposes = stringsOf(subject["statusPurpose"])
-	if l.bits, err = DecodeBits(text(subject, "encodedList")); err != nil {
+	bits, err := DecodeBits(text(subject, "encodedList"))
+	if err != nil {
 		return err.Error()
+	}
+	l.entries = bits.Len()
+	for i := range l.set {
+		l.set[i] = bits.Get(i)
 	}
 	return ""
 }

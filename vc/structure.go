@@ -2,6 +2,7 @@ package vc
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -18,6 +19,10 @@ const (
 	// maxNesting bounds how many credentials may lie inside each other, since each is
 	// canonicalized with all that lies in it.
 	maxNesting = 6
+	// maxProblems is how many broken rules are told at most, in all parts together.
+	maxProblems = 12
+	// maxUnknown is how many unknown contexts are named at most.
+	maxUnknown = 3
 )
 
 // kind is what sort of credential a document is, as far as rules differ.
@@ -100,7 +105,11 @@ func rules(doc map[string]any) []clr.Problem {
 		return problems
 	}
 	var problems []clr.Problem
+	full := func() bool { return len(problems) >= maxProblems }
 	add := func(code, pointer, sentence string) {
+		if full() {
+			return
+		}
 		problems = append(problems, clr.Problem{Code: code, Pointer: pointer, Sentence: sentence, Section: dataModel})
 	}
 	contexts := listOf(doc["@context"])
@@ -121,13 +130,14 @@ func rules(doc map[string]any) []clr.Problem {
 	if !slices.Contains(types, any("VerifiableCredential")) {
 		add("type.missing", "/type", "The type must have VerifiableCredential; add it.")
 	}
-	for _, t := range types {
-		if _, ok := t.(string); !ok {
-			add("type.kind", "/type", "Each type must be a name.")
-		}
+	if slices.ContainsFunc(types, func(t any) bool { _, ok := t.(string); return !ok }) {
+		add("type.kind", "/type", "Each type must be a name.")
 	}
-	if id := issuerID(doc); !isURI(id) {
+	switch id := issuerID(doc); {
+	case !isURI(id):
 		add("member.missing", "/issuer", "The issuer must be a URI, or an object whose id is one.")
+	case !clr.PlainScheme(id):
+		add("issuer.case", "/issuer", "The issuer must begin in small letters, as in did:web: and https://; another spelling hides whose it is.")
 	}
 	if id, has := doc["id"]; has {
 		if s, _ := id.(string); !isURI(s) {
@@ -146,12 +156,18 @@ func rules(doc map[string]any) []clr.Problem {
 		add("member.missing", "", "The credential has no credentialSubject; add it.")
 	}
 	for i, s := range subjects {
+		if full() {
+			break
+		}
 		if o, ok := s.(map[string]any); !ok || len(o) == 0 {
 			add("member.kind", fmt.Sprintf("/credentialSubject/%d", i), "A subject must be an object that says something.")
 		}
 	}
 	for _, k := range []string{"credentialStatus", "credentialSchema", "refreshService", "termsOfUse", "evidence"} {
 		for i, v := range listOf(doc[k]) {
+			if full() {
+				break
+			}
 			if o, ok := v.(map[string]any); !ok || len(stringsOf(o["type"])) == 0 {
 				add("type.missing", fmt.Sprintf("/%s/%d", k, i), k+" must be an object with a type.")
 			}
@@ -164,20 +180,25 @@ var uri = regexp.MustCompile("^[A-Za-z][A-Za-z0-9+.-]*:[^\\s<>\"{}|\\\\^`]+$")
 
 func isURI(s string) bool { return uri.MatchString(s) }
 
-// unknownContexts lists the contexts in doc, at any depth, that aren't bundled.
+// unknownContexts lists contexts in doc, at any depth, that aren't bundled, the first
+// few.
 func unknownContexts(doc map[string]any) []string {
 	var unknown []string
 	var walk func(v any)
 	walk = func(v any) {
+		if len(unknown) >= maxUnknown {
+			return
+		}
 		switch v := v.(type) {
 		case map[string]any:
-			for k, m := range v {
+			for _, k := range slices.Sorted(maps.Keys(v)) {
+				m := v[k]
 				if k != "@context" {
 					walk(m)
 					continue
 				}
 				for _, url := range stringsOf(m) {
-					if _, ok := rdf.Context(url); !ok && !slices.Contains(unknown, url) {
+					if _, ok := rdf.Context(url); !ok && len(unknown) < maxUnknown && !slices.Contains(unknown, url) {
 						unknown = append(unknown, url)
 					}
 				}
@@ -204,25 +225,33 @@ func nesting(pointer string) int {
 	return n
 }
 
-// lookUp follows a JSON Pointer that package clr made.
-func lookUp(v any, pointer string) any {
-	if pointer == "" {
-		return v
-	}
-	for _, k := range strings.Split(pointer[1:], "/") {
-		k = strings.NewReplacer("~1", "/", "~0", "~").Replace(k)
+// around finds the innermost credential inside doc in which a JSON Pointer lies, which
+// package clr made; its pointer is "" when that is doc itself.
+func around(doc map[string]any, pointer string) (inner map[string]any, at string) {
+	inner = doc
+	steps := strings.Split(pointer, "/")[1:]
+	v, key, end := any(doc), "", 0
+	for _, step := range steps {
+		end += 1 + len(step)
+		name := strings.NewReplacer("~1", "/", "~0", "~").Replace(step)
 		switch x := v.(type) {
 		case map[string]any:
-			v = x[k]
+			v, key = x[name], name
 		case []any:
-			i, err := strconv.Atoi(k)
+			i, err := strconv.Atoi(name)
 			if err != nil || i < 0 || i >= len(x) {
-				return nil
+				return inner, at
 			}
 			v = x[i]
 		default:
-			return nil
+			return inner, at
+		}
+		if key == "proof" || key == "@context" {
+			return inner, at
+		}
+		if o, ok := v.(map[string]any); ok && (key == "verifiableCredential" || key == "endorsement") {
+			inner, at = o, pointer[:end]
 		}
 	}
-	return v
+	return inner, at
 }

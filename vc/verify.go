@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
+	"fmt"
 	"regexp"
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"clrnode/did"
@@ -30,13 +30,16 @@ func Verify(ctx context.Context, raw []byte, p Policy) (*Verified, error) {
 	if p.Trust.isZero() {
 		return nil, ErrNoPolicy
 	}
-	v := &verifier{policy: p, now: p.Now, docs: map[string]*resolved{}, lists: map[string]*list{}}
+	v := &verifier{policy: p, now: p.Now, questions: questions{docs: map[string]*resolved{}, lists: map[string]*list{}}}
 	if v.now.IsZero() {
 		v.now = time.Now()
 	}
 	v.now = v.now.UTC()
 	if v.policy.Resolver == nil {
 		v.policy.Resolver = did.NewResolver(nil)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
 	s, report, err := v.read(raw)
 	if err != nil {
@@ -70,9 +73,7 @@ func reportError(r *Report) error {
 type verifier struct {
 	policy Policy
 	now    time.Time
-	mu     sync.Mutex // guards the two maps
-	docs   map[string]*resolved
-	lists  map[string]*list
+	questions
 }
 
 var jwt = regexp.MustCompile(`^\s*[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*(~[A-Za-z0-9_.~-]*)?\s*$`)
@@ -82,7 +83,7 @@ func (v *verifier) read(raw []byte) (Signed, *Report, error) {
 	s, err := ParseSigned(raw)
 	if err == nil {
 		if ok, reason := looksLikeCredential(s.doc); !ok {
-			return Signed{}, nil, &NotCredentialError{reason}
+			return Signed{}, nil, &NotCredentialError{reason} // without a word of the file
 		}
 		return s, nil, nil
 	}
@@ -100,7 +101,7 @@ func (v *verifier) read(raw []byte) (Signed, *Report, error) {
 	case len(bytes.TrimSpace(raw)) == 0:
 		return Signed{}, nil, &NotCredentialError{"there is nothing in it"}
 	}
-	return Signed{}, nil, &NotCredentialError{err.Error()}
+	return Signed{}, nil, &NotCredentialError{oneLine(err.Error(), maxAboutShown)}
 }
 
 // wasCredential says whether text that isn't strict JSON was a credential before it
@@ -118,7 +119,7 @@ func wasCredential(raw []byte) bool {
 }
 
 func (v *verifier) check(code, group string, o Outcome, sentence, section, about string) Check {
-	return Check{Code: code, Group: group, Outcome: o, Sentence: sentence, Section: section, About: about, At: v.now}
+	return Check{Code: code, Group: group, Outcome: o, Sentence: oneLine(sentence, maxSentenceShown), Section: section, About: oneLine(about, maxAboutShown), At: v.now}
 }
 
 // document judges the whole of s, and says whether it is provably the issuer's.
@@ -126,26 +127,21 @@ func (v *verifier) document(ctx context.Context, s Signed) (*Report, bool) {
 	r := &Report{What: whatIs(s.doc), At: v.now, Envelope: newPart(s.doc, "")}
 	digest := s.Digest()
 	r.Digest = hex.EncodeToString(digest[:])
-	var embedded []clr.Embedded
-	if kindOf(s.doc) != kindOther {
-		embedded = clr.AllEmbedded(s.doc)
+	embedded, tokens, good := v.structure(s.doc, r)
+	if !good {
+		// What isn't written by the rules is not looked at further.
+		r.finish()
+		return r, false
 	}
 	parts := make([]Part, len(embedded))
 	for i, e := range embedded {
 		parts[i] = newPart(e.Doc, e.Pointer)
 	}
-	r.inside = len(parts)
-	if !v.structure(s.doc, &r.Envelope, parts) {
-		// What isn't written by the rules is not looked at further.
-		for _, p := range parts {
-			if len(p.Checks) > 0 {
-				r.Embedded = append(r.Embedded, p)
-			}
-		}
-		r.finish()
-		return r, false
-	}
 
+	v.plan(s.doc)
+	for _, e := range embedded {
+		v.plan(e.Doc)
+	}
 	proven := make([]bool, len(embedded)+1)
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(max(2, runtime.GOMAXPROCS(0)))
@@ -154,14 +150,17 @@ func (v *verifier) document(ctx context.Context, s Signed) (*Report, bool) {
 		return nil
 	})
 	for i, e := range embedded {
+		if ctx.Err() != nil {
+			break
+		}
 		group.Go(func() error {
-			proven[i] = v.embedded(gctx, e, &parts[i], r.Envelope.IssuerID)
+			proven[i] = v.embedded(gctx, e, &parts[i], r.Envelope.issuer)
 			return nil
 		})
 	}
 	group.Wait()
-	for _, pointer := range clr.EndorsementJWTs(s.doc) {
-		p := Part{Types: []string{"EndorsementCredential"}, Pointer: pointer, Outcome: OK}
+	for _, pointer := range tokens {
+		p := newPart(map[string]any{"type": "EndorsementCredential"}, pointer)
 		p.add(v.check("structure.version", GroupUnchanged, Unchecked,
 			"Could not check: this endorsement is a JSON Web Token, which this version doesn't read.", "Open Badges 3.0, EndorsementCredential", pointer))
 		parts = append(parts, p)
@@ -184,46 +183,71 @@ func broken(p Part) bool {
 	})
 }
 
+// newPart begins a part with what the credential says of itself, fit to be shown. The
+// checks themselves read the document.
 func newPart(doc map[string]any, pointer string) Part {
 	types := stringsOf(doc["type"])
+	types = types[:min(len(types), maxTypesShown)]
+	for i, t := range types {
+		types[i] = oneLine(t, maxNameShown)
+	}
 	if types == nil {
 		types = []string{}
 	}
-	return Part{ID: text(doc, "id"), Types: types, Name: text(doc, "name"), IssuerID: issuerID(doc),
-		IssuerName: issuerName(doc), Pointer: pointer, Outcome: OK, Checks: []Check{}}
+	return Part{ID: oneLine(text(doc, "id"), maxAboutShown), Types: types, Name: oneLine(text(doc, "name"), maxNameShown), IssuerID: oneLine(issuerID(doc), maxAboutShown),
+		IssuerName: oneLine(issuerName(doc), maxNameShown), Pointer: oneLine(pointer, maxAboutShown), Outcome: OK, Checks: []Check{}, issuer: issuerID(doc)}
 }
 
-// structure checks the rules, and gives each problem to the part where it lies.
-func (v *verifier) structure(doc map[string]any, envelope *Part, parts []Part) bool {
-	if len(parts) > maxEmbedded {
-		envelope.add(v.check("structure.size", GroupUnchanged, Failed, "There are more credentials inside than this program judges (5000).", dataModel, ""))
-		return false
-	}
-	for _, p := range parts {
-		if nesting(p.Pointer) > maxNesting {
-			envelope.add(v.check("structure.size", GroupUnchanged, Failed, "More credentials lie inside each other than this program judges (6).", dataModel, p.Pointer))
-			return false
-		}
-	}
+// structure checks the rules and finds the credentials inside. When rules are broken
+// it gives each problem to the part where it lies. tokens are the places of endorsements
+// that are no JSON.
+func (v *verifier) structure(doc map[string]any, r *Report) (embedded []clr.Embedded, tokens []string, good bool) {
 	problems := rules(doc)
-	if len(problems) == 0 {
-		// Credentials of other kinds that are embedded in a record have the general rules.
-		for _, p := range parts {
-			o, _ := lookUp(doc, p.Pointer).(map[string]any)
-			if kindOf(o) != kindOther {
-				continue // judged with the record
+	if kindOf(doc) != kindOther {
+		r.inside = clr.CountEmbedded(doc)
+	}
+	if len(problems) == 0 && kindOf(doc) != kindOther {
+		embedded = clr.FirstEmbedded(doc, maxEmbedded+1)
+		tokens = clr.EndorsementJWTs(doc, maxEmbedded+1)
+		if len(embedded)+len(tokens) > maxEmbedded {
+			r.Envelope.add(v.check("structure.size", GroupUnchanged, Failed,
+				fmt.Sprintf("There are more credentials inside than this program judges (%d).", maxEmbedded), dataModel, ""))
+			return nil, nil, false
+		}
+		for _, e := range embedded {
+			if nesting(e.Pointer) > maxNesting {
+				r.Envelope.add(v.check("structure.size", GroupUnchanged, Failed,
+					fmt.Sprintf("More credentials lie inside each other than this program judges (%d).", maxNesting), dataModel, e.Pointer))
+				return nil, nil, false
 			}
-			for _, q := range rules(o) {
-				q.Pointer = p.Pointer + q.Pointer
+		}
+		// Credentials of other kinds that are embedded in a record have the general
+		// rules; the rest was judged with the record.
+		for _, e := range embedded {
+			if kindOf(e.Doc) != kindOther || len(problems) >= maxProblems {
+				continue
+			}
+			for _, q := range rules(e.Doc) {
+				q.Pointer = e.Pointer + q.Pointer
 				problems = append(problems, q)
 			}
 		}
 	}
-	for _, q := range problems {
-		part := envelope
-		for i := range parts {
-			if (q.Pointer == parts[i].Pointer || strings.HasPrefix(q.Pointer, parts[i].Pointer+"/")) && len(parts[i].Pointer) > len(part.Pointer) {
-				part = &parts[i]
+	if len(problems) == 0 {
+		return embedded, tokens, true
+	}
+	var parts []*Part
+	var places []string
+	for _, q := range problems[:min(len(problems), maxProblems)] {
+		part := &r.Envelope
+		if kindOf(doc) != kindOther {
+			if inner, at := around(doc, q.Pointer); at != "" {
+				i := slices.Index(places, at)
+				if i < 0 {
+					p := newPart(inner, at)
+					i, parts, places = len(parts), append(parts, &p), append(places, at)
+				}
+				part = parts[i]
 			}
 		}
 		outcome, code := Failed, "structure."+q.Code
@@ -232,7 +256,10 @@ func (v *verifier) structure(doc map[string]any, envelope *Part, parts []Part) b
 		}
 		part.add(v.check(code, GroupUnchanged, outcome, q.Sentence, q.Section, q.Pointer))
 	}
-	return len(problems) == 0
+	for _, p := range parts {
+		r.Embedded = append(r.Embedded, *p)
+	}
+	return nil, nil, false
 }
 
 // envelope judges the outermost credential, which may elect more checks.
@@ -252,8 +279,11 @@ func (v *verifier) embedded(ctx context.Context, e clr.Embedded, part *Part, env
 	if !proven {
 		return false
 	}
-	if part.IssuerID != envelopeIssuer {
+	if part.issuer != envelopeIssuer {
 		part.add(v.trust(part, e.Kind == "endorsement")...)
+	}
+	if part.issuer != issuerID(e.Within) && (e.Kind == "verifiableCredential" || kindOf(e.Doc) != kindEndorsement) {
+		part.add(v.subject(e.Doc, e.Within, e.Pointer))
 	}
 	part.add(v.status(ctx, e.Doc, part)...)
 	return true
@@ -301,7 +331,7 @@ func (v *verifier) dates(doc map[string]any) []Check {
 func (v *verifier) trust(part *Part, endorsement bool) []Check {
 	const section = "Open Badges 3.0, Verification"
 	switch t := v.policy.Trust; {
-	case t.dids[part.IssuerID]:
+	case t.dids[part.issuer]:
 		return []Check{v.check("trust.ok", GroupIssuer, OK, "The issuer "+part.IssuerID+" is on the list “"+t.name+"”.", section, part.IssuerID)}
 	case t.any:
 		return []Check{v.check("trust.unlisted", GroupIssuer, Warning, "The issuer "+part.by()+", is not in your list; judge for yourself whether you know it.", section, part.IssuerID)}

@@ -115,13 +115,36 @@ func TestWhatEachAnswerMeans(t *testing.T) {
 		}, Failed, "hosted.revoked=failed", true},
 		{"hosted: busy", func(x setting) { x.u.serve("/credentials/1", 503, nil) }, Unchecked, "hosted.unchecked=could not check", true},
 		{"hosted: later version", func(x setting) {
-			x.u.serve("/credentials/1", 200, bytes.Replace(x.s.Bytes(), []byte(`"2026-06-01T12:00:00Z"},"id"`), []byte(`"2026-06-01T12:00:00Z"},"id"`), 1))
+			x.u.serve("/credentials/1", 200, x.u.later(*x.s, "2026-07-01T00:00:00Z").Bytes())
+		}, OK, "hosted.superseded=warning", true},
+		{"hosted: later by nobody's word", func(x setting) {
 			doc, _ := jcs.Parse(x.s.Bytes())
 			o := doc.(map[string]any)
 			o["validFrom"] = "2026-07-01T00:00:00Z"
 			raw, _ := jcs.Marshal(o)
 			x.u.serve("/credentials/1", 200, raw)
-		}, OK, "hosted.superseded=warning", true},
+		}, Failed, "hosted.bad=failed", true},
+		{"hosted: later without a proof", func(x setting) {
+			o := without(x.u.later(*x.s, "2026-07-01T00:00:00Z").doc, "proof")
+			raw, _ := jcs.Marshal(o)
+			x.u.serve("/credentials/1", 200, raw)
+		}, Failed, "hosted.bad=failed", true},
+		{"hosted: later with somebody's key", func(x setting) {
+			other, _ := did.GenerateEd25519()
+			_, method := did.KeyDID(other.Public())
+			o := without(x.u.later(*x.s, "2026-07-01T00:00:00Z").doc, "proof")
+			proof := map[string]any{"type": "DataIntegrityProof", "cryptosuite": suite, "verificationMethod": method, "created": "2026-06-01T12:00:00Z", "proofPurpose": "assertionMethod"}
+			newGraph(o).sign(context.Background(), proof, other)
+			o["proof"] = []any{proof}
+			raw, _ := jcs.Marshal(o)
+			x.u.serve("/credentials/1", 200, raw)
+		}, Failed, "hosted.bad=failed", true},
+		{"hosted: later, in a suite we don't know", func(x setting) {
+			o := without(x.u.later(*x.s, "2026-07-01T00:00:00Z").doc, "proof")
+			o["proof"] = []any{map[string]any{"type": "DataIntegrityProof", "cryptosuite": "new-2030"}}
+			raw, _ := jcs.Marshal(o)
+			x.u.serve("/credentials/1", 200, raw)
+		}, Unchecked, "hosted.unchecked=could not check", true},
 		{"hosted: earlier version", func(x setting) {
 			doc, _ := jcs.Parse(x.s.Bytes())
 			o := doc.(map[string]any)

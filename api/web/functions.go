@@ -24,7 +24,6 @@ var functions = template.FuncMap{
 	"words":    Words,
 	"error":    func(p Page, field string) string { return p.ErrorFor(field) },
 	"inc":      func(n int) int { return n + 1 },
-	"onpage":   func(s string) string { return strings.Replace(s, ", or add --skip-bad", ", or skip the bad rows", 1) },
 	"depth":    func(finality string) int { return after(finality, "depth:") },
 	"tag":      func(finality string) string { t, _ := strings.CutPrefix(finality, "tag:"); return t },
 	"tail":     path.Base,

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -20,6 +19,10 @@ type Problem struct {
 
 // maxProblems is how many problems Check tells at most. More help nobody.
 const maxProblems = 12
+
+// maxName bounds the name of a member, in bytes, and with the depth of JSON the length
+// of pointers.
+const maxName = 200
 
 // Check says what is wrong with a ClrCredential, a badge (AchievementCredential or
 // OpenBadgeCredential) or an EndorsementCredential, signed or not yet; nothing when
@@ -45,8 +48,8 @@ func Check(doc any) []Problem {
 		return nil
 	}
 	for _, round := range []func(*checker, map[string]any){
-		func(c *checker, o map[string]any) { c.shape("", "", o, true) },
-		func(c *checker, o map[string]any) { c.credential("", o, "") },
+		func(c *checker, o map[string]any) { c.shape(nil, "", o, true) },
+		func(c *checker, o map[string]any) { c.credential(nil, o, "") },
 		func(c *checker, o map[string]any) { c.ids(o) },
 	} {
 		var c checker
@@ -71,13 +74,16 @@ func usesOurContexts(o map[string]any) bool {
 	})
 }
 
-type checker struct{ problems []Problem }
+type checker struct {
+	problems []Problem
+	hashes   hasher
+}
 
 func (c *checker) full() bool { return len(c.problems) >= maxProblems }
 
-func (c *checker) add(code, pointer, section, format string, args ...any) {
+func (c *checker) add(code string, at *place, section, format string, args ...any) {
 	if !c.full() {
-		c.problems = append(c.problems, Problem{code, pointer, fmt.Sprintf(format, args...), section})
+		c.problems = append(c.problems, Problem{code, at.String(), fmt.Sprintf(format, args...), section})
 	}
 }
 
@@ -85,7 +91,7 @@ const shapeSection = "VC Data Model 2.0, 6.1; one way of writing"
 
 // shape refuses what leaves the signed graph as it is. root says that v is a
 // credential, which may have a context.
-func (c *checker) shape(pointer, name string, v any, root bool) {
+func (c *checker) shape(pointer *place, name string, v any, root bool) {
 	if c.full() {
 		return
 	}
@@ -96,9 +102,16 @@ func (c *checker) shape(pointer, name string, v any, root bool) {
 		c.shapeArray(pointer, name, v)
 	case map[string]any:
 		for _, k := range names(v) {
-			at := join(pointer, k)
+			if c.full() {
+				return
+			}
+			at := pointer.to(k)
 			if k == "@context" && root {
 				c.contextShape(at, v[k])
+				continue
+			}
+			if len(k) > maxName {
+				c.add("shape.name", pointer, shapeSection, "The member name %s is longer than %d bytes; no term is.", quoted(k), maxName)
 				continue
 			}
 			if k == "" || strings.ContainsAny(k, "@:") {
@@ -111,14 +124,17 @@ func (c *checker) shape(pointer, name string, v any, root bool) {
 	}
 }
 
-func (c *checker) shapeArray(pointer, name string, list []any) {
+func (c *checker) shapeArray(pointer *place, name string, list []any) {
 	if len(list) == 0 {
 		c.add("shape.empty", pointer, shapeSection, "%s is an empty array, which no proof protects; leave the member out.", quoted(name))
 		return
 	}
 	before := len(c.problems)
 	for i, m := range list {
-		at := join(pointer, strconv.Itoa(i))
+		if c.full() {
+			return
+		}
+		at := pointer.nth(i)
 		if _, nested := m.([]any); nested {
 			c.add("shape.nested", at, shapeSection, "%s has an array in an array; put all members into one.", quoted(name))
 			continue
@@ -130,21 +146,24 @@ func (c *checker) shapeArray(pointer, name string, list []any) {
 	}
 	seen := map[string]int{}
 	for i, m := range list {
-		key, err := memberKey(m)
+		key, err := c.memberKey(m, name)
 		if err != nil {
-			c.add("shape.value", join(pointer, strconv.Itoa(i)), shapeSection, "%s holds a value that JSON can't say: %v.", quoted(name), err)
+			c.add("shape.value", pointer.nth(i), shapeSection, "%s holds a value that JSON can't say: %v.", quoted(name), err)
 			return
 		}
 		if j, twice := seen[key]; twice {
-			c.add("shape.repeated", join(pointer, strconv.Itoa(i)), shapeSection,
+			c.add("shape.repeated", pointer.nth(i), shapeSection,
 				"Members %d and %d of %s are the same, which a proof can't tell from one; keep one of them.", j+1, i+1, quoted(name))
+			if c.full() {
+				return
+			}
 		}
 		seen[key] = i
 	}
 }
 
 // memberKey is equal for two members of a set that are one node or value in the graph.
-func memberKey(m any) (string, error) {
+func (c *checker) memberKey(m any, name string) (string, error) {
 	switch m := m.(type) {
 	case string:
 		return "id " + m, nil
@@ -153,24 +172,27 @@ func memberKey(m any) (string, error) {
 			return "id " + id, nil
 		}
 	}
-	raw, err := Normal(m)
-	return "value " + string(raw), err
+	sum, err := c.hashes.of(m, name)
+	return "value " + string(sum[:]), err
 }
 
-func (c *checker) contextShape(pointer string, v any) {
+func (c *checker) contextShape(pointer *place, v any) {
 	list, ok := v.([]any)
 	if !ok {
 		list = []any{v}
 	}
 	seen := map[string]bool{}
 	for i, m := range list {
+		if c.full() {
+			return
+		}
 		s, ok := m.(string)
 		switch {
 		case !ok:
-			c.add("context.inline", join(pointer, strconv.Itoa(i)), shapeSection,
+			c.add("context.inline", pointer.nth(i), shapeSection,
 				"A record or badge names its contexts by URL; one that is written out could rename terms.")
 		case seen[s]:
-			c.add("context.repeated", join(pointer, strconv.Itoa(i)), shapeSection, "The context %s is named twice; name it once.", s)
+			c.add("context.repeated", pointer.nth(i), shapeSection, "The context %s is named twice; name it once.", short(s))
 		}
 		seen[s] = true
 	}
@@ -182,10 +204,10 @@ var (
 )
 
 // contexts checks which contexts stand first, and says whether the rest makes sense.
-func (c *checker) contexts(pointer, class string, o map[string]any) bool {
+func (c *checker) contexts(pointer *place, class string, o map[string]any) bool {
 	section := classes[class].section
 	list := stringsOf(o["@context"])
-	at := join(pointer, "@context")
+	at := pointer.to("@context")
 	get := func(i int) string {
 		if i < len(list) {
 			return list[i]
@@ -217,7 +239,7 @@ func (c *checker) contexts(pointer, class string, o map[string]any) bool {
 
 // credential judges one credential: the root (pointer is ""), or one that is
 // embedded and then must be of class want, if want isn't empty.
-func (c *checker) credential(pointer string, v any, want string) {
+func (c *checker) credential(pointer *place, v any, want string) {
 	o, ok := v.(map[string]any)
 	if !ok {
 		c.add("member.kind", pointer, "CLR 2.0, ClrSubject", "An embedded credential must be a JSON object with a proof of its own.")
@@ -225,7 +247,7 @@ func (c *checker) credential(pointer string, v any, want string) {
 	}
 	types := stringsOf(o["type"])
 	name := classOf(types)
-	at := join(pointer, "type")
+	at := pointer.to("type")
 	section := classes[name].section
 	if !slices.Contains(types, "VerifiableCredential") {
 		c.add("type.missing", at, section, "The type must have VerifiableCredential; add it.")
@@ -249,8 +271,12 @@ func (c *checker) credential(pointer string, v any, want string) {
 	if !c.contexts(pointer, name, o) {
 		return
 	}
-	if _, signed := o["proof"]; !signed && pointer != "" {
+	if _, signed := o["proof"]; !signed && pointer != nil {
 		c.add("proof.missing", pointer, "CLR 2.0, ClrSubject", "This embedded credential has no proof of its own; the record's doesn't bind it. Have its issuer sign it.")
+		return
+	}
+	if !PlainScheme(issuerOf(o)) {
+		c.add("issuer.case", pointer.to("issuer"), section, "The issuer %s must begin in small letters, as in did:web: and https://; another spelling hides whose it is.", quoted(issuerOf(o)))
 		return
 	}
 	c.object(pointer, o, name)
@@ -262,13 +288,31 @@ func (c *checker) credential(pointer string, v any, want string) {
 	}
 }
 
-func (c *checker) subject(pointer string, o map[string]any, section string) {
+func issuerOf(o map[string]any) string {
+	if issuer, ok := o["issuer"].(map[string]any); ok {
+		id, _ := issuer["id"].(string)
+		return id
+	}
+	id, _ := o["issuer"].(string)
+	return id
+}
+
+var controlled = regexp.MustCompile(`(?i)^(https?:|did:[^:]*:?)`)
+
+// PlainScheme says whether a URI that begins with did, a DID's method, http or https
+// has that in small letters, as all but misleading ones have. Other URIs pass.
+func PlainScheme(uri string) bool {
+	start := controlled.FindString(uri)
+	return start == strings.ToLower(start)
+}
+
+func (c *checker) subject(pointer *place, o map[string]any, section string) {
 	s, ok := o["credentialSubject"].(map[string]any)
 	if !ok {
 		return
 	}
 	if s["id"] == nil && s["identifier"] == nil {
-		c.add("subject.nobody", join(pointer, "credentialSubject"), section, "It doesn't say whose it is; give the subject an id or an identifier.")
+		c.add("subject.nobody", pointer.to("credentialSubject"), section, "It doesn't say whose it is; give the subject an id or an identifier.")
 	}
 	// What the subject shares with another description of its id could move there unseen.
 	id, _ := s["id"].(string)
@@ -277,7 +321,7 @@ func (c *checker) subject(pointer string, o map[string]any, section string) {
 	}
 	for _, k := range names(s) {
 		if _, own := classes["AchievementSubject"].members[k]; k != "type" && (!own || k == "image") {
-			c.add("id.shared", join(pointer, "credentialSubject", k), section,
+			c.add("id.shared", pointer.to("credentialSubject").to(k), section,
 				"The subject is also described elsewhere in this credential, so %s could stand in either place; put it there.", quoted(k))
 		}
 	}
@@ -287,35 +331,34 @@ func (c *checker) subject(pointer string, o map[string]any, section string) {
 // describes id.
 func describedBeside(o, s map[string]any, id string) bool {
 	found := false
-	walkNodes("", o, func(_ string, key string, n map[string]any) {
-		if n["id"] == id && key != "credentialSubject" && isDescription(n) {
-			found = true
-		}
+	walkNodes(o, func(_ *place, key string, n map[string]any, _ int) bool {
+		found = n["id"] == id && key != "credentialSubject" && isDescription(n)
+		return !found
 	})
 	return found
 }
 
 // generic judges what the standard wants of any credential in a record.
-func (c *checker) generic(pointer string, o map[string]any, section string) {
+func (c *checker) generic(pointer *place, o map[string]any, section string) {
 	switch issuer := o["issuer"].(type) {
 	case string:
-		c.uri(join(pointer, "issuer"), "issuer", issuer, section)
+		c.uri(pointer.to("issuer"), "issuer", issuer, section)
 	case map[string]any:
 		id, _ := issuer["id"].(string)
-		c.uri(join(pointer, "issuer", "id"), "id", id, section)
+		c.uri(pointer.to("issuer").to("id"), "id", id, section)
 	case nil:
 	default:
-		c.add("member.kind", join(pointer, "issuer"), section, "The issuer must be a URI or an object with an id.")
+		c.add("member.kind", pointer.to("issuer"), section, "The issuer must be a URI or an object with an id.")
 	}
 	switch o["credentialSubject"].(type) {
 	case map[string]any, []any, nil:
 	default:
-		c.add("member.kind", join(pointer, "credentialSubject"), section, "The subject must be an object, or an array of them.")
+		c.add("member.kind", pointer.to("credentialSubject"), section, "The subject must be an object, or an array of them.")
 	}
 }
 
 // object judges o by the row of the model that is named class.
-func (c *checker) object(pointer string, o map[string]any, class string) {
+func (c *checker) object(pointer *place, o map[string]any, class string) {
 	if c.full() {
 		return
 	}
@@ -328,11 +371,11 @@ func (c *checker) object(pointer string, o map[string]any, class string) {
 		switch {
 		case k == "type" || k == "@context":
 		case known:
-			c.value(join(pointer, k), k, o[k], m, row.section)
+			c.value(pointer.to(k), k, o[k], m, row.section)
 		case !row.open:
-			c.add("member.unknown", join(pointer, k), row.section, "%s has no member %s in the standard; leave it out.", class, quoted(k))
+			c.add("member.unknown", pointer.to(k), row.section, "%s has no member %s in the standard; leave it out.", class, quoted(k))
 		case classes[k] != nil:
-			c.add("member.unknown", join(pointer, k), row.section, "%s is the name of a class, not of a member; leave it out.", quoted(k))
+			c.add("member.unknown", pointer.to(k), row.section, "%s is the name of a class, not of a member; leave it out.", quoted(k))
 		}
 	}
 	for _, k := range sorted(row.members) {
@@ -353,9 +396,9 @@ var vocabularies = []string{
 	"https://purl.imsglobal.org/spec/vcrl/", "https://purl.imsglobal.org/spec/vccr/",
 }
 
-func (c *checker) types(pointer string, o map[string]any, class string, row *class) bool {
+func (c *checker) types(pointer *place, o map[string]any, class string, row *class) bool {
 	v, has := o["type"]
-	at := join(pointer, "type")
+	at := pointer.to("type")
 	if !has {
 		if row.typing != noType {
 			c.add("type.missing", pointer, row.section, "%s has no type; add it.", class)
@@ -370,11 +413,11 @@ func (c *checker) types(pointer string, o map[string]any, class string, row *cla
 	}
 	for _, t := range types {
 		if slices.ContainsFunc(vocabularies, func(p string) bool { return strings.HasPrefix(t, p) }) {
-			c.add("type.alias", at, row.section, "The type %s is an alias of a term; write the term.", t)
+			c.add("type.alias", at, row.section, "The type %s is an alias of a term; write the term.", short(t))
 			return false
 		}
 		if other := classes[t]; other != nil && t != class && t != "VerifiableCredential" && row.typing != anyType {
-			c.add("type.mixed", at, row.section, "The type %s belongs to something else than %s; leave it out.", t, class)
+			c.add("type.mixed", at, row.section, "The type %s belongs to something else than %s; leave it out.", short(t), class)
 			return false
 		}
 	}
@@ -389,7 +432,7 @@ func (c *checker) types(pointer string, o map[string]any, class string, row *cla
 	return true
 }
 
-func (c *checker) value(pointer, name string, v any, m member, section string) {
+func (c *checker) value(pointer *place, name string, v any, m member, section string) {
 	list, isList := v.([]any)
 	if !isList {
 		c.one(pointer, name, v, m, section)
@@ -400,7 +443,10 @@ func (c *checker) value(pointer, name string, v any, m member, section string) {
 		return
 	}
 	for i, e := range list {
-		c.one(join(pointer, strconv.Itoa(i)), name, e, m, section)
+		if c.full() {
+			return
+		}
+		c.one(pointer.nth(i), name, e, m, section)
 	}
 }
 
@@ -418,7 +464,7 @@ func IsDateTime(s string) bool {
 }
 
 // one judges one value of a member.
-func (c *checker) one(pointer, name string, v any, m member, section string) {
+func (c *checker) one(pointer *place, name string, v any, m member, section string) {
 	s, isString := v.(string)
 	_, isObject := v.(map[string]any)
 	wrong := func(what string) {
@@ -476,7 +522,7 @@ func (c *checker) one(pointer, name string, v any, m member, section string) {
 	}
 }
 
-func (c *checker) uri(pointer, name string, v any, section string) {
+func (c *checker) uri(pointer *place, name string, v any, section string) {
 	if s, ok := v.(string); !ok || !uriForm.MatchString(s) {
 		c.add("member.kind", pointer, section, "%s must be a whole URI, such as https://example.edu/a or urn:uuid:...", quoted(name))
 	}

@@ -79,13 +79,3 @@ func compareNames(a, b string) int {
 func isASCII(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return r >= 0x80 }) < 0
 }
-
-// same says whether a and b have one normal form.
-func same(a, b any) bool {
-	x, err := Normal(a)
-	if err != nil {
-		return false
-	}
-	y, err := Normal(b)
-	return err == nil && bytes.Equal(x, y)
-}

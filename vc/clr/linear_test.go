@@ -1,0 +1,149 @@
+package clr
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"clrnode/internal/jcs"
+)
+
+// heavy are records by which a stranger would keep Check busy. n is about their
+// size in bytes.
+var heavy = map[string]func(t testing.TB, n int) map[string]any{
+	"one id on many objects, the first of them big": func(t testing.TB, n int) map[string]any {
+		c := sampleCredential(t)
+		a := at(c, "/credentialSubject/verifiableCredential/0/credentialSubject/achievement").(map[string]any)
+		a["note"] = map[string]any{"text": strings.Repeat("x", n/2)}
+		twin := map[string]any{"id": a["id"], "type": "Achievement", "name": "x"}
+		var list []any
+		for i := range n / 200 {
+			list = append(list, map[string]any{"n": fmt.Sprint(i), "of": twin})
+		}
+		a["twins"] = list
+		return c
+	},
+	"one id on many objects that are the same": func(t testing.TB, n int) map[string]any {
+		c := sampleCredential(t)
+		a := at(c, "/credentialSubject/verifiableCredential/0/credentialSubject/achievement").(map[string]any)
+		var list []any
+		for i := range n / 400 {
+			list = append(list, map[string]any{"n": fmt.Sprint(i), "of": map[string]any{"id": "urn:x:1", "name": "x", "list": []any{"a", "b"}}})
+		}
+		a["twins"] = list
+		return c
+	},
+	"sets in sets": func(t testing.TB, n int) map[string]any {
+		c := sampleCredential(t)
+		a := at(c, "/credentialSubject/verifiableCredential/0/credentialSubject/achievement").(map[string]any)
+		v := any(strings.Repeat("x", n))
+		for i := range 40 {
+			v = []any{map[string]any{"in": v}, map[string]any{"n": fmt.Sprint(i)}}
+		}
+		a["sets"] = v
+		return c
+	},
+	"a long name around much": func(t testing.TB, n int) map[string]any {
+		c := sampleCredential(t)
+		list := make([]any, n/8)
+		for i := range list {
+			list[i] = map[string]any{}
+		}
+		c[strings.Repeat("x", n/2)] = map[string]any{"verifiableCredential": list}
+		return c
+	},
+	"many things wrong": func(t testing.TB, n int) map[string]any {
+		c := sampleCredential(t)
+		list := make([]any, n/8)
+		for i := range list {
+			list[i] = map[string]any{"type": "x"}
+		}
+		c["termsOfUse"], c["credentialSchema"], c["evidence"] = []any{"x"}, list, list
+		return c
+	},
+}
+
+// Check takes time in proportion to the document: four times as much may not take
+// nine times as long, where a square would take sixteen.
+func TestCheckIsLinear(t *testing.T) {
+	for name, make := range heavy {
+		t.Run(name, func(t *testing.T) {
+			measure := func(n int) time.Duration {
+				doc := make(t, n)
+				best := time.Hour
+				for range 5 {
+					start := time.Now()
+					Check(doc)
+					FirstEmbedded(doc, 100)
+					best = min(best, time.Since(start))
+				}
+				return best
+			}
+			small, big := measure(500_000), measure(2_000_000)
+			t.Logf("0.5 MB %v, 2 MB %v", small, big)
+			if big > 9*small && big > 100*time.Millisecond {
+				t.Errorf("0.5 MB took %v, 2 MB %v", small, big)
+			}
+		})
+	}
+}
+
+// The hash and the normal form agree on what is the same.
+func FuzzHashIsOfTheNormalForm(f *testing.F) {
+	f.Add([]byte(`{"a":[{"b":["c"]},2]}`), []byte(`{"a":[2,{"b":"c"}]}`))
+	f.Add([]byte(`{"allowedValue":["a","b"]}`), []byte(`{"allowedValue":["b","a"]}`))
+	f.Add([]byte(`[1.0,"[1]",[["x"]]]`), []byte(`["x",1,"[1]"]`))
+	f.Add([]byte(`"{}"`), []byte(`{}`))
+	f.Fuzz(func(t *testing.T, a, b []byte) {
+		x, err := jcs.Parse(a)
+		if err != nil {
+			return
+		}
+		y, err := jcs.Parse(b)
+		if err != nil {
+			return
+		}
+		nx, errX := Normal(x)
+		ny, errY := Normal(y)
+		var h hasher
+		hx, errHX := h.of(x, "")
+		hy, errHY := h.of(y, "")
+		if errX != nil || errY != nil || errHX != nil || errHY != nil {
+			t.Skip()
+		}
+		if bytes.Equal(nx, ny) != (hx == hy) {
+			t.Errorf("normal forms\n%s\n%s\nhashes equal: %v", nx, ny, hx == hy)
+		}
+	})
+}
+
+func TestIssuersHaveOneSpelling(t *testing.T) {
+	for id, good := range map[string]bool{
+		"did:web:example.edu": true, "https://example.edu/A": true, "urn:UUID:1": true, "did:key:zABC": true,
+		"HTTPS://example.edu": false, "Did:web:example.edu": false, "did:WEB:example.edu": false, "hTtp://example.edu": false, "DID:x": false,
+	} {
+		c := sampleCredential(t)
+		var loud bool
+		c["issuer"].(map[string]any)["id"] = id
+		for _, p := range Check(c) {
+			loud = loud || p.Code == "issuer.case"
+		}
+		if loud == good {
+			t.Errorf("%s: refused %v", id, loud)
+		}
+	}
+}
+
+// A description that the outer issuer lost, and the one inside keeps, is the same graph.
+func TestAnIssuerIsNotNamedAroundItsDescription(t *testing.T) {
+	c := sampleCredential(t)
+	if p := Check(c); len(p) > 0 {
+		t.Fatal(p)
+	}
+	c["issuer"] = c["issuer"].(map[string]any)["id"]
+	if p := Check(c); len(p) == 0 || p[0].Code != "id.twice" {
+		t.Errorf("%v", p)
+	}
+}

@@ -1,0 +1,47 @@
+package vc
+
+import (
+	"strings"
+	"unicode"
+)
+
+// How much of a stranger's text is shown, in runes.
+const (
+	maxNameShown     = 200
+	maxAboutShown    = 1000 // ids, addresses, places
+	maxSentenceShown = 2000
+	maxTypesShown    = 10
+)
+
+// oneLine makes a text of others fit for a line on a terminal: what moves the cursor,
+// ends the line, changes the direction of writing or can't be seen becomes U+FFFD, and
+// what is longer than most runes is cut off. The text of a good name stays as it is.
+func oneLine(s string, most int) string {
+	var b strings.Builder
+	n := 0
+	for _, r := range s {
+		if n == most {
+			b.WriteRune('…')
+			break
+		}
+		n++
+		if misleads(r) {
+			r = unicode.ReplacementChar
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// misleads says whether a rune does something else than to stand there: C0, C1, DEL,
+// line and paragraph separators, and format characters such as bidi overrides and
+// isolates. Joiners, of which some scripts and emoji make use, and the number signs of
+// Arabic and other scripts, which are seen, are good.
+func misleads(r rune) bool {
+	switch {
+	case r == '\u200c' || r == '\u200d',
+		r >= '\u0600' && r <= '\u0605', r == '\u06dd', r == '\u070f', r == '\u0890' || r == '\u0891', r == '\u08e2':
+		return false
+	}
+	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
+}

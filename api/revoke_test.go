@@ -36,6 +36,7 @@ func TestOneAchievementIsRevoked(t *testing.T) {
 	at := learner + "/achievements/" + id + "/revoke"
 	wantText(t, b.get(learner), 200, "9 achievements in version 1", `href="`+at+`"`)
 	wantText(t, b.get(at), 200, "Revoke <bdi>Databases</bdi>", "This achievement is revoked for good;", "leaves the record at its next version")
+	wantText(t, b.get(learner), 200, "of Programming I", "of Linear Algebra") // whose examinations have one name
 	wantText(t, b.post(at, nil), 422, `href="#reason"`, "Say why")
 	if s.record("ada").Report.Verdict != "ok" {
 		t.Error("a form without a reason revoked something")

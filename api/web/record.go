@@ -50,6 +50,7 @@ type Entry struct {
 	Aligned               []Link
 	Outcome               vc.Outcome // its own verdict
 	Below                 []Entry    // examinations and assignments of a course
+	Of                    string     // in a list of all: the name of the course it is below
 
 	achievement string
 }
@@ -71,7 +72,10 @@ func (r Record) Entries() (all []Entry) {
 	add := func(entries []Entry) {
 		for _, e := range entries {
 			all = append(all, e)
-			all = append(all, e.Below...)
+			for _, part := range e.Below {
+				part.Of = e.Name
+				all = append(all, part)
+			}
 		}
 	}
 	add(r.Programmes)

@@ -239,7 +239,7 @@ func TestLifeOfARecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, report = verdict(t, n, ada.ID)
-	if report.Verdict != vc.Failed || !strings.Contains(report.Sentence, "1 of the 3") {
+	if report.Verdict != vc.Failed || !strings.Contains(report.Sentence, "1 of the 3") || !strings.Contains(report.Text(), "awarded in error") {
 		t.Errorf("a record with a revoked achievement: %s", report.Text())
 	}
 	issue(t, n, publisher)

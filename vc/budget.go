@@ -15,6 +15,7 @@ import (
 const (
 	maxDIDs      = 32       // DIDs that have to be looked up, those of keys alone (did:key) apart
 	maxLists     = 32       // status lists
+	maxReasons   = 8        // reasons of revocations
 	maxListsSize = 32 << 20 // bytes of all status lists together, as they are sent
 	maxProofs    = 8        // proofs of one credential
 	maxStatuses  = 8        // status entries of one credential
@@ -27,6 +28,8 @@ type questions struct {
 	docs  map[string]*resolved
 	lists map[string]*list
 	size  int // bytes of status lists
+
+	reasons int // of revocations that were asked for
 }
 
 // resolved is a DID's document, asked for once.
@@ -102,4 +105,12 @@ func (v *verifier) take(n int) bool {
 	defer v.mu.Unlock()
 	v.size += n
 	return v.size <= maxListsSize
+}
+
+// askWhy says whether one more reason of a revocation may be asked for.
+func (v *verifier) askWhy() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.reasons++
+	return v.reasons <= maxReasons
 }

@@ -165,11 +165,11 @@ func (r *Report) finish() {
 			if cause, ok := r.Envelope.withCode("key.unresolved"); ok && c.Code == "proof.unchecked" {
 				c = cause
 			}
-			r.Sentence = c.Sentence
+			r.Sentence = couldNotCheck(c.Sentence)
 			break
 		}
 		c, _ := worstInside.has(Unchecked)
-		r.Sentence = fmt.Sprintf("%s This is so for %d of the %s inside.", c.Sentence, unsure, credentials(r.inside))
+		r.Sentence = fmt.Sprintf("%s This is so for %d of the %s inside.", couldNotCheck(c.Sentence), unsure, credentials(r.inside))
 	default:
 		r.Verdict = OK
 		inside := ""
@@ -211,31 +211,50 @@ func (p *Part) title() string {
 	return "this credential"
 }
 
+// troubles are the checks of a part that aren't ok, a line each.
+func (p *Part) troubles() string {
+	var b strings.Builder
+	for _, c := range p.Checks {
+		if c.Outcome != OK {
+			fmt.Fprintf(&b, "    %-15s  %s\n", c.Outcome, c.Sentence)
+		}
+	}
+	return b.String()
+}
+
+// couldNotCheck makes sure that the sentence begins with the verdict.
+func couldNotCheck(sentence string) string {
+	if strings.HasPrefix(sentence, "Could not check") {
+		return sentence
+	}
+	return "Could not check. " + sentence
+}
+
 // Text is the report for people: the sentence, then every check of the envelope,
-// then what is inside, bad parts first. Of a part inside whose checks are all ok
-// only the name is told.
+// then what is inside, bad parts first. Of a part inside only what isn't ok is told,
+// and once where several in a row say the same.
 func (r *Report) Text() string {
 	var b strings.Builder
 	if r.What != "" {
 		fmt.Fprintf(&b, "%s. ", r.What)
 	}
 	fmt.Fprintf(&b, "%s\n", r.Sentence)
-	write := func(p Part, all bool) {
-		for _, c := range p.Checks {
-			if all || c.Outcome != OK {
-				fmt.Fprintf(&b, "  %-15s  %s\n", c.Outcome, c.Sentence)
-			}
-		}
+	for _, c := range r.Envelope.Checks {
+		fmt.Fprintf(&b, "  %-15s  %s\n", c.Outcome, c.Sentence)
 	}
-	write(r.Envelope, true)
 	if len(r.Embedded) > 0 {
 		fmt.Fprintf(&b, "Inside, each checked by itself:\n")
 	}
+	said := "" // of the part before; many parts often say the same
 	for _, o := range []Outcome{Failed, Unchecked, Warning, OK} {
 		for _, p := range r.Embedded {
-			if p.Outcome == o {
-				fmt.Fprintf(&b, "  %-15s  %s\n", p.Outcome, p.title())
-				write(p, false)
+			if p.Outcome != o {
+				continue
+			}
+			fmt.Fprintf(&b, "  %-15s  %s\n", p.Outcome, p.title())
+			if says := p.troubles(); says != said {
+				b.WriteString(says)
+				said = says
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package vc
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -34,16 +35,16 @@ func (v *verifier) status(ctx context.Context, doc map[string]any, part *Part) [
 			break
 		}
 		if entry, ok := e.(map[string]any); ok {
-			checks = append(checks, v.statusEntry(ctx, entry, part))
+			checks = append(checks, v.statusEntry(ctx, text(doc, "id"), entry, part))
 		}
 	}
 	return checks
 }
 
-func (v *verifier) statusEntry(ctx context.Context, entry map[string]any, part *Part) Check {
-	url := text(entry, "statusListCredential")
+func (v *verifier) statusEntry(ctx context.Context, id string, entry map[string]any, part *Part) Check {
+	where := text(entry, "statusListCredential")
 	check := func(code string, o Outcome, format string, args ...any) Check {
-		return v.check(code, GroupNow, o, fmt.Sprintf(format, args...), statusSection, url)
+		return v.check(code, GroupNow, o, fmt.Sprintf(format, args...), statusSection, where)
 	}
 	unchecked := func(why string) Check {
 		return check("status.unchecked", Unchecked, "Could not check if revoked: %s.", why)
@@ -62,7 +63,7 @@ func (v *verifier) statusEntry(ctx context.Context, entry map[string]any, part *
 	if err != nil {
 		return unchecked("the index in the status list is no number")
 	}
-	l := v.list(ctx, url)
+	l := v.list(ctx, where)
 	switch {
 	case l == nil:
 		return unchecked(fmt.Sprintf("the file names more status lists than this program asks for at once (%d)", maxLists))
@@ -89,7 +90,24 @@ func (v *verifier) statusEntry(ctx context.Context, entry map[string]any, part *
 	case purpose == "suspension":
 		return check("status.suspended", Failed, "Suspended by %s.", part.by())
 	}
-	return check("status.revoked", Failed, "Revoked by %s.", part.by())
+	return check("status.revoked", Failed, "Revoked by %s%s", part.by(), v.whyRevoked(ctx, id, where))
+}
+
+// whyRevoked asks at a revoked credential's id for the reason, if the issuer has it
+// where it has its list, as the end of a sentence. A list has no room for reasons.
+func (v *verifier) whyRevoked(ctx context.Context, id, list string) string {
+	at, err := url.Parse(id)
+	if err != nil {
+		return "."
+	}
+	if its, err := url.Parse(list); err != nil || at.Scheme != its.Scheme || at.Host != its.Host || !v.askWhy() {
+		return "."
+	}
+	r, err := v.policy.Fetch(ctx, id, accept)
+	if err != nil || r.Status != 410 {
+		return "."
+	}
+	return reason(r.Body)
 }
 
 // list is a list that was planned for; nil when there were too many.

@@ -265,13 +265,17 @@ func (v *verifier) structure(doc map[string]any, r *Report) (embedded []clr.Embe
 // envelope judges the outermost credential, which may elect more checks.
 func (v *verifier) envelope(ctx context.Context, s Signed, part *Part) bool {
 	proven := v.credential(ctx, s.doc, part)
-	if !proven {
+	if !proven && part.Outcome == Failed {
 		return false
 	}
-	part.add(v.trust(part, false)...)
+	if proven {
+		part.add(v.trust(part, false)...)
+	}
+	// Where the key had no answer these are asked all the same, so that the report
+	// says which checks had one.
 	part.add(v.status(ctx, s.doc, part)...)
 	part.add(v.elected(ctx, s, part)...)
-	return true
+	return proven
 }
 
 func (v *verifier) embedded(ctx context.Context, e clr.Embedded, part *Part, envelopeIssuer string) bool {

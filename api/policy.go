@@ -20,6 +20,7 @@ type policyView struct {
 	Roles, Final         string
 	Known                []string // roles of the standard
 	NoHosted, NoChain    bool     // what would be taken away, and wants a tick
+	Chainless            bool     // the node runs without a chain
 }
 
 // Weaker tells whether records would be less verifiable than they are.
@@ -37,7 +38,11 @@ func (s *server) policyForm(w http.ResponseWriter, r *http.Request, p registry.P
 }
 
 func (s *server) showPolicy(w http.ResponseWriter, r *http.Request, p registry.Publisher, status int, v policyView, errs ...web.FieldError) error {
-	v.Known = rolesOfTheStandard()
+	o, err := s.node.Overview(r.Context(), p.ID)
+	if err != nil {
+		return err
+	}
+	v.Known, v.Chainless = rolesOfTheStandard(), o.Anchor.Chain == nil
 	return s.page(w, r, status, "policy", "policy", p, web.Page{Title: "Policy", Errors: errs, Body: v})
 }
 

@@ -161,6 +161,10 @@ func (p *program) links(ctx context.Context, n *node.Node, pub registry.Publishe
 			break
 		}
 	}
+	if link, err = n.Login(ctx, node.RoleAuditor, pub.ID, ""); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "  Auditor\t%s\tthe anchors\n", link)
 	return nil
 }
 

@@ -89,6 +89,7 @@ func Handler(n *node.Node, o Options) http.Handler {
 	get("/p/{publisher}/conflicts", s.publisher(s.conflicts))
 	post("/p/{publisher}/conflicts/{conflict}", s.publisher(s.settle))
 	get("/p/{publisher}/import", s.publisher(s.importForm))
+	get("/p/{publisher}/import/achievements.csv", s.publisher(s.achievementsTemplate))
 	post("/p/{publisher}/import", s.publisher(s.stageImport))
 	get("/p/{publisher}/imports/{import}", s.publisher(s.importPage))
 	get("/p/{publisher}/imports/{import}/bad.csv", s.publisher(s.badRows))

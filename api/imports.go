@@ -13,6 +13,7 @@ import (
 	"clrnode/api/web"
 	"clrnode/node"
 	"clrnode/registry"
+	"clrnode/registry/achievements"
 )
 
 // maxImport is the largest file that is taken over HTTP; the command line takes
@@ -223,6 +224,14 @@ func (s *server) badRows(w http.ResponseWriter, r *http.Request, p registry.Publ
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 	w.Header().Set("Content-Disposition", `attachment; filename="bad-rows.csv"`)
 	return i.WriteReport(w)
+}
+
+// achievementsTemplate is an achievements CSV to begin with.
+func (s *server) achievementsTemplate(w http.ResponseWriter, _ *http.Request, _ registry.Publisher) error {
+	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+	w.Header().Set("Content-Disposition", `attachment; filename="achievements.csv"`)
+	_, err := w.Write(achievements.Template())
+	return err
 }
 
 func (s *server) importEvents(w http.ResponseWriter, r *http.Request, p registry.Publisher) error {

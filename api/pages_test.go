@@ -51,6 +51,8 @@ func TestPublisherWithoutScripts(t *testing.T) {
 	wantText(t, b.get(p+"/learners"), 200, "No learners yet")
 	wantText(t, b.get(p+"/issue"), 200, "Nothing to issue")
 	wantText(t, b.get(p+"/conflicts"), 200, "No conflicts")
+	wantText(t, b.get(p+"/import"), 200, p+"/import/achievements.csv")
+	wantText(t, b.get(p+"/import/achievements.csv"), 200, "learner,type,code,name", "BachelorDegree")
 
 	// A wrong file changes nothing and says what is wrong.
 	wantText(t, b.upload(p+"/import", "notes.zip", []byte("PK\x03\x04 this is no zip")), 422, "cannot be imported", `href="#file"`)

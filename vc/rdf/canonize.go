@@ -57,6 +57,9 @@ func expandToQuads(doc any) (*dataset, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := tooManyTerms(source.doc); err != nil {
+		return nil, err
+	}
 	expanded, err := expand(source.doc, nil)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,32 @@
+package rdf
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+)
+
+// manyTerms is a document with an inline context of n terms and n objects that have
+// a context of their own.
+func manyTerms(n int) map[string]any {
+	context := map[string]any{}
+	nodes := make([]any, n)
+	for i := range n {
+		context[fmt.Sprintf("t%d", i)] = fmt.Sprintf("https://example.org/#t%d", i)
+		nodes[i] = map[string]any{"@context": map[string]any{"own": "https://example.org/#own"}, "own": "x"}
+	}
+	return map[string]any{
+		"@context": []any{"https://www.w3.org/ns/credentials/v2", context},
+		"id":       "urn:x:1", "t0": nodes,
+	}
+}
+
+// What a document's own contexts cost is bounded by count, before it is spent.
+func TestInlineContextsAreBounded(t *testing.T) {
+	if _, err := Canonize(manyTerms(20)); err != nil {
+		t.Errorf("Canonize() of 20 terms for 20 objects = %v", err)
+	}
+	if _, err := Canonize(manyTerms(20_000)); !errors.Is(err, ErrTooMuchWork) {
+		t.Errorf("Canonize() of 20,000 terms for 20,000 objects = %v, want ErrTooMuchWork", err)
+	}
+}

@@ -414,6 +414,20 @@ func TestVerifyURLOfOwnCopies(t *testing.T) {
 	if err != nil || report.Verdict != vc.OK {
 		t.Errorf("VerifyURL() = %v, %v", report, err)
 	}
+	share, err := n.CreateShare(t.Context(), ada.ID, "", time.Now().Add(time.Hour), "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, report, err = n.VerifyURL(t.Context(), share.URL); err != nil || report.Verdict != vc.OK {
+		t.Errorf("VerifyURL() of a share = %v, %v", report, err)
+	}
+	if _, err := n.Revoke(t.Context(), v.Credential.ID, "issued in error", "test"); err != nil {
+		t.Fatal(err)
+	}
+	_, report, err = n.VerifyURL(t.Context(), v.Credential.URL)
+	if err != nil || report.Verdict != vc.Failed || !strings.Contains(report.Sentence, "issued in error") {
+		t.Errorf("VerifyURL() of a revoked record = %v, %v", report, err)
+	}
 	if _, _, err := n.VerifyURL(t.Context(), "http://localhost:8080/credentials/none"); !errors.Is(err, node.ErrRefused) {
 		t.Errorf("VerifyURL() of nothing = %v, want a refusal", err)
 	}

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"strings"
 	"time"
-	"unicode"
 
 	"clrnode/anchor"
 	"clrnode/did"
@@ -81,42 +80,11 @@ func (n *Node) VerifyURL(ctx context.Context, url string) (*vc.Verified, *vc.Rep
 	case err != nil:
 		return nil, nil, badRequest(fmt.Sprintf("could not fetch %s: %v", url, err))
 	case r.Status == http.StatusGone:
-		return nil, GoneReport(url, r.Body, n.now()), nil
+		return nil, vc.Gone(url, r.Body, n.now()), nil
 	case r.Status != http.StatusOK:
 		return nil, nil, badRequest(fmt.Sprintf("%s answered %d: ask the sender for the file or another link", url, r.Status))
 	}
 	return n.Verify(ctx, r.Body, nil)
-}
-
-// GoneReport is the report on a URL that answers that its credential was taken
-// back (410), with the reason if the answer, a problem document, has one.
-func GoneReport(url string, answer []byte, now time.Time) *vc.Report {
-	var problem struct {
-		Detail string `json:"detail"`
-	}
-	sentence := "Its issuer's site says that it was revoked."
-	if json.Unmarshal(answer, &problem) == nil && problem.Detail != "" {
-		sentence = "Its issuer's site says that it was revoked: " + oneLine(problem.Detail) + "."
-	}
-	check := vc.Check{Code: "hosted.revoked", Group: vc.GroupNow, Outcome: vc.Failed, Sentence: sentence, About: url, At: now}
-	return &vc.Report{
-		Verdict: vc.Failed, What: "Credential", Sentence: "Not valid. " + sentence, At: now,
-		Envelope: vc.Part{ID: url, Types: []string{}, Outcome: vc.Failed, Checks: []vc.Check{check}},
-	}
-}
-
-// oneLine is foreign text made fit for a sentence.
-func oneLine(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, strings.TrimRight(s, ". "))
-	if runes := []rune(s); len(runes) > 500 {
-		s = string(runes[:500]) + "…"
-	}
-	return s
 }
 
 // fetch gets what stands at a URL: this node's own from its registry, other

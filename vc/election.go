@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // What a publisher elects stands in the signed termsOfUse, so that a verifier without
@@ -122,6 +123,20 @@ func (v *verifier) hosted(ctx context.Context, s Signed, part *Part) Check {
 		return check("hosted.unchecked", Unchecked, "Could not check the issuer's copy, which says that it is later. %s", c.Sentence)
 	}
 	return check("hosted.superseded", Warning, "The issuer's site has a later version, of %s; ask for that one.", day(copied.ValidFrom()))
+}
+
+// Gone is the report on an address that answers that its credential was taken back
+// (410), with the reason if the answer, a problem document (RFC 9457), has one.
+func Gone(url string, answer []byte, now time.Time) *Report {
+	url = oneLine(url, maxAboutShown)
+	check := Check{
+		Code: "hosted.revoked", Group: GroupNow, Outcome: Failed, About: url, At: now,
+		Sentence: oneLine("Its issuer's site says that it was revoked"+reason(answer), maxSentenceShown),
+	}
+	return &Report{
+		Verdict: Failed, What: "Credential", Sentence: "Not valid. " + check.Sentence, At: now,
+		Envelope: Part{ID: url, Types: []string{}, Outcome: Failed, Checks: []Check{check}},
+	}
 }
 
 // reason reads the reason out of a problem document (RFC 9457), as the end of a

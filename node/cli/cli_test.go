@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"clrnode/node"
 	"clrnode/testnet"
 )
 
@@ -63,7 +65,7 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"waitfor": waitFor, "exitcode": exitCode, "flip": flip,
+			"waitfor": waitFor, "exitcode": exitCode, "flip": flip, "credential": credential,
 		},
 	})
 }
@@ -139,4 +141,15 @@ func flip(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("%s does not have %q", args[0], args[1])
+}
+
+// credential sets CREDENTIAL to the id of the record in a list of learners:
+// credential FILE.
+func credential(ts *testscript.TestScript, _ bool, args []string) {
+	var rows []node.LearnerRow
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &rows))
+	if len(rows) != 1 || rows[0].Record.Credential == "" {
+		ts.Fatalf("one learner with a record was expected, not %+v", rows)
+	}
+	ts.Setenv("CREDENTIAL", rows[0].Record.Credential)
 }

@@ -206,7 +206,7 @@ func (p *program) verifyOne(ctx context.Context, v *verifier, policy vc.Policy, 
 	raw, err := p.readCredential(ctx, policy, of)
 	var gone goneError
 	if errors.As(err, &gone) {
-		return checked{Of: of, Exit: exitNo, Report: node.GoneReport(of, gone, policy.Now)}
+		return checked{Of: of, Exit: exitNo, Report: vc.Gone(of, gone, policy.Now)}
 	}
 	if err != nil {
 		return checked{Of: of, Exit: exitCouldNot, Error: err.Error()}

@@ -176,6 +176,22 @@ func (n *Node) Learners(ctx context.Context, publisher, query, after string, lim
 	return rows, err
 }
 
+// learnerRows are the rows of the learners with these ids.
+func learnerRows(tx *registry.Tx, ids []string) (rows []LearnerRow, err error) {
+	for _, id := range ids {
+		l, err := tx.Learner(id)
+		if err != nil {
+			return nil, err
+		}
+		row, err := learnerRow(tx, l)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
 func learnerRow(tx *registry.Tx, l registry.Learner) (LearnerRow, error) {
 	r, err := tx.Record(l.ID)
 	if errors.Is(err, registry.ErrNotFound) {

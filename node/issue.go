@@ -38,18 +38,8 @@ func (n *Node) IssuePlan(ctx context.Context, publisher string) (plan IssuePlan,
 		if err != nil {
 			return err
 		}
-		for _, id := range ids {
-			l, err := tx.Learner(id)
-			if err != nil {
-				return err
-			}
-			row, err := learnerRow(tx, l)
-			if err != nil {
-				return err
-			}
-			plan.Learners = append(plan.Learners, row)
-		}
-		return nil
+		plan.Learners, err = learnerRows(tx, ids)
+		return err
 	})
 	return plan, err
 }

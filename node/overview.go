@@ -63,23 +63,12 @@ func (n *Node) Overview(ctx context.Context, publisher string) (o Overview, err 
 // nothing is left, after the id of an earlier one.
 func (n *Node) Emptied(ctx context.Context, publisher, after string, limit int) (rows []LearnerRow, err error) {
 	err = n.db.View(ctx, func(tx *registry.Tx) error {
-		rows = nil
 		ids, err := tx.Emptied(publisher, after, limit)
 		if err != nil {
 			return err
 		}
-		for _, id := range ids {
-			l, err := tx.Learner(id)
-			if err != nil {
-				return err
-			}
-			row, err := learnerRow(tx, l)
-			if err != nil {
-				return err
-			}
-			rows = append(rows, row)
-		}
-		return nil
+		rows, err = learnerRows(tx, ids)
+		return err
 	})
 	return rows, err
 }

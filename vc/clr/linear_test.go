@@ -111,7 +111,7 @@ func FuzzHashIsOfTheNormalForm(f *testing.F) {
 		hx, errHX := h.of(x, "")
 		hy, errHY := h.of(y, "")
 		if errX != nil || errY != nil || errHX != nil || errHY != nil {
-			t.Skip()
+			return
 		}
 		if bytes.Equal(nx, ny) != (hx == hy) {
 			t.Errorf("normal forms\n%s\n%s\nhashes equal: %v", nx, ny, hx == hy)

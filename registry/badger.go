@@ -29,6 +29,14 @@ var (
 	ErrClosed = errors.New("the store is closed")
 )
 
+// halfMade is what Badger says of a file that a kill left empty, in the moment
+// between its making and its first byte. It holds nothing. Badger gives it its first
+// bytes and refuses to open all the same; the next time it opens.
+const (
+	halfMade    = "Create a new file"
+	maxHalfMade = 4 // files that one kill can leave so, and some more
+)
+
 // OpenBadger opens the embedded store in the folder dir, and makes it where
 // there is none. One process at a time may have it open: ErrLocked otherwise.
 // What Update wrote is on the disk when it returns. Its caches and memtables are
@@ -53,6 +61,9 @@ func OpenBadger(dir string) (Engine, error) {
 		WithValueThreshold(2 << 10). // credentials lie in the value log and aren't rewritten by compactions
 		WithValueLogFileSize(64 << 20)
 	db, err := badger.Open(o)
+	for tries := 0; err != nil && strings.Contains(err.Error(), halfMade) && tries < maxHalfMade; tries++ {
+		db, err = badger.Open(o)
+	}
 	if err != nil {
 		if strings.Contains(err.Error(), "Cannot acquire directory lock") {
 			return nil, fmt.Errorf("open %s: %w: stop it first, or choose another folder with --data", dir, ErrLocked)

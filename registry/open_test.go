@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -35,6 +36,44 @@ func TestNewerStoreIsRefused(t *testing.T) {
 	}
 	if err := e.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// A kill may leave files that were made and not yet written to. They stop nothing.
+func TestHalfMadeFilesStopNothing(t *testing.T) {
+	dir := t.TempDir()
+	open := func() *DB {
+		t.Helper()
+		e, err := OpenBadger(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		db, err := Open(t.Context(), e, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return db
+	}
+	for i, name := range []string{"00001.mem", "00002.mem", "000002.vlog"} {
+		db := open()
+		update(t, db, func(tx *Tx) error { return tx.Set(name, "kept") })
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		db = open()
+		view(t, db, func(tx *Tx) error {
+			if got, err := tx.Setting(name); err != nil || got != "kept" {
+				t.Errorf("%d: Setting() = %q, %v after an empty %s", i, got, err, name)
+			}
+			return nil
+		})
+		update(t, db, func(tx *Tx) error { return tx.Set(name, "written") })
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

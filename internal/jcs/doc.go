@@ -3,6 +3,6 @@
 //
 // Whatever this node hashes, stores as "the very bytes" or compares is in this
 // form, so that a wallet that re-indents a credential changes nothing. Begin with
-// [Parse], which reads bytes from strangers, [Transform], which brings such bytes
-// into canonical form, and [Marshal], which writes a Go value canonically.
+// [Read], which reads bytes from strangers into a tree of [Value], [Value.Append],
+// which writes that canonically, and [Marshal], which does so for Go's own types.
 package jcs

@@ -30,7 +30,7 @@ func Example() {
 	fmt.Println(err)
 	// Output:
 	// {"a":[4.5,"€"],"b":1}
-	// JSON at /grade/value: the member occurs twice (byte 32)
+	// JSON at /grade/value: the member occurs twice in the object that ends at byte 38
 }
 
 // reference is the folder of published vectors, which isn't part of the project.

@@ -1,128 +1,62 @@
 package jcs
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
-// Transform reads raw as [Parse] does and returns it in canonical form.
+// Transform reads raw as [Read] does and returns it in canonical form.
 func Transform(raw []byte) ([]byte, error) {
-	v, err := Parse(raw)
+	v, err := Read(raw)
 	if err != nil {
 		return nil, err
 	}
-	return Marshal(v)
+	return v.Append(make([]byte, 0, len(raw))), nil
 }
 
-// Marshal returns the canonical form (RFC 8785) of v: no white space, members
-// sorted by the UTF-16 code units of their names, numbers as ECMAScript writes
-// them. v is made of the types that [Parse] gives, of Go's numbers, or of
-// anything that encoding/json can marshal.
-//
-// A Go integer that no double holds exactly, a number that is not finite, and a
-// string that is not UTF-8 are errors; errors are of type [*Error] or come from
-// encoding/json.
+// Marshal returns the canonical form (RFC 8785) of whatever [From] accepts: no white
+// space, members sorted by the UTF-16 code units of their names, numbers as ECMAScript
+// writes them.
 func Marshal(v any) ([]byte, error) {
-	return appendValue(make([]byte, 0, 1024), v, 0)
-}
-
-func appendValue(b []byte, v any, depth int) ([]byte, error) {
-	switch v := v.(type) {
-	case nil:
-		return append(b, "null"...), nil
-	case bool:
-		return strconv.AppendBool(b, v), nil
-	case string:
-		return appendString(b, v)
-	case json.Number:
-		return appendNumber(b, v)
-	case float64:
-		return appendFloat(b, v)
-	case int:
-		return appendInt(b, int64(v))
-	case int64:
-		return appendInt(b, v)
-	case []any:
-		return appendArray(b, v, depth+1)
-	case map[string]any:
-		return appendObject(b, v, depth+1)
-	case json.RawMessage:
-		parsed, err := Parse(v)
-		if err != nil {
-			return nil, err
-		}
-		return appendValue(b, parsed, depth)
-	}
-	raw, err := json.Marshal(v)
+	value, err := From(v)
 	if err != nil {
 		return nil, err
 	}
-	parsed, err := Parse(raw)
-	if err != nil {
-		return nil, err
-	}
-	return appendValue(b, parsed, depth)
+	return value.Append(make([]byte, 0, 1024)), nil
 }
 
-func appendArray(b []byte, a []any, depth int) ([]byte, error) {
-	if depth > MaxDepth {
-		return nil, &Error{Reason: fmt.Sprintf("nested deeper than %d levels", MaxDepth)}
-	}
-	if a == nil {
-		return append(b, "null"...), nil
-	}
-	b = append(b, '[')
-	var err error
-	for i, x := range a {
-		if i > 0 {
-			b = append(b, ',')
+// Append writes v in canonical form (RFC 8785) to the end of b.
+func (v *Value) Append(b []byte) []byte {
+	switch v.Kind {
+	case Bool:
+		return append(b, v.Text...)
+	case Number:
+		return appendNumber(b, v.Text)
+	case String:
+		return appendString(b, v.Text)
+	case Array:
+		b = append(b, '[')
+		for i := range v.List {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = v.List[i].Append(b)
 		}
-		if b, err = appendValue(b, x, depth); err != nil {
-			return nil, inside(err, strconv.Itoa(i))
+		return append(b, ']')
+	case Object:
+		b = append(b, '{')
+		for i := range v.List {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = append(appendString(b, v.List[i].Name), ':')
+			b = v.List[i].Append(b)
 		}
+		return append(b, '}')
 	}
-	return append(b, ']'), nil
-}
-
-func appendObject(b []byte, m map[string]any, depth int) ([]byte, error) {
-	if depth > MaxDepth {
-		return nil, &Error{Reason: fmt.Sprintf("nested deeper than %d levels", MaxDepth)}
-	}
-	if m == nil {
-		return append(b, "null"...), nil
-	}
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.SortFunc(keys, compareUTF16)
-	b = append(b, '{')
-	var err error
-	for i, k := range keys {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		if b, err = appendString(b, k); err != nil {
-			return nil, inside(err, strings.ToValidUTF8(k, "\uFFFD"))
-		}
-		b = append(b, ':')
-		if b, err = appendValue(b, m[k], depth); err != nil {
-			return nil, inside(err, k)
-		}
-	}
-	return append(b, '}'), nil
-}
-
-func inside(err error, k string) error {
-	if e, ok := err.(*Error); ok {
-		return within(e, k)
-	}
-	return err
+	return append(b, "null"...)
 }
 
 // compareUTF16 orders strings by UTF-16 code units (RFC 8785, 3.2.3). That is the
@@ -147,10 +81,7 @@ func compareUTF16(a, b string) int {
 }
 
 // appendString writes s with the escapes of RFC 8785, 3.2.2.2, and no others.
-func appendString(b []byte, s string) ([]byte, error) {
-	if !utf8.ValidString(s) {
-		return nil, &Error{Reason: "the string isn't valid UTF-8"}
-	}
+func appendString(b []byte, s string) []byte {
 	b = append(b, '"')
 	start := 0
 	for i := 0; i < len(s); i++ {
@@ -177,31 +108,18 @@ func appendString(b []byte, s string) ([]byte, error) {
 			b = fmt.Appendf(b, `\u%04x`, c)
 		}
 	}
-	return append(append(b, s[start:]...), '"'), nil
+	return append(append(b, s[start:]...), '"')
 }
 
-func appendNumber(b []byte, n json.Number) ([]byte, error) {
+// appendNumber writes a JSON number that a double can hold.
+func appendNumber(b []byte, s string) []byte {
 	// Short integers are canonical as they are spelled, and nearly all numbers are that.
-	s := string(n)
 	if len(s) > 0 && len(s) <= 15 && s[0] >= '1' && s[0] <= '9' && strings.Trim(s, "0123456789") == "" {
-		return append(b, s...), nil
-	}
-	p := parser{s: s}
-	if _, err := p.number(); err != nil {
-		return nil, &Error{Reason: strconv.Quote(s) + " isn't a JSON number that a double can hold"}
-	}
-	if p.i != len(s) {
-		return nil, &Error{Reason: strconv.Quote(s) + " isn't a JSON number"}
+		return append(b, s...)
 	}
 	f, _ := strconv.ParseFloat(s, 64)
-	return appendFloat(b, f)
-}
-
-func appendInt(b []byte, n int64) ([]byte, error) {
-	if f := float64(n); f >= 1<<63 || int64(f) != n {
-		return nil, &Error{Reason: fmt.Sprintf("no double holds the integer %d exactly; write it as a string", n)}
-	}
-	return appendFloat(b, float64(n))
+	b, _ = appendFloat(b, f) // it is finite; see number
+	return b
 }
 
 // appendFloat writes f as ECMAScript's Number::toString does (ECMA-262, 6.1.6.1.20),

@@ -1,7 +1,6 @@
 package jcs
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"strconv"
@@ -27,19 +26,29 @@ func (e *Error) Error() string {
 	return "JSON at " + e.Pointer + ": " + e.Reason
 }
 
-// Parse reads one JSON text (RFC 8259) in the strict sense of I-JSON (RFC 7493):
-// it refuses duplicate members, invalid UTF-8, lone surrogates, numbers beyond
-// the range of a double, nesting deeper than [MaxDepth] and anything after the
-// value, because each of these is read differently by different programs.
-//
-// The result consists of map[string]any, []any, string, json.Number, bool and
-// nil. A json.Number holds the number as it was spelled. Arrays and objects are
-// never nil. Errors are of type [*Error].
+// Read reads one JSON text (RFC 8259) in the strict sense of I-JSON (RFC 7493): it
+// refuses duplicate members, invalid UTF-8, lone surrogates, numbers beyond the range
+// of a double, nesting deeper than [MaxDepth] and anything after the value, because
+// each of these is read differently by different programs. Errors are of type
+// [*Error].
+func Read(raw []byte) (*Value, error) { return read(string(raw), 0) }
+
+// Parse is [Read] for whoever wants Go's own types: map[string]any, []any, string,
+// json.Number, bool and nil. A json.Number holds the number as it was spelled. Arrays
+// and objects are never nil.
 func Parse(raw []byte) (any, error) {
-	if !utf8.Valid(raw) {
+	v, err := Read(raw)
+	if err != nil {
+		return nil, err
+	}
+	return v.Any(), nil
+}
+
+func read(s string, depth int) (*Value, error) {
+	if !utf8.ValidString(s) {
 		i := 0
-		for i < len(raw) {
-			r, n := utf8.DecodeRune(raw[i:])
+		for i < len(s) {
+			r, n := utf8.DecodeRuneInString(s[i:])
 			if r == utf8.RuneError && n == 1 {
 				break
 			}
@@ -47,9 +56,9 @@ func Parse(raw []byte) (any, error) {
 		}
 		return nil, &Error{Reason: fmt.Sprintf("byte %d isn't valid UTF-8", i)}
 	}
-	p := parser{s: string(raw)}
-	v, err := p.value(0)
-	if err != nil {
+	p := parser{s: s, chunk: min(max(len(s)/48, 4), 256)}
+	v := new(Value)
+	if err := p.value(v, depth); err != nil {
 		return nil, err
 	}
 	p.space()
@@ -60,8 +69,24 @@ func Parse(raw []byte) (any, error) {
 }
 
 type parser struct {
-	s string
-	i int
+	s     string
+	i     int
+	stack []Value // of the lists that are being read
+	free  []Value // where finished lists go
+	chunk int     // how many values are made ready at once
+}
+
+// list moves the values on the stack from a place on to where they stay.
+func (p *parser) list(from int) []Value {
+	n := len(p.stack) - from
+	if n > len(p.free) {
+		p.free = make([]Value, max(n, p.chunk))
+	}
+	out := p.free[:n:n]
+	p.free = p.free[n:]
+	copy(out, p.stack[from:])
+	p.stack = p.stack[:from]
+	return out
 }
 
 func (p *parser) fail(reason string) *Error {
@@ -87,97 +112,114 @@ func (p *parser) space() {
 	}
 }
 
-func (p *parser) value(depth int) (any, *Error) {
+func (p *parser) value(v *Value, depth int) *Error {
 	p.space()
 	if p.i == len(p.s) {
-		return nil, p.fail("the text ends where a value should begin")
+		return p.fail("the text ends where a value should begin")
 	}
 	switch c := p.s[p.i]; {
 	case c == '{':
-		return p.object(depth + 1)
+		v.Kind = Object
+		return p.object(v, depth+1)
 	case c == '[':
-		return p.array(depth + 1)
+		v.Kind = Array
+		return p.array(v, depth+1)
 	case c == '"':
-		return p.str()
+		v.Kind = String
+		var err *Error
+		v.Text, err = p.str()
+		return err
 	case c == '-' || '0' <= c && c <= '9':
-		return p.number()
+		start := p.i
+		err := p.number()
+		v.Kind, v.Text = Number, p.s[start:p.i]
+		return err
 	case strings.HasPrefix(p.s[p.i:], "true"):
 		p.i += 4
-		return true, nil
+		v.Kind, v.Text = Bool, "true"
+		return nil
 	case strings.HasPrefix(p.s[p.i:], "false"):
 		p.i += 5
-		return false, nil
+		v.Kind, v.Text = Bool, "false"
+		return nil
 	case strings.HasPrefix(p.s[p.i:], "null"):
 		p.i += 4
-		return nil, nil
+		return nil
 	}
-	return nil, p.fail("no JSON value begins like this")
+	return p.fail("no JSON value begins like this")
 }
 
-func (p *parser) object(depth int) (any, *Error) {
+func (p *parser) object(v *Value, depth int) *Error {
 	if depth > MaxDepth {
-		return nil, p.fail(fmt.Sprintf("nested deeper than %d levels", MaxDepth))
+		return p.fail(fmt.Sprintf("nested deeper than %d levels", MaxDepth))
 	}
 	p.i++
-	m := map[string]any{}
+	from := len(p.stack)
 	for first := true; ; first = false {
 		p.space()
 		if first && p.at('}') {
-			return m, nil
+			break
 		}
 		if p.i == len(p.s) || p.s[p.i] != '"' {
-			return nil, p.fail("a member name in quotes should stand here")
+			return p.fail("a member name in quotes should stand here")
 		}
 		k, err := p.str()
 		if err != nil {
-			return nil, err
-		}
-		if _, twice := m[k]; twice {
-			return nil, within(p.fail("the member occurs twice"), k)
+			return err
 		}
 		p.space()
 		if !p.at(':') {
-			return nil, within(p.fail("a colon should follow the member name"), k)
+			return within(p.fail("a colon should follow the member name"), k)
 		}
-		v, err := p.value(depth)
-		if err != nil {
-			return nil, within(err, k)
+		m := Value{Name: k}
+		if err := p.value(&m, depth); err != nil {
+			return within(err, k)
 		}
-		m[k] = v
+		p.stack = append(p.stack, m)
 		p.space()
 		if p.at('}') {
-			return m, nil
+			break
 		}
 		if !p.at(',') {
-			return nil, p.fail("a comma or the end of the object should stand here")
+			return p.fail("a comma or the end of the object should stand here")
 		}
 	}
+	v.List = p.list(from)
+	v.sort()
+	for i := 1; i < len(v.List); i++ {
+		if k := v.List[i].Name; v.List[i-1].Name == k {
+			return within(&Error{Reason: fmt.Sprintf("the member occurs twice in the object that ends at byte %d", p.i)}, k)
+		}
+	}
+	return nil
 }
 
-func (p *parser) array(depth int) (any, *Error) {
+func (p *parser) array(v *Value, depth int) *Error {
 	if depth > MaxDepth {
-		return nil, p.fail(fmt.Sprintf("nested deeper than %d levels", MaxDepth))
+		return p.fail(fmt.Sprintf("nested deeper than %d levels", MaxDepth))
 	}
 	p.i++
-	a := []any{}
+	from := len(p.stack)
 	for first := true; ; first = false {
 		p.space()
 		if first && p.at(']') {
-			return a, nil
+			break
 		}
-		v, err := p.value(depth)
-		if err != nil {
-			return nil, within(err, strconv.Itoa(len(a)))
+		var e Value
+		if err := p.value(&e, depth); err != nil {
+			return within(err, strconv.Itoa(len(p.stack)-from))
 		}
-		a = append(a, v)
+		p.stack = append(p.stack, e)
 		p.space()
 		if p.at(']') {
-			return a, nil
+			break
 		}
 		if !p.at(',') {
-			return nil, p.fail("a comma or the end of the array should stand here")
+			return p.fail("a comma or the end of the array should stand here")
 		}
 	}
+	v.List = p.list(from)
+	return nil
 }
 
 // at steps over c if it stands here.
@@ -272,28 +314,31 @@ func hex4(s string) (rune, bool) {
 	return r, true
 }
 
-func (p *parser) number() (any, *Error) {
+func (p *parser) number() *Error {
 	start := p.i
 	p.at('-')
 	if !p.at('0') && p.digits() == 0 {
-		return nil, p.fail("a digit should stand here")
+		return p.fail("a digit should stand here")
 	}
 	if p.at('.') && p.digits() == 0 {
-		return nil, p.fail("a digit should follow the decimal point")
+		return p.fail("a digit should follow the decimal point")
 	}
 	if p.at('e') || p.at('E') {
 		if !p.at('+') {
 			p.at('-')
 		}
 		if p.digits() == 0 {
-			return nil, p.fail("the exponent has no digits")
+			return p.fail("the exponent has no digits")
 		}
 	}
 	s := p.s[start:p.i]
-	if f, _ := strconv.ParseFloat(s, 64); math.IsInf(f, 0) {
-		return nil, p.fail("the number is beyond the range of a double; write it as a string")
+	if len(s) < 300 && strings.IndexByte(s, 'e') < 0 && strings.IndexByte(s, 'E') < 0 {
+		return nil // below 1e300
 	}
-	return json.Number(s), nil
+	if f, _ := strconv.ParseFloat(s, 64); math.IsInf(f, 0) {
+		return p.fail("the number is beyond the range of a double; write it as a string")
+	}
+	return nil
 }
 
 func (p *parser) digits() int {

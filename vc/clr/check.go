@@ -75,6 +75,7 @@ type checker struct {
 	root     *jcs.Value
 	problems []Problem
 	same     same
+	named    int // how many objects have an id
 	work     int
 }
 

@@ -24,7 +24,6 @@ func Normal(b []byte, v *jcs.Value) []byte {
 type normalizer struct {
 	b       []byte
 	members []span // of the sets that are being written
-	moved   []byte // while the members of a set change places
 }
 
 // A span is where a member of a set stands.
@@ -75,16 +74,16 @@ func (n *normalizer) sort(members []span) {
 	if slices.IsSortedFunc(members, order) {
 		return
 	}
-	start := members[0].from
+	start, end := members[0].from, len(n.b)
 	slices.SortFunc(members, order)
-	n.moved = n.moved[:0]
 	for i, m := range members {
 		if i > 0 {
-			n.moved = append(n.moved, ',')
+			n.b = append(n.b, ',')
 		}
-		n.moved = append(n.moved, n.b[m.from:m.to]...)
+		n.b = append(n.b, n.b[m.from:m.to]...)
 	}
-	copy(n.b[start:], n.moved)
+	copy(n.b[start:], n.b[end:])
+	n.b = n.b[:end]
 }
 
 // inOrder says whether the order of an array that a member holds means something.

@@ -17,8 +17,9 @@ func (row *class) member(name string) *member {
 	return &row.members[i]
 }
 
-// object judges o by a row of the model. Both have their members by name, the row's
-// in ASCII, where the order of [jcs.Value] is that of bytes.
+// object judges o by a row of the model. Both have their members by name (the row's are
+// ASCII, where the order of [jcs.Value] is that of bytes), so one look along the row
+// finds them all.
 func (c *checker) object(o *jcs.Value, row *class) {
 	c.work += 1 + len(o.List)
 	if c.full() || !c.types(o, row) {
@@ -27,14 +28,18 @@ func (c *checker) object(o *jcs.Value, row *class) {
 	required, next := 0, 0
 	for i := range o.List {
 		v := &o.List[i]
-		for next < len(row.members) && row.members[next].name < v.Name {
-			next++
+		at := next
+		for at < len(row.members) && row.members[at].name != v.Name {
+			at++
 		}
-		known := next < len(row.members) && row.members[next].name == v.Name
+		known := at < len(row.members)
+		if known {
+			next = at + 1
+		}
 		switch {
 		case v.Name == "type" || v.Name == "@context":
 		case known:
-			m := &row.members[next]
+			m := &row.members[at]
 			if m.required {
 				required++
 			}

@@ -37,6 +37,9 @@ func (c *checker) shape(name string, v *jcs.Value, root bool) {
 					"The member name %s is a keyword or an IRI, an alias of a term; write the term itself.", quoted(k))
 			case m.Kind == jcs.String:
 				c.work++
+				if k == "id" {
+					c.named++
+				}
 			default:
 				c.shape(k, m, holdsCredential(k))
 			}
@@ -125,10 +128,23 @@ func (c *checker) oneMember(name string, a, b *jcs.Value) bool {
 	case named:
 		c.work += 1 + min(len(x), len(y))
 		return x == y
-	case a.Kind != b.Kind:
+	case a.Kind != b.Kind || a.Kind == jcs.Object && c.differ(a, b):
 		return false
 	}
 	return c.same.of(a, name) == c.same.of(b, name)
+}
+
+// differ says of two objects that a first look tells them apart: another name, or
+// another text.
+func (c *checker) differ(a, b *jcs.Value) bool {
+	for i := range min(len(a.List), len(b.List)) {
+		c.work++
+		x, y := &a.List[i], &b.List[i]
+		if x.Name != y.Name || x.Kind == jcs.String && y.Kind == jcs.String && x.Text != y.Text {
+			return true
+		}
+	}
+	return len(a.List) != len(b.List)
 }
 
 // idOf is the id of a member of a set: a string may be one.

@@ -2,6 +2,7 @@ package clr
 
 import (
 	"fmt"
+	"sync"
 
 	"clrnode/internal/jcs"
 )
@@ -46,8 +47,9 @@ func check(doc *jcs.Value) (problems []Problem, work int) {
 	if classOf(doc.Get("type")) == "VerifiableCredential" && !usesOurContexts(doc) {
 		return nil, 1
 	}
-	c := checker{root: doc}
-	c.same.work = &c.work
+	c := checkers.Get().(*checker)
+	defer c.release()
+	c.root, c.same.work = doc, &c.work
 	if c.shape("", doc, true); len(c.problems) > 0 {
 		return c.problems, c.work
 	}
@@ -74,9 +76,29 @@ func usesOurContexts(o *jcs.Value) bool {
 type checker struct {
 	root     *jcs.Value
 	problems []Problem
+	first    map[string]description
+	issuers  map[string]*jcs.Value
 	same     same
-	named    int // how many objects have an id
 	work     int
+}
+
+// checkers are kept for the next document, with the room that their maps have.
+var checkers = sync.Pool{New: func() any {
+	return &checker{first: map[string]description{}, issuers: map[string]*jcs.Value{}, same: newSame()}
+}}
+
+// release gives c back, without anything of the document. What a huge document left
+// isn't worth keeping: emptying it would cost every small one.
+func (c *checker) release() {
+	const most = 8192 // entries of a map
+	if max(len(c.first), len(c.issuers), c.same.size()) > most {
+		return
+	}
+	clear(c.first)
+	clear(c.issuers)
+	c.same.clear()
+	c.root, c.problems, c.work = nil, nil, 0
+	checkers.Put(c)
 }
 
 func (c *checker) full() bool { return len(c.problems) >= maxProblems }

@@ -24,7 +24,7 @@ type description struct {
 // of web pages (evidence, criteria) of different embedded credentials; there the
 // embedded proofs bind.
 func (c *checker) ids() {
-	first, issuers := make(map[string]description, c.named), map[string]*jcs.Value{}
+	first, issuers := c.first, c.issuers
 	inside := make([]around, 1, 8)
 	inside[0] = around{c.root, -1}
 	walkNodes(c.root, func(_ *walk, key string, n *jcs.Value, depth int) bool {

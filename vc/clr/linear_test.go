@@ -103,7 +103,7 @@ func FuzzSameIsOfTheNormalForm(f *testing.F) {
 			return
 		}
 		nx, ny := Normal(nil, x), Normal(nil, y)
-		s := same{work: new(int)}
+		s := newSame()
 		if one := s.of(x, "") == s.of(y, ""); bytes.Equal(nx, ny) != one {
 			t.Errorf("normal forms\n%s\n%s\nnumbers equal: %v", nx, ny, one)
 		}

@@ -14,7 +14,7 @@ import (
 // themselves each time is how a document of 464 KB once took six minutes.) Numbers
 // and not hashes, since nobody can make two different values meet in one.
 //
-// The zero value is ready. The document must not change meanwhile.
+// [newSame] makes one. The document must not change meanwhile.
 type same struct {
 	texts   map[string]uint32     // strings and names
 	others  map[string]uint32     // all else, by kind and the numbers of its parts
@@ -30,7 +30,6 @@ func (s *same) text(t string) uint32 {
 	*s.work += 1 + len(t)
 	n, ok := s.texts[t]
 	if !ok {
-		s.begin()
 		s.next++
 		n = s.next
 		s.texts[t] = n
@@ -89,7 +88,6 @@ func (s *same) lookUp() uint32 {
 	*s.work += 1 + len(s.key)
 	n, ok := s.others[string(s.key)]
 	if !ok {
-		s.begin()
 		s.next++
 		n = s.next
 		s.others[string(s.key)] = n
@@ -97,8 +95,16 @@ func (s *same) lookUp() uint32 {
 	return n
 }
 
-func (s *same) begin() {
-	if s.texts == nil {
-		s.texts, s.others, s.objects = map[string]uint32{}, map[string]uint32{}, map[*jcs.Value]uint32{}
-	}
+func newSame() same {
+	return same{texts: map[string]uint32{}, others: map[string]uint32{}, objects: map[*jcs.Value]uint32{}, work: new(int)}
+}
+
+// size is how many entries the largest map has.
+func (s *same) size() int { return max(len(s.texts), len(s.others), len(s.objects)) }
+
+func (s *same) clear() {
+	clear(s.texts)
+	clear(s.others)
+	clear(s.objects)
+	s.next = 0
 }

@@ -37,9 +37,6 @@ func (c *checker) shape(name string, v *jcs.Value, root bool) {
 					"The member name %s is a keyword or an IRI, an alias of a term; write the term itself.", quoted(k))
 			case m.Kind == jcs.String:
 				c.work++
-				if k == "id" {
-					c.named++
-				}
 			default:
 				c.shape(k, m, holdsCredential(k))
 			}

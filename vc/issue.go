@@ -2,6 +2,7 @@ package vc
 
 import (
 	"context"
+	"crypto"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -169,7 +170,7 @@ func secure(ctx context.Context, doc *jcs.Value, k Key, o Options, who signatory
 	suite, _ := suiteOf(proof)
 	of := newPayload(doc)
 	if suite.jcs {
-		if _, err := of.sum(ctx, sumOf{hash: suite.hash(did.PublicKey{})}); err != nil {
+		if _, err := of.sum(ctx, sumOf{hash: crypto.SHA256}); err != nil {
 			return Signed{}, err
 		}
 	}
@@ -260,7 +261,7 @@ func secureToken(ctx context.Context, doc *jcs.Value, k Key, o Options, who sign
 	if kindOf(doc) != kindOther && subject == "" {
 		return Signed{}, errors.New("a record or badge in a token names the learner by the id of its credentialSubject, for the claim sub; give it one, or use a Data Integrity form")
 	}
-	if _, err := newPayload(doc).sum(ctx, sumOf{hash: cryptosuites[0].hash(did.PublicKey{})}); err != nil {
+	if _, err := newPayload(doc).sum(ctx, sumOf{hash: crypto.SHA256}); err != nil {
 		return Signed{}, err
 	}
 	claims := doc

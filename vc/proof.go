@@ -2,6 +2,7 @@ package vc
 
 import (
 	"context"
+	"crypto"
 	"errors"
 	"fmt"
 	"slices"
@@ -71,12 +72,10 @@ func (v *verifier) proofs(ctx context.Context, s secured, who signatory) ([]Chec
 		}
 		binds = binds || b
 	}
-	if unknown := unknownContexts(s.doc); len(unknown) > 0 {
-		return []Check{v.check("structure.context", GroupUnchanged, Unchecked,
-			"Could not check: the context "+strings.Join(unknown, ", ")+" isn't among those that this program knows, and none is fetched.",
-			"VC Data Model 2.0, 4.3", unknown[0])}, false
-	}
 	whole := newPayload(s.doc)
+	if _, err := whole.sum(ctx, sumOf{hash: crypto.SHA256}); err != nil {
+		return []Check{v.term(s.doc, err)}, false
+	}
 	var good, bad, other []Check
 	proven := false
 	for i := range list {
@@ -144,8 +143,8 @@ func (v *verifier) bad(sentence, about string) Check {
 	return v.check("proof.bad", GroupUnchanged, Failed, sentence, proofSection, about)
 }
 
-// term tells what JSON-LD's safe mode refused.
-func (v *verifier) term(err error) Check {
+// term tells what JSON-LD's safe mode refused in doc.
+func (v *verifier) term(doc *jcs.Value, err error) Check {
 	about := ""
 	var e *rdf.Error
 	if errors.As(err, &e) {
@@ -156,7 +155,12 @@ func (v *verifier) term(err error) Check {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return v.check("structure.work", GroupUnchanged, Unchecked, "Could not check: there was no more time.", section, about)
 	case errors.Is(err, rdf.ErrContextNotBundled):
-		return v.check("structure.context", GroupUnchanged, Unchecked, "Could not check: "+err.Error()+", and none is fetched.", section, about)
+		unknown := unknownContexts(doc)
+		if len(unknown) > 0 {
+			about = unknown[0]
+		}
+		return v.check("structure.context", GroupUnchanged, Unchecked,
+			"Could not check: the context "+strings.Join(unknown, ", ")+" isn't among those that this program knows, and none is fetched.", "VC Data Model 2.0, 4.3", about)
 	case errors.Is(err, rdf.ErrTooMuchWork):
 		return v.check("structure.work", GroupUnchanged, Unchecked, "Could not check: "+err.Error()+".", section, about)
 	}
@@ -177,12 +181,6 @@ func (v *verifier) proof(ctx context.Context, of *payload, proof *jcs.Value, who
 	if t := timeAt(proof, "expires"); !t.IsZero() && v.now.After(t) {
 		return []Check{v.check("proof.expired", GroupUnchanged, Failed, "The proof says that it holds only until "+day(t)+".", proofSection, method)}, false
 	}
-	if suite.jcs {
-		// JSON is signed as it stands; that every term means something is checked all the same.
-		if _, err := of.sum(ctx, sumOf{hash: suite.hash(did.PublicKey{})}); err != nil {
-			return []Check{v.term(err)}, false
-		}
-	}
 	key, found := v.key(ctx, method, who, timeAt(proof, "created"))
 	if found.Outcome == Failed {
 		return []Check{found}, false
@@ -197,7 +195,7 @@ func (v *verifier) proof(ctx context.Context, of *payload, proof *jcs.Value, who
 		if errors.Is(err, errAltered) {
 			return []Check{v.bad("Changed since it was signed, or signed with another key: the signature doesn't fit.", method)}, false
 		}
-		return []Check{v.term(err)}, false
+		return []Check{v.term(of.doc, err)}, false
 	}
 	return []Check{v.signed(who, timeAt(proof, "created"), found, proofSection, method), found}, found.Outcome != Unchecked
 }

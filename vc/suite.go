@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"crypto/sha256"
 
@@ -103,8 +104,13 @@ func sumObject(ctx context.Context, o *jcs.Value, of sumOf) ([]byte, error) {
 	if !of.jcs {
 		return rdf.Sum(ctx, o, of.hash)
 	}
+	b := buffers.Get().(*[]byte)
+	*b = o.Append((*b)[:0])
 	h := of.hash.New()
-	h.Write(o.Append(nil))
+	h.Write(*b)
+	if cap(*b) <= maxBuffer {
+		buffers.Put(b)
+	}
 	return h.Sum(nil), nil
 }
 
@@ -175,9 +181,19 @@ const NoncePrefix = "urn:clrnode:json-sha256:"
 // written.
 func bindingNonce(doc, proof *jcs.Value) string {
 	whole := doc.With("proof", proof.Without("nonce", "proofValue"))
-	sum := sha256.Sum256(clr.Normal(make([]byte, 0, 4096), whole))
+	b := buffers.Get().(*[]byte)
+	*b = clr.Normal((*b)[:0], whole)
+	sum := sha256.Sum256(*b)
+	if cap(*b) <= maxBuffer {
+		buffers.Put(b)
+	}
 	return NoncePrefix + hex.EncodeToString(sum[:])
 }
+
+// buffers hold text that is made to be hashed. One that a huge document made isn't kept.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+const maxBuffer = 4 << 20
 
 // bound says whether the proof binds the JSON of doc, and if so, whether it fits.
 func bound(doc, proof *jcs.Value) (binds bool, err error) {

@@ -50,6 +50,10 @@ func check(doc *jcs.Value) (problems []Problem, work int) {
 	c := checkers.Get().(*checker)
 	defer c.release()
 	c.root, c.same.work = doc, &c.work
+	if unknownVersion(doc) {
+		c.contexts(doc, classes[classOf(doc.Get("type"))])
+		return c.problems, c.work
+	}
 	if c.shape("", doc, true); len(c.problems) > 0 {
 		return c.problems, c.work
 	}

@@ -16,15 +16,17 @@ type class struct {
 	typing   typing
 	members  []member // by name, as the members of a [jcs.Value] are
 	required int      // how many of them are
+	v1       *class   // the row of data model 1.1, where that is another one
 }
 
 // typing says what the member type of a class must be.
 type typing int
 
 const (
-	ownType typing = iota // the name of the class is among its types
-	anyType               // it has a type of its own choice
-	noType                // it needs none
+	ownType  typing = iota // the name of the class is among its types
+	onlyType               // it is the name of the class, without an array
+	anyType                // it has one type of its own choice, without an array
+	noType                 // it needs none
 )
 
 // A member is what one member of a class holds.
@@ -54,12 +56,14 @@ const (
 	ofJWS
 	ofWords
 	ofCredential
+	ofObject // of no class
 	ofClass
+	ofOtherVersion // nothing: the name belongs to another version of the data model
 )
 
 var kinds = map[string]kind{
 	"any": ofAny, "text": ofText, "language": ofLanguage, "uri": ofURI, "bool": ofBool, "number": ofNumber, "time": ofTime, "date": ofDate, "jws": ofJWS,
-	"VerifiableCredential": ofCredential, "EndorsementCredential": ofCredential,
+	"VerifiableCredential": ofCredential, "EndorsementCredential": ofCredential, "object": ofObject, version1: ofOtherVersion, version2: ofOtherVersion,
 }
 
 var enumerations = map[string]*terms{
@@ -71,12 +75,27 @@ var enumerations = map[string]*terms{
 	"targetType":      targetTypes,
 }
 
+// The versions of the W3C's data model.
 const (
-	credentialMembers = ` id:uri description:text image:Image? validFrom!:time validUntil:time issuer!:Profile? proof:Proof*
+	version1 = "1.1"
+	version2 = "2.0"
+)
+
+// datesOf says which members tell from when and until when a credential is valid.
+var datesOf = map[string]string{
+	version1: " issuanceDate!:time expirationDate:time validFrom:2.0 validUntil:2.0",
+	version2: " validFrom!:time validUntil:time issuanceDate:1.1 expirationDate:1.1 relatedResource:RelatedResource*",
+}
+
+// twins are the names of the same in the other version.
+var twins = map[string]string{
+	"validFrom": "issuanceDate", "validUntil": "expirationDate", "issuanceDate": "validFrom", "expirationDate": "validUntil",
+}
+
+const (
+	credentialMembers = ` id!:uri description:text image:Image issuer!:Profile? proof:Proof*
 		credentialSchema:CredentialSchema* credentialStatus:CredentialStatus refreshService:RefreshService
 		termsOfUse:TermsOfUse* evidence:Evidence* endorsement:EndorsementCredential* endorsementJwt:jws* awardedDate:time`
-	genericMembers = ` id:uri name:any description:any issuer!:any validFrom!:time validUntil:time credentialSubject!:any
-		proof:Proof* credentialSchema:any credentialStatus:any refreshService:any termsOfUse:any evidence:any`
 	subjectMembers = ` id:uri identifier:IdentityObject*`
 )
 
@@ -84,30 +103,32 @@ const (
 // besides those subjects whose id may also be somebody else's: what is added to one
 // would disappear among what is said about the other.
 var classes = link(map[string]*class{
-	"ClrCredential": open("CLR 2.0, ClrCredential",
-		"id!:uri name!:text partial:bool credentialSubject!:ClrSubject"+credentialMembers),
-	"AchievementCredential": open("Open Badges 3.0, AchievementCredential",
-		"id!:uri name:text credentialSubject!:AchievementSubject"+credentialMembers),
-	"EndorsementCredential": open("Open Badges 3.0, EndorsementCredential",
-		"id!:uri name!:text credentialSubject!:EndorsementSubject"+credentialMembers),
-	"VerifiableCredential": open("VC Data Model 2.0, 4", genericMembers),
+	"ClrCredential": credential("CLR 2.0, ClrCredential",
+		"name!:text partial:bool credentialSubject!:ClrSubject"+credentialMembers),
+	"AchievementCredential": credential("Open Badges 3.0, AchievementCredential",
+		"name:text credentialSubject!:AchievementSubject"+credentialMembers),
+	"EndorsementCredential": credential("Open Badges 3.0, EndorsementCredential",
+		"name!:text credentialSubject!:EndorsementSubject"+credentialMembers),
+	// A credential of another kind follows the W3C's data model, which leaves more open.
+	"VerifiableCredential": credential("VC Data Model 2.0, 4", `id:uri name:any description:any issuer!:any credentialSubject!:object*
+		proof:Proof* credentialSchema:any credentialStatus:any refreshService:any termsOfUse:any evidence:any`),
 	"ClrSubject": closed("CLR 2.0, ClrSubject",
 		"verifiableCredential!:VerifiableCredential* achievement:Achievement* association:Association*"+subjectMembers),
 	"AchievementSubject": open("Open Badges 3.0, AchievementSubject",
-		`achievement!:Achievement activityStartDate:time activityEndDate:time creditsEarned:number image:Image?
-		licenseNumber:text narrative:text result:Result* role:text source:Profile? term:text`+subjectMembers),
+		`achievement!:Achievement activityStartDate:time activityEndDate:time creditsEarned:number image:Image
+		licenseNumber:text narrative:text result:Result* role:text source:Profile term:text`+subjectMembers),
 	"EndorsementSubject": closed("Open Badges 3.0, EndorsementSubject", "id!:uri endorsementComment:text"),
-	"Association":        closed("CLR 2.0, Association", "associationType!:associationType sourceId!:uri targetId!:uri"),
+	"Association":        only("CLR 2.0, Association", "associationType!:associationType sourceId!:uri targetId!:uri"),
 	"Achievement": open("Open Badges 3.0, Achievement",
-		`id!:uri achievementType:achievementType alignment:Alignment* creator:Profile? creditsAvailable:number
+		`id!:uri achievementType:achievementType alignment:Alignment* creator:Profile creditsAvailable:number
 		criteria!:Criteria description!:text endorsement:EndorsementCredential* endorsementJwt:jws* fieldOfStudy:text
-		humanCode:text image:Image? inLanguage:language name!:text otherIdentifier:IdentifierEntry* related:Related*
+		humanCode:text image:Image inLanguage:language name!:text otherIdentifier:IdentifierEntry* related:Related*
 		resultDescription:ResultDescription* specialization:text tag:text* version:text`),
 	"Criteria": untyped("Open Badges 3.0, Criteria", "id:uri narrative:text"),
 	"Alignment": open("Open Badges 3.0, Alignment",
 		`id:uri targetCode:text targetDescription:text targetName!:text targetFramework:text targetType:targetType targetUrl!:uri`),
 	"Evidence": open("Open Badges 3.0, Evidence", "id:uri narrative:text name:text description:text genre:text audience:text"),
-	"Image":    closed("Open Badges 3.0, Image", "id!:uri caption:text"),
+	"Image":    only("Open Badges 3.0, Image", "id!:uri caption:text"),
 	"Related":  open("Open Badges 3.0, Related", "id!:uri inLanguage:language version:text"),
 	"ResultDescription": open("Open Badges 3.0, ResultDescription",
 		`id!:uri alignment:Alignment* allowedValue:text* name!:text requiredLevel:uri requiredValue:text resultType!:resultType
@@ -118,22 +139,23 @@ var classes = link(map[string]*class{
 		"id:uri achievedLevel:uri alignment:Alignment* resultDescription:uri status:resultStatus value:text"),
 	"Profile": open("Open Badges 3.0, Profile",
 		`id!:uri name:text url:uri phone:text description:text endorsement:EndorsementCredential* endorsementJwt:jws*
-		image:Image? email:text address:Address otherIdentifier:IdentifierEntry* official:text parentOrg:Profile? familyName:text
+		image:Image email:text address:Address otherIdentifier:IdentifierEntry* official:text parentOrg:Profile familyName:text
 		givenName:text additionalName:text patronymicName:text honorificPrefix:text honorificSuffix:text
 		familyNamePrefix:text dateOfBirth:date`),
 	"Address": open("Open Badges 3.0, Address",
 		`id:uri addressCountry:text addressCountryCode:text addressRegion:text addressLocality:text streetAddress:text
 		postOfficeBoxNumber:text postalCode:text geo:GeoCoordinates`),
-	"GeoCoordinates": open("Open Badges 3.0, GeoCoordinates", "id:uri latitude:number longitude:number"),
-	"IdentityObject": closed("Open Badges 3.0, IdentityObject",
+	"GeoCoordinates": openOnly("Open Badges 3.0, GeoCoordinates", "id:uri latitude!:number longitude!:number"),
+	"IdentityObject": only("Open Badges 3.0, IdentityObject",
 		"hashed!:bool identityHash!:text identityType!:identityType salt:text"),
-	"IdentifierEntry": closed("Open Badges 3.0, IdentifierEntry", "identifier!:text identifierType!:identityType"),
+	"IdentifierEntry": only("Open Badges 3.0, IdentifierEntry", "identifier!:text identifierType!:identityType"),
 
 	"CredentialSchema": other("VC Data Model 2.0, 4.11", "id!:uri digestSRI:text digestMultibase:text"),
 	"CredentialStatus": other("VC Data Model 2.0, 4.10",
 		"id:uri statusPurpose:text statusListIndex:text statusListCredential:uri statusSize:number"),
-	"RefreshService": other("VC Data Model 2.0, 5.4", "id!:uri"),
-	"TermsOfUse":     other("VC Data Model 2.0, 5.5", "id:uri"),
+	"RefreshService":  other("VC Data Model 2.0, 5.4", "id!:uri"),
+	"TermsOfUse":      other("VC Data Model 2.0, 5.5", "id:uri"),
+	"RelatedResource": untyped("VC Data Model 2.0, 5.3", "id!:uri digestSRI:text* digestMultibase:text* mediaType:text"),
 	"Proof": other("Data Integrity 1.0, 2.1",
 		`id:uri created:time expires:time cryptosuite:text challenge:text domain:text* nonce:text proofPurpose:text
 		proofValue:text verificationMethod:uri previousProof:uri*`),
@@ -147,6 +169,22 @@ func closed(section, members string) *class {
 	return &class{section: section, members: parseMembers(members)}
 }
 
+// only is a closed row for objects with one type.
+func only(section, members string) *class {
+	return &class{section: section, typing: onlyType, members: parseMembers(members)}
+}
+
+func openOnly(section, members string) *class {
+	return &class{section: section, open: true, typing: onlyType, members: parseMembers(members)}
+}
+
+// credential is a row for each version of the data model.
+func credential(section, members string) *class {
+	row := open(section, members+datesOf[version2])
+	row.v1 = open(section, members+datesOf[version1])
+	return row
+}
+
 func untyped(section, members string) *class {
 	return &class{section: section, open: true, typing: noType, members: parseMembers(members)}
 }
@@ -156,17 +194,14 @@ func other(section, members string) *class {
 }
 
 // parseMembers reads the notation name:kind, with ! after a required name, and
-// after the kind * where an array may stand and ? where a URI may. Of a name that
-// stands twice the first holds.
+// after the kind * where an array may stand and ? where a URI may.
 func parseMembers(list string) []member {
 	var all []member
 	for _, w := range strings.Fields(list) {
 		name, kind, _ := strings.Cut(w, ":")
 		name, required := strings.CutSuffix(name, "!")
-		if !slices.ContainsFunc(all, func(m member) bool { return m.name == name }) {
-			all = append(all, member{name: name, of: strings.TrimRight(kind, "*?"), required: required,
-				many: strings.HasSuffix(kind, "*"), ref: strings.HasSuffix(kind, "?")})
-		}
+		all = append(all, member{name: name, of: strings.TrimRight(kind, "*?"), required: required,
+			many: strings.HasSuffix(kind, "*"), ref: strings.HasSuffix(kind, "?")})
 	}
 	slices.SortFunc(all, func(a, b member) int { return strings.Compare(a.name, b.name) })
 	return all
@@ -176,26 +211,33 @@ func parseMembers(list string) []member {
 // it names.
 func link(rows map[string]*class) map[string]*class {
 	for name, row := range rows {
-		row.name = name
-		for i := range row.members {
-			m := &row.members[i]
-			if m.required {
-				row.required++
-			}
-			m.words, m.class = enumerations[m.of], rows[m.of]
-			switch k, plain := kinds[m.of]; {
-			case plain:
-				m.kind = k
-			case m.words != nil:
-				m.kind = ofWords
-			case m.class != nil:
-				m.kind = ofClass
-			default:
-				panic("clr: the model names no " + m.of)
-			}
+		row.link(name, rows)
+		if row.v1 != nil {
+			row.v1.link(name, rows)
 		}
 	}
 	return rows
+}
+
+func (row *class) link(name string, rows map[string]*class) {
+	row.name = name
+	for i := range row.members {
+		m := &row.members[i]
+		if m.required {
+			row.required++
+		}
+		m.words, m.class = enumerations[m.of], rows[m.of]
+		switch k, plain := kinds[m.of]; {
+		case plain:
+			m.kind = k
+		case m.words != nil:
+			m.kind = ofWords
+		case m.class != nil:
+			m.kind = ofClass
+		default:
+			panic("clr: the model names no " + m.of)
+		}
+	}
 }
 
 // classOf says by which row a credential of some type is judged: the standard's own,

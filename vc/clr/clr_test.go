@@ -313,7 +313,26 @@ func TestCheckNamesTheNearestCause(t *testing.T) {
 		}, "shape.repeated"},
 		{"inline context", func(c map[string]any) { c["@context"] = append(c["@context"].([]any), map[string]any{"a": "b"}) }, "context.inline"},
 		{"context order", func(c map[string]any) { l := c["@context"].([]any); l[0], l[1] = l[1], l[0] }, "context.order"},
-		{"data model 1.1", func(c map[string]any) { c["@context"].([]any)[0] = "https://www.w3.org/2018/credentials/v1" }, "context.version"},
+		{"names of data model 2.0 in 1.1", func(c map[string]any) { c["@context"].([]any)[0] = contextVC1 }, "member.version"},
+		{"names of data model 1.1 in 2.0", rename(embedded, "validFrom", "issuanceDate"), "member.version"},
+		{"a future data model", func(c map[string]any) { c["@context"].([]any)[0] = "https://www.w3.org/ns/credentials/v3" }, "context.version"},
+		{"a future data model, written otherwise", func(c map[string]any) {
+			c["@context"], c["@id"], c["image"] = "https://www.w3.org/ns/credentials/v3", c["id"], nil
+		}, "context.version"},
+		{"no known context", set("", "@context", []any{"https://example.edu/context"}), "context.order"},
+		{"array of one type", set(embedded+"/credentialSubject/identifier/0", "type", []any{"IdentityObject"}), "type.kind"},
+		{"source by its name", set(embedded+"/credentialSubject", "source", "https://example.edu/"), "member.kind"},
+		{"image by its name", set(embedded, "image", "https://example.edu/a.png"), "member.kind"},
+		{"result of something else", set(embedded+"/credentialSubject/result/0", "resultDescription", "urn:x:1"), "result.unknown"},
+		{"result without its status", func(c map[string]any) {
+			at(c, embedded+"/credentialSubject/achievement/resultDescription/0").(map[string]any)["resultType"] = "Status"
+		}, "result.status"},
+		{"level of something else", func(c map[string]any) {
+			at(c, embedded+"/credentialSubject/achievement/resultDescription/0").(map[string]any)["rubricCriterionLevel"] =
+				map[string]any{"id": "urn:x:level", "type": "RubricCriterionLevel", "name": "Good"}
+			at(c, embedded+"/credentialSubject/result/0").(map[string]any)["achievedLevel"] = "urn:x:other"
+		}, "result.unknown"},
+		{"related resource without a digest", set("", "relatedResource", map[string]any{"id": "https://example.edu/a.pdf"}), "member.missing"},
 		{"two kinds", func(c map[string]any) { c["type"] = append(c["type"].([]any), "OpenBadgeCredential") }, "type.mixed"},
 		{"alias of a type", func(c map[string]any) {
 			at(c, embedded).(map[string]any)["type"] = []any{"VerifiableCredential", "https://purl.imsglobal.org/spec/vc/ob/vocab.html#OpenBadgeCredential"}

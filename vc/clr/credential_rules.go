@@ -1,10 +1,33 @@
 package clr
 
 import (
+	"strings"
+
 	"clrnode/internal/jcs"
 )
 
+// contextVC1 is the first context of data model 1.1.
+const contextVC1 = "https://www.w3.org/2018/credentials/v1"
+
+// firstContext is the context that says by which version of the data model a credential
+// is written.
+func firstContext(o *jcs.Value) string {
+	if list := o.Get("@context").Items(); len(list) > 0 {
+		return list[0].String()
+	}
+	return ""
+}
+
+// unknownVersion says whether a credential is written in a version of the data model
+// that has its place where versions have theirs, and isn't known here.
+func unknownVersion(o *jcs.Value) bool {
+	first := firstContext(o)
+	return first != ContextVC && first != contextVC1 &&
+		(strings.HasPrefix(first, "https://www.w3.org/ns/credentials/v") || strings.HasPrefix(first, "https://www.w3.org/2018/credentials/v"))
+}
+
 // contexts checks which contexts stand first, and says whether the rest makes sense.
+// They stand in the same places in both versions.
 func (c *checker) contexts(o *jcs.Value, row *class) bool {
 	list := o.Get("@context").Items()
 	get := func(i int) string {
@@ -17,10 +40,10 @@ func (c *checker) contexts(o *jcs.Value, row *class) bool {
 		c.add(code, o, "@context", row.section, format, args...)
 		return false
 	}
-	if get(0) == "https://www.w3.org/2018/credentials/v1" {
-		return wrong("context.version", "This credential is written in data model 1.1, which this version doesn't read.")
+	if unknownVersion(o) {
+		return wrong("context.version", "This credential is written in a version of the data model that isn't known here, %s; write it with %s.", short(get(0)), ContextVC)
 	}
-	if get(0) != ContextVC {
+	if get(0) != ContextVC && get(0) != contextVC1 {
 		return wrong("context.order", "The first context must be %s; put it there.", ContextVC)
 	}
 	next := 1
@@ -59,7 +82,7 @@ func (c *checker) credential(o *jcs.Value, m *member) {
 		c.add("type.mixed", o, "type", row.section, "A credential is one of ClrCredential, AchievementCredential, OpenBadgeCredential and EndorsementCredential; keep one.")
 		return
 	}
-	if m != nil && m.of == "EndorsementCredential" && row != m.class {
+	if m != nil && m.of == "EndorsementCredential" && row.name != m.of {
 		c.add("type.missing", o, "type", m.class.section, "The type must have %s; add it.", m.of)
 		return
 	}
@@ -74,12 +97,18 @@ func (c *checker) credential(o *jcs.Value, m *member) {
 		c.add("issuer.case", o, "issuer", row.section, "The issuer %s must begin in small letters, as in did:web: and https://; another spelling hides whose it is.", quoted(id))
 		return
 	}
+	if firstContext(o) == contextVC1 {
+		row = row.v1
+	}
 	c.object(o, row)
 	switch row.name {
-	case "ClrCredential", "AchievementCredential":
+	case "ClrCredential":
 		c.subject(o, row)
+	case "AchievementCredential":
+		c.subject(o, row)
+		c.results(o.Get("credentialSubject"))
 	case "VerifiableCredential":
-		c.generic(o, row)
+		c.issuer(o, row)
 	}
 }
 
@@ -134,16 +163,14 @@ func (c *checker) describedBeside(o *jcs.Value, id string) bool {
 	return found
 }
 
-// generic judges what the standard wants of any credential in a record.
-func (c *checker) generic(o *jcs.Value, row *class) {
-	if issuer := o.Get("issuer"); issuer.Is(jcs.Object) {
-		if id := issuer.Get("id"); !isURI(id.String()) {
+// issuer judges that of a credential of another kind: a URI, or an object with one.
+func (c *checker) issuer(o *jcs.Value, row *class) {
+	issuer := o.Get("issuer")
+	if issuer.Is(jcs.Object) {
+		if !isURI(issuer.Str("id")) {
 			c.notURI(issuer, "id", "id", row.section)
 		}
 	} else if issuer != nil && !isURI(issuer.String()) {
 		c.notURI(issuer, "", "issuer", row.section)
-	}
-	if s := o.Get("credentialSubject"); s != nil && !s.Is(jcs.Object) && !s.Is(jcs.Array) {
-		c.add("member.kind", s, "", row.section, "The subject must be an object, or an array of them.")
 	}
 }

@@ -52,10 +52,13 @@ func (c *checker) object(o *jcs.Value, row *class) {
 	}
 	if required < row.required {
 		for _, m := range row.members {
-			if m.required && !o.Has(m.name) {
+			if m.required && !o.Has(m.name) && !o.Has(twins[m.name]) {
 				c.add("member.missing", o, "", row.section, "%s has no %s; add it.", row.name, quoted(m.name))
 			}
 		}
+	}
+	if row.name == "RelatedResource" && !o.Has("digestSRI") && !o.Has("digestMultibase") {
+		c.add("member.missing", o, "", row.section, "The related resource has no digest, so anything could stand there; give it a digestSRI or a digestMultibase.")
 	}
 	if row.name == "Criteria" && !o.Has("id") && !o.Has("narrative") {
 		c.add("member.missing", o, "", row.section, "The criteria say nothing; give them an id (a web address) or a narrative.")
@@ -79,6 +82,10 @@ func (c *checker) types(o *jcs.Value, row *class) bool {
 		}
 		return true
 	}
+	if v.Kind == jcs.Array && (row.typing == onlyType || row.typing == anyType) {
+		c.add("type.kind", v, "", row.section, "%s has one type; write it without an array.", row.name)
+		return false
+	}
 	own := false
 	types := v.Items()
 	for i := range types {
@@ -97,7 +104,7 @@ func (c *checker) types(o *jcs.Value, row *class) bool {
 			return false
 		}
 	}
-	if row.typing == ownType && !own {
+	if (row.typing == ownType || row.typing == onlyType) && !own {
 		c.add("type.missing", v, "", row.section, "The type must have %s; add it.", row.name)
 		return false
 	}
@@ -156,6 +163,10 @@ func (c *checker) one(v *jcs.Value, m *member, row *class) {
 		}
 	case ofCredential:
 		c.credential(v, m)
+	case ofObject:
+		good, must = v.Kind == jcs.Object, "an object"
+	case ofOtherVersion:
+		c.add("member.version", v, "", row.section, "%s is a name of data model %s, and the first context is of another version; write %s.", quoted(m.name), m.of, quoted(twins[m.name]))
 	case ofClass:
 		switch {
 		case v.Kind == jcs.Object:

@@ -172,7 +172,7 @@ func TestParseRefuses(t *testing.T) {
 		{"jwk of a shared secret", head(`"jwk":{"kty":"oct","k":"AA"}`), "private key", did.ErrInvalid},
 		{"jwk for encryption", head(`"jwk":` + keyES256[:len(keyES256)-1] + `,"use":"enc"}`), "use", did.ErrKeyNotSupported},
 	} {
-		if token, err := jose.Parse(c.token); !errors.Is(err, c.want) || token != nil || !strings.Contains(err.Error(), c.word) {
+		if token, err := jose.Parse(c.token); !errors.As(err, new(*jose.Error)) || !errors.Is(err, c.want) || token != nil || !strings.Contains(err.Error(), c.word) {
 			t.Errorf("%s: %v, want %v with %q", c.name, err, c.want, c.word)
 		}
 	}
@@ -287,7 +287,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		token, err := jose.Parse(text)
 		if err != nil {
-			if token != nil || !errors.Is(err, did.ErrInvalid) && !errors.Is(err, did.ErrKeyNotSupported) {
+			if token != nil || !errors.As(err, new(*jose.Error)) || !errors.Is(err, did.ErrInvalid) && !errors.Is(err, did.ErrKeyNotSupported) {
 				t.Fatalf("Parse(%q) = %v, %v", text, token, err)
 			}
 			return

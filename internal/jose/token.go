@@ -43,8 +43,8 @@ type Token struct {
 // whatever changes how a token is to be read, or names a key by an address of its own
 // choosing, is refused.
 //
-// Errors wrap [did.ErrInvalid], or [did.ErrKeyNotSupported] when the token may be good
-// but its algorithm or its jwk isn't known here.
+// Errors are of type *[Error]. They wrap [did.ErrInvalid], or [did.ErrKeyNotSupported]
+// when the token may be good but its algorithm or its jwk isn't known here.
 func Parse(token string) (*Token, error) {
 	if len(token) > MaxSize {
 		return nil, invalid("it is longer than %d bytes", MaxSize)
@@ -98,7 +98,7 @@ func (t *Token) readHeader() error {
 		case "jwk":
 			key, err := did.ParseJWK(m.Append(nil))
 			if err != nil {
-				return fmt.Errorf("the jwk in the header of the JWT: %w", err)
+				return &Error{"its header's jwk: " + err.Error(), err}
 			}
 			t.JWK = &key
 		default:
@@ -147,7 +147,7 @@ func checkAlg(alg string) error {
 	case len(alg) >= 2 && strings.EqualFold(alg[:2], "HS"):
 		return invalid("its alg is %q: whoever can check a shared secret can also make it, so it proves nothing", alg)
 	}
-	return fmt.Errorf("%w: a JWT with the alg %q", did.ErrKeyNotSupported, alg)
+	return &Error{fmt.Sprintf("its alg %q isn't supported", alg), did.ErrKeyNotSupported}
 }
 
 // typeOf compares media types without their "application/" and without regard to the
@@ -171,7 +171,7 @@ func object(name, part string) (*jcs.Value, error) {
 	}
 	v, err := jcs.Read(raw)
 	if err != nil {
-		return nil, fmt.Errorf("%w JWT: its %s: %w", did.ErrInvalid, name, err)
+		return nil, invalid("its %s: %v", name, err)
 	}
 	if !v.Is(jcs.Object) {
 		return nil, invalid("its %s isn't a JSON object", name)
@@ -190,6 +190,16 @@ func decode(name, part string) ([]byte, error) {
 	return raw, nil
 }
 
+// Error says why a token isn't read.
+type Error struct {
+	Reason string // a sentence about the token without its full stop
+	Err    error  // wraps did.ErrInvalid or did.ErrKeyNotSupported
+}
+
+func (e *Error) Error() string { return "JWT: " + e.Reason }
+
+func (e *Error) Unwrap() error { return e.Err }
+
 func invalid(format string, args ...any) error {
-	return fmt.Errorf("%w JWT: "+format, append([]any{did.ErrInvalid}, args...)...)
+	return &Error{fmt.Sprintf(format, args...), did.ErrInvalid}
 }

@@ -30,23 +30,22 @@ import (
 // Naming blank nodes can take exponential time. It is bounded by count, see
 // [ErrTooMuchWork], and ends when ctx does.
 func Canonize(ctx context.Context, doc *jcs.Value, h crypto.Hash) ([]byte, error) {
-	d, err := toQuads(doc)
+	c, err := toQuads(doc)
 	if err != nil {
 		return nil, err
 	}
-	out, _, err := canonicalize(ctx, d, h)
-	return out, err
+	defer c.release()
+	return c.lines(ctx, h)
 }
 
-// Sum returns the hash h of what [Canonize] returns.
+// Sum returns the hash h of what [Canonize] returns, and doesn't make that text.
 func Sum(ctx context.Context, doc *jcs.Value, h crypto.Hash) ([]byte, error) {
-	out, err := Canonize(ctx, doc, h)
+	c, err := toQuads(doc)
 	if err != nil {
 		return nil, err
 	}
-	sum := h.New()
-	sum.Write(out)
-	return sum.Sum(nil), nil
+	defer c.release()
+	return c.sumLines(ctx, h)
 }
 
 // undefined is the @vocab that expansion begins with. A term that no context
@@ -54,18 +53,19 @@ func Sum(ctx context.Context, doc *jcs.Value, h crypto.Hash) ([]byte, error) {
 const undefined = "clrnode-undefined:"
 
 // toQuads is JSON-LD's Deserialize JSON-LD to RDF Algorithm (JSON-LD 1.1 API, 8).
-func toQuads(doc *jcs.Value) (*dataset, error) {
-	if d, ok := direct(doc); ok {
-		return d, nil
+// Whoever takes the result releases it.
+func toQuads(doc *jcs.Value) (*canonicalizer, error) {
+	if c := direct(doc); c != nil {
+		return c, nil
 	}
-	d, _, err := expandToQuads(doc, "")
-	return d, err
+	c, _, err := expandToQuads(doc, "")
+	return c, err
 }
 
 // expandToQuads is toQuads by way of json-gold's expansion. It knows all of JSON-LD,
 // and its errors say what is wrong where. base resolves relative IRIs, if it isn't
 // empty. The expanded form is returned too.
-func expandToQuads(doc *jcs.Value, base string) (*dataset, any, error) {
+func expandToQuads(doc *jcs.Value, base string) (*canonicalizer, any, error) {
 	source, err := prepare(doc)
 	if err != nil {
 		return nil, nil, err
@@ -77,20 +77,30 @@ func expandToQuads(doc *jcs.Value, base string) (*dataset, any, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	w := newWriter()
+	c := newCanonicalizer()
+	if err := writeAll(&c.dataset, source, expanded, base); err != nil {
+		c.release()
+		return nil, nil, err
+	}
+	return c, expanded, nil
+}
+
+// writeAll writes what became of the source by expansion.
+func writeAll(d *dataset, source *prepared, expanded any, base string) error {
+	w := writer{dataset: d}
 	if err := w.document(expanded); err != nil {
-		return nil, nil, locate(source.doc, base, err)
+		return locate(source.doc, base, err)
 	}
 	if w.nulls < len(source.nulls) {
-		return nil, nil, &Error{Pointer: source.nulls[0], Reason: "null is dropped, and no signature would cover it; leave the member out"}
+		return &Error{Pointer: source.nulls[0], Reason: "null is dropped, and no signature would cover it; leave the member out"}
 	}
 	if w.inexact < len(source.inexact) {
-		return nil, nil, &Error{Pointer: source.inexact[0], Reason: tooManyDigits}
+		return &Error{Pointer: source.inexact[0], Reason: tooManyDigits}
 	}
 	if len(w.quads) == 0 {
-		return nil, nil, &Error{Reason: "the document says nothing"}
+		return &Error{Reason: "the document says nothing"}
 	}
-	return w.dataset, expanded, nil
+	return nil
 }
 
 // expand runs json-gold's expansion. onObject, if given, is called for each node
@@ -145,7 +155,8 @@ func locate(doc map[string]any, base string, err error) error {
 	places := map[uintptr]string{}
 	expanded, again := expand(doc, base, func(pointer string, v map[string]any) { places[reflect.ValueOf(v).Pointer()] = pointer })
 	if again == nil {
-		again = newWriter().document(expanded)
+		w := writer{dataset: new(dataset)}
+		again = w.document(expanded)
 	}
 	e, ok := again.(*objectError)
 	if !ok {

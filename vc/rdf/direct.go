@@ -33,17 +33,18 @@ import (
 //     would be dropped.
 //
 // So the law is only: what the walk accepts, expansion accepts too, with the same quads.
-func direct(doc *jcs.Value) (d *dataset, ok bool) {
+func direct(doc *jcs.Value) *canonicalizer {
 	t := emptyTable()
-	if !doc.Is(jcs.Object) || t == nil {
-		return nil, false
+	if !doc.Is(jcs.Object) || t == nil || doc.Has("@value") {
+		return nil
 	}
-	if doc.Has("@value") {
-		return nil, false
+	c := newCanonicalizer()
+	w := walk{dataset: &c.dataset}
+	if _, ok := w.object(doc, t, nil, 0); !ok || len(c.quads) == 0 {
+		c.release()
+		return nil
 	}
-	w := walk{writer: newWriter()}
-	_, ok = w.object(doc, t, nil, 0)
-	return w.dataset, ok && len(w.quads) > 0
+	return c
 }
 
 // maxWalkDepth is how many objects may lie in each other. Each can lie in an array,
@@ -51,52 +52,50 @@ func direct(doc *jcs.Value) (d *dataset, ok bool) {
 const maxWalkDepth = jcs.MaxDepth/2 - 4
 
 type walk struct {
-	*writer
+	*dataset
 	depth int
 }
 
 // object writes the statements of an object, which is the value of the term
 // property in the context t, and returns its node; or it returns a value object's
-// literal. (JSON-LD 1.1 API, 5.1.2: Expansion Algorithm, steps 7 to 14.)
+// literal.
 func (w *walk) object(o *jcs.Value, t *table, property *term, graph node) (node, bool) {
 	if w.depth++; w.depth > maxWalkDepth {
 		return 0, false
 	}
-	defer func() { w.depth-- }()
+	n, ok := w.insideObject(o, t, property, graph)
+	w.depth--
+	return n, ok
+}
 
-	contexts := o.Get("@context")
-	hasContext := contexts != nil
-	if t.prev != nil && (hasContext || !keepsTypeScope(o, t)) {
+// insideObject is JSON-LD 1.1 API, 5.1.2: Expansion Algorithm, steps 7 to 14.
+func (w *walk) insideObject(o *jcs.Value, t *table, property *term, graph node) (node, bool) {
+	contexts := keyword(o, "@context")
+	if t.prev != nil && (contexts != nil || !keepsTypeScope(o, t)) {
 		t = t.prev
 	}
 	if property != nil && property.scoped && property.definition.Context != nil {
-		if t = t.derive(derivation{term: property}); t == nil {
+		if t = t.inside(property, false); t == nil {
 			return 0, false
 		}
 	}
-	if hasContext {
-		urls, ok := contextURLs(contexts)
-		if !ok {
+	if contexts != nil {
+		if t = t.under(contexts); t == nil {
 			return 0, false
-		}
-		if urls != "" {
-			if t = t.derive(derivation{urls: urls}); t == nil {
-				return 0, false
-			}
 		}
 	}
 	outer := t // where types and datatypes are looked up
 
-	typeKey, ok := only(o, t.types)
+	typed, ok := only(o, t.types)
 	if !ok {
 		return 0, false
 	}
-	if value := o.Get("@value"); value != nil {
-		return w.valueObject(o, value, typeKey, t)
+	if value := keyword(o, "@value"); value != nil {
+		return w.valueObject(o, value, typed, t)
 	}
 	var types []jcs.Value
-	if typeKey != "" {
-		if types = o.Get(typeKey).Items(); len(types) == 0 {
+	if typed != nil {
+		if types = typed.Items(); len(types) == 0 {
 			return 0, false
 		}
 	}
@@ -107,37 +106,37 @@ func (w *walk) object(o *jcs.Value, t *table, property *term, graph node) (node,
 	}
 	for _, name := range inOrder(types) {
 		if scope := outer.terms[name.Text]; scope != nil && scope.scoped {
-			if t = t.derive(derivation{term: scope, asType: true}); t == nil {
+			if t = t.inside(scope, true); t == nil {
 				return 0, false
 			}
 		}
 	}
-	if again, ok := only(o, t.types); !ok || again != typeKey {
-		return 0, false
+	if t != outer {
+		if again, ok := only(o, t.types); !ok || again != typed {
+			return 0, false
+		}
 	}
 
-	idKey, ok := only(o, t.ids)
+	id, ok := only(o, t.ids)
 	if !ok {
 		return 0, false
 	}
 	var self node
-	if idKey == "" {
+	if id == nil {
 		self = w.fresh()
-	} else {
-		if self, ok = w.iriNode(o.Str(idKey), t, false); !ok {
-			return 0, false
-		}
+	} else if self, ok = w.reference(id.String(), t, false); !ok {
+		return 0, false
 	}
-	for _, name := range types {
-		class, ok := w.iriNode(name.Text, outer, true)
+	for i := range types {
+		class, ok := w.reference(types[i].Text, outer, true)
 		if !ok {
 			return 0, false
 		}
-		w.emit(self, w.text(rdfType), class, graph)
+		w.emit(self, rdfType, class, graph)
 	}
 	for i := range o.List {
 		m := &o.List[i]
-		if k := m.Name; k != "" && (k == "@context" || k == idKey || k == typeKey) {
+		if m == contexts || m == id || m == typed {
 			continue
 		}
 		if !w.member(m, t, self, graph) {
@@ -147,46 +146,47 @@ func (w *walk) object(o *jcs.Value, t *table, property *term, graph node) (node,
 	return self, true
 }
 
+// keyword returns the member of o that is called by a keyword. These are first but for
+// what begins with a digit, a capital or one of a few signs.
+func keyword(o *jcs.Value, name string) *jcs.Value {
+	for i := range o.List {
+		m := &o.List[i]
+		if m.Name == name {
+			return m
+		}
+		if m.Name > "@~" {
+			return nil
+		}
+	}
+	return nil
+}
+
 // keepsTypeScope says whether a type-scoped context reaches into o: it does into
 // values, and into objects that are only an id.
 func keepsTypeScope(o *jcs.Value, t *table) bool {
-	if o.Has("@value") {
+	if keyword(o, "@value") != nil {
 		return len(o.List) <= 2
 	}
-	idKey, ok := only(o, t.ids)
-	return ok && idKey != "" && len(o.List) == 1
+	if len(o.List) != 1 {
+		return false
+	}
+	id, ok := only(o, t.ids)
+	return ok && id != nil
 }
 
-// only returns the one of names that o has, or "". It isn't ok if o has more.
-func only(o *jcs.Value, names []string) (found string, ok bool) {
-	for _, k := range names {
-		if o.Has(k) {
-			if found != "" {
-				return "", false
+// only returns the one of names that o has, or nil. It isn't ok if o has more.
+func only(o *jcs.Value, names []string) (found *jcs.Value, ok bool) {
+	for i := range o.List {
+		for _, name := range names {
+			if m := &o.List[i]; m.Name == name {
+				if found != nil {
+					return nil, false
+				}
+				found = m
 			}
-			found = k
 		}
 	}
 	return found, true
-}
-
-// contextURLs returns the URLs of a local context, each with a line end. It isn't ok
-// if there is something else, or a context that isn't bundled, or more than there are
-// bundled ones: the URLs are kept, and nobody should make that long.
-func contextURLs(contexts *jcs.Value) (urls string, ok bool) {
-	list := contexts.Items()
-	if len(list) > len(contextTable()) {
-		return "", false
-	}
-	var key strings.Builder
-	for _, c := range list {
-		if _, bundled := contextTable()[c.Text]; c.Kind != jcs.String || !bundled {
-			return "", false
-		}
-		key.WriteString(c.Text)
-		key.WriteByte('\n')
-	}
-	return key.String(), true
 }
 
 // inOrder sorts types as scoped contexts are applied.
@@ -207,35 +207,45 @@ func (w *walk) member(m *jcs.Value, t *table, self, graph node) bool {
 	}
 	def := t.terms[k]
 	if def == nil {
-		if t.vocab == "" || strings.Contains(k, ":") {
-			return false
-		}
-		iri := t.vocab + k
-		if _, err := w.checkedIRI(nil, "", iri); err != nil {
-			return false
-		}
-		def = &term{predicate: "<" + iri + ">"}
+		return w.vocabMember(m, t, self, graph)
 	}
-	if def.predicate == "" || def.other {
+	if def.node == 0 || def.other {
 		return false
 	}
-	inGraph := def.predicate == "<"+verifiableCredential+">"
-	predicate := w.text(def.predicate)
+	predicate := def.node
+	inGraph := predicate == verifiableCredentialNode
 	// The term's own context is in force already where its values are read, and the
 	// term may mean something else there, which json-gold looks up.
 	if def.scoped {
-		if t = t.derive(derivation{term: def}); t == nil || def.kind == jsonValue {
+		if t = t.inside(def, false); t == nil || def.kind == jsonValue {
 			return false
 		}
 		inside := t.terms[k]
 		if inside == nil {
-			inside = &term{}
+			inside = untyped
 		}
 		if def = inside; def.other || def.kind == jsonValue {
 			return false
 		}
 	}
-	inGraph = inGraph || def.graph
+	return w.values(m, t, def, self, predicate, graph, inGraph || def.graph)
+}
+
+// untyped is what a term means of which nothing is defined.
+var untyped = &term{}
+
+// vocabMember writes a member that only the vocabulary of the context defines.
+func (w *walk) vocabMember(m *jcs.Value, t *table, self, graph node) bool {
+	if t.vocab == "" || strings.Contains(m.Name, ":") {
+		return false
+	}
+	iri := t.vocab + m.Name
+	predicate, ok := w.checkedIRI(iri)
+	return ok && w.values(m, t, untyped, self, predicate, graph, iri == verifiableCredential)
+}
+
+// values writes the values of a member.
+func (w *walk) values(m *jcs.Value, t *table, def *term, self, predicate, graph node, inGraph bool) bool {
 	if def.kind == jsonValue {
 		value, ok := w.jsonLiteral(m)
 		w.emit(self, predicate, value, graph)
@@ -269,15 +279,15 @@ func (w *walk) member(m *jcs.Value, t *table, self, graph node) bool {
 
 // listOf writes a list and returns its head.
 func (w *walk) listOf(items []jcs.Value, t *table, def *term, graph node) (node, bool) {
-	head := w.text(rdfNil)
+	head := rdfNil
 	for i := len(items) - 1; i >= 0; i-- {
 		value, ok := w.value(&items[i], t, def, graph)
 		if !ok {
 			return 0, false
 		}
 		cell := w.fresh()
-		w.emit(cell, w.text(rdfFirst), value, graph)
-		w.emit(cell, w.text(rdfRest), head, graph)
+		w.emit(cell, rdfFirst, value, graph)
+		w.emit(cell, rdfRest, head, graph)
 		head = cell
 	}
 	return head, true
@@ -285,7 +295,7 @@ func (w *walk) listOf(items []jcs.Value, t *table, def *term, graph node) (node,
 
 // graphOf writes an object into a graph of its own and returns the graph's name.
 func (w *walk) graphOf(o *jcs.Value, t *table, def *term) (node, bool) {
-	if o.Kind != jcs.Object || o.Has("@value") {
+	if o.Kind != jcs.Object || keyword(o, "@value") != nil {
 		return 0, false
 	}
 	name, quads := w.fresh(), len(w.quads)
@@ -302,46 +312,47 @@ func (w *walk) value(v *jcs.Value, t *table, def *term, graph node) (node, bool)
 	case jcs.String:
 		switch def.kind {
 		case idValue:
-			return w.iriNode(v.Text, t, false)
+			return w.reference(v.Text, t, false)
 		case vocabValue:
-			return w.iriNode(v.Text, t, true)
+			return w.reference(v.Text, t, true)
 		}
 	}
-	return w.scalar(v, def.datatype, "")
+	return w.scalar(v, def.datatype, def.suffix)
 }
 
 // scalar is the literal of a JSON text, number or boolean.
-func (w *walk) scalar(v *jcs.Value, datatype, language string) (node, bool) {
+func (w *walk) scalar(v *jcs.Value, datatype, suffix string) (node, bool) {
 	switch v.Kind {
 	case jcs.String:
-		return w.literal(v.Text, datatype, language), true
+		return w.literal(v.Text, suffix), true
 	case jcs.Bool:
-		return w.literal(v.Text, orElse(datatype, xsd+"boolean"), ""), true
+		if datatype == "" {
+			suffix = booleanSuffix
+		}
+		return w.literal(v.Text, suffix), true
 	case jcs.Number:
-		n, err := w.number(v.Text, datatype)
-		return n, err == nil
+		return w.number(v.Text, datatype, suffix)
 	}
 	return 0, false
 }
 
-// valueObject returns the literal of an object with @value; its @type, if it has one,
-// is under typeKey.
-func (w *walk) valueObject(o, value *jcs.Value, typeKey string, t *table) (node, bool) {
+// valueObject returns the literal of an object with @value, and maybe a @type.
+func (w *walk) valueObject(o, value, typed *jcs.Value, t *table) (node, bool) {
 	says := 1
 	var datatype, language string
-	if typeKey != "" {
+	if typed != nil {
 		says++
-		name := o.Str(typeKey)
+		name := typed.String()
 		iri, ok := w.expandIRI(name, t, true)
 		if def := t.terms[name]; !ok || def != nil && def.scoped || !ld.IsAbsoluteIri(iri) {
 			return 0, false
 		}
-		if _, err := w.checkedIRI(nil, "", iri); err != nil {
+		if _, ok := w.checkedIRI(iri); !ok {
 			return 0, false
 		}
 		datatype = iri
 	}
-	if tag := o.Get("@language"); tag != nil {
+	if tag := keyword(o, "@language"); tag != nil {
 		says++
 		if language = strings.ToLower(tag.String()); value.Kind != jcs.String || !validLanguage(language) || datatype != "" {
 			return 0, false
@@ -350,17 +361,24 @@ func (w *walk) valueObject(o, value *jcs.Value, typeKey string, t *table) (node,
 	if len(o.List) != says {
 		return 0, false
 	}
-	return w.scalar(value, datatype, language)
+	return w.scalar(value, datatype, suffix(datatype, language))
 }
 
-// iriNode is the node of an IRI or of a blank node's label.
-func (w *walk) iriNode(s string, t *table, vocab bool) (node, bool) {
+// reference is the node of an IRI or of a blank node's label.
+func (w *walk) reference(s string, t *table, vocab bool) (node, bool) {
+	if vocab && s != "" && s[0] != '@' {
+		if def := t.terms[s]; def != nil {
+			return def.node, def.node > 0 && !def.other
+		}
+	}
 	iri, ok := w.expandIRI(s, t, vocab)
 	if !ok {
 		return 0, false
 	}
-	n, err := w.reference(nil, "", iri)
-	return n, err == nil
+	if isLabel(iri) {
+		return w.label(iri), true
+	}
+	return w.checkedIRI(iri)
 }
 
 // expandIRI is IRI Expansion (JSON-LD 1.1 API, 5.2.2), without a base IRI; vocab
@@ -371,7 +389,7 @@ func (w *walk) expandIRI(s string, t *table, vocab bool) (string, bool) {
 	}
 	if vocab {
 		if def := t.terms[s]; def != nil {
-			return def.iri, def.predicate != "" && !def.other
+			return def.iri, def.node > 0 && !def.other
 		}
 	}
 	colon := strings.IndexByte(s, ':')
@@ -403,7 +421,7 @@ func (w *walk) jsonLiteral(v *jcs.Value) (node, bool) {
 	if !plainJSON(v, 2*w.depth) {
 		return 0, false
 	}
-	return w.literal(string(v.Append(nil)), rdf+"JSON", ""), true
+	return w.literal(string(v.Append(nil)), jsonSuffix), true
 }
 
 // plainJSON says whether v has no member that would be taken for a keyword, and no

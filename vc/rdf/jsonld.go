@@ -15,13 +15,15 @@ import (
 // which the document has them. It refuses what [Canonize] refuses. base is the IRI that
 // relative ones are resolved against; with "" they are errors.
 func Quads(ctx context.Context, doc *jcs.Value, base string) ([]byte, error) {
-	d, _, err := show(ctx, doc, base)
+	c, _, err := show(ctx, doc, base)
 	if err != nil {
 		return nil, err
 	}
+	defer c.release()
+	c.bundled = bundledOrder()
 	var out []byte
-	for _, q := range d.quads {
-		out = d.appendQuad(out, q, func(to []byte, b int32) []byte { return appendName(to, "_:b", b) })
+	for i := range c.quads {
+		out = c.appendQuad(out, &c.quads[i], func(to []byte, b int32) []byte { return appendName(to, "_:b", b) })
 	}
 	return out, nil
 }
@@ -30,10 +32,11 @@ func Quads(ctx context.Context, doc *jcs.Value, base string) ([]byte, error) {
 // and with bundled contexts alone. It refuses what [Canonize] refuses; base is as in
 // [Quads].
 func Expand(ctx context.Context, doc *jcs.Value, base string) (*jcs.Value, error) {
-	_, expanded, err := show(ctx, doc, base)
+	c, expanded, err := show(ctx, doc, base)
 	if err != nil {
 		return nil, err
 	}
+	c.release()
 	return jcs.From(asDocument(expanded))
 }
 
@@ -50,10 +53,11 @@ func asDocument(expanded any) []any {
 // json-gold and with bundled contexts alone. context is the value of an @context, or an
 // object that has one. It refuses what [Canonize] refuses; base is as in [Quads].
 func Compact(ctx context.Context, doc, context *jcs.Value, base string) (out *jcs.Value, err error) {
-	_, expanded, err := show(ctx, doc, base)
+	c, expanded, err := show(ctx, doc, base)
 	if err != nil {
 		return nil, err
 	}
+	c.release()
 	if inside := context.Get("@context"); inside != nil {
 		context = inside
 	}
@@ -77,7 +81,7 @@ func Compact(ctx context.Context, doc, context *jcs.Value, base string) (out *jc
 }
 
 // show is what Quads, Expand and Compact begin with.
-func show(ctx context.Context, doc *jcs.Value, base string) (*dataset, any, error) {
+func show(ctx context.Context, doc *jcs.Value, base string) (*canonicalizer, any, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
 	}

@@ -13,35 +13,34 @@ import (
 // RDFC-1.0 with the hash h, as [Canonize] does. Its work is bounded: a dataset whose
 // blank nodes can't be told apart in reasonable time is an error.
 func CanonizeQuads(ctx context.Context, nquads []byte, h crypto.Hash) ([]byte, error) {
-	d, _, err := parseQuads(nquads)
-	if err != nil {
+	c := newCanonicalizer()
+	defer c.release()
+	if _, err := parseQuads(&c.dataset, nquads); err != nil {
 		return nil, err
 	}
-	out, _, err := canonicalize(ctx, d, h)
-	return out, err
+	return c.lines(ctx, h)
 }
 
 // parseQuads reads N-Quads. Label i belongs to blank node i.
-func parseQuads(raw []byte) (d *dataset, labels []string, err error) {
-	p := quadParser{dataset: newDataset(), named: map[string]node{}}
+func parseQuads(d *dataset, raw []byte) (labels []string, err error) {
+	p := quadParser{dataset: d}
 	for number, line := range strings.FieldsFunc(string(raw), func(r rune) bool { return r == '\n' || r == '\r' }) {
 		p.s, p.i = line, 0
 		q, some, err := p.line()
 		if err != nil {
-			return nil, nil, &Error{Reason: fmt.Sprintf("N-Quads, statement %d: %v", number+1, err)}
+			return nil, &Error{Reason: fmt.Sprintf("N-Quads, statement %d: %v", number+1, err)}
 		}
 		if some {
 			p.quads = append(p.quads, q)
 		}
 	}
-	return p.dataset, p.labels, nil
+	return p.labels, nil
 }
 
 type quadParser struct {
 	*dataset
 	s      string
 	i      int
-	named  map[string]node
 	labels []string
 }
 
@@ -105,10 +104,8 @@ func (p *quadParser) term(literals bool) (node, error) {
 			return 0, fmt.Errorf("the blank node has no label")
 		}
 		p.i += len(label)
-		b, ok := p.named[label]
-		if !ok {
-			b = p.fresh()
-			p.named[label] = b
+		b := p.label(label)
+		if int(b.blankOr(0)) == len(p.labels) {
 			p.labels = append(p.labels, label[2:])
 		}
 		return b, nil
@@ -168,7 +165,7 @@ func (p *quadParser) literal() (node, error) {
 		}
 		p.i += end
 	}
-	return p.dataset.literal(value, datatype, language), nil
+	return p.dataset.literal(value, suffix(datatype, language)), nil
 }
 
 // unescape reads the escapes of N-Quads; ECHAR (\n, \") only in literals.

@@ -5,143 +5,163 @@ import (
 	"cmp"
 	"context"
 	"crypto"
-	"encoding/hex"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/binary"
 	"fmt"
 	"hash"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
-// maxWork bounds the Hash N-Degree Quads algorithm: the quads it looks at and the
-// permutation steps it takes. A unit takes about a microsecond. The hardest honest
-// test of the W3C's suite needs about 7,000.
-const maxWork = 250_000
+// A canonicalizer is RDFC-1.0 (W3C Recommendation, 21 May 2024) for its dataset.
+type canonicalizer struct {
+	dataset
+	ctx     context.Context
+	bundled *iriOrder
+	size    int // of a hash, in bytes
 
-// canonicalize is RDFC-1.0 (W3C Recommendation, 21 May 2024). It returns the
-// canonical N-Quads, and for each blank node of d its number n in the canonical name
-// _:c14n<n>, or -1 for one that no quad names. It brings d's quads into another order.
-func canonicalize(ctx context.Context, d *dataset, h crypto.Hash) ([]byte, []int32, error) {
+	grouped      []quad // by subject, each once
+	start        []int32
+	mentions     []int32
+	mentionStart []int32
+
+	first     []byte  // the hash of each blank node's own quads
+	canonical []int32 // n of the name _:c14n<n> of each blank node, or -1
+	named     int32
+	ranks     []int32 // the place of each name among all names, as texts
+	order     []hashed
+	subjects  []node
+	buf       []byte
+	stream    hash.Hash // for streamOf, used again
+	streamOf  crypto.Hash
+	search
+}
+
+// hashed is a blank node with the first bytes of its hash.
+type hashed struct {
+	key  uint64
+	node int32
+}
+
+var spare = sync.Pool{New: func() any { return new(canonicalizer) }}
+
+// maxKept is how many bytes a canonicalizer may have for the next document to find them
+// ready. A record of four hundred achievements needs a bit more than half of it.
+const maxKept = 8 << 20
+
+// newCanonicalizer returns one with an empty dataset. Whoever takes it gives it back by
+// [canonicalizer.release], and keeps nothing of it.
+func newCanonicalizer() *canonicalizer { return spare.Get().(*canonicalizer) }
+
+// release makes c ready for another document.
+func (c *canonicalizer) release() {
+	kept := 16*(cap(c.quads)+cap(c.grouped)+cap(c.iris)+cap(c.literals)+cap(c.order)) + cap(c.chunk) + cap(c.buf) + cap(c.first) + 8*cap(c.hashes) +
+		4*(cap(c.slots)+cap(c.start)+cap(c.mentions)+cap(c.mentionStart)+cap(c.canonical)+cap(c.ranks)+cap(c.subjects)) + c.search.kept()
+	if kept > maxKept {
+		return
+	}
+	// Texts of this document must not be kept alive, nor read again: their memory is
+	// written over.
+	clear(c.iris)
+	clear(c.literals)
+	c.quads, c.iris, c.literals, c.chunk, c.slots, c.hashes = c.quads[:0], c.iris[:0], c.literals[:0], c.chunk[:0], c.slots[:0], c.hashes[:0]
+	c.blanks, c.labels, c.ctx = 0, nil, nil
+	spare.Put(c)
+}
+
+// lines are the canonical N-Quads.
+func (c *canonicalizer) lines(ctx context.Context, h crypto.Hash) ([]byte, error) {
+	if err := c.canonicalize(ctx, h); err != nil {
+		return nil, err
+	}
+	return bytes.Clone(c.serialize(nil)), nil
+}
+
+// sumLines is the hash of the canonical N-Quads.
+func (c *canonicalizer) sumLines(ctx context.Context, h crypto.Hash) ([]byte, error) {
+	if err := c.canonicalize(ctx, h); err != nil {
+		return nil, err
+	}
+	if c.streamOf != h {
+		c.stream, c.streamOf = h.New(), h
+	}
+	c.stream.Reset()
+	c.serialize(c.stream)
+	return c.stream.Sum(nil), nil
+}
+
+// canonicalize names all blank nodes. A blank node that no quad has gets no name.
+func (c *canonicalizer) canonicalize(ctx context.Context, h crypto.Hash) error {
 	if h != crypto.SHA256 && h != crypto.SHA384 {
-		return nil, nil, fmt.Errorf("canonicalize with the hash %v: RDFC-1.0 is for SHA-256 and SHA-384", h)
+		return fmt.Errorf("canonicalize with the hash %v: RDFC-1.0 is for SHA-256 and SHA-384", h)
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, nil, err
+		return err
 	}
-	d.normalize()
-	c := newCanonicalizer(ctx, d, h)
-	blanks := d.blanks
+	c.ctx, c.size, c.bundled = ctx, h.Size(), bundledOrder()
+	c.named, c.work = 0, 0
+	c.group()
+	c.canonical = zeroed(c.canonical, c.blanks)
+	for b := range c.canonical {
+		c.canonical[b] = -1
+	}
 
 	// 4.4.3, steps 3 to 5: hash each blank node by its own quads; those with a unique
 	// hash get their names in the order of hashes.
-	hashes := make([]string, blanks)
-	var order []int32
-	for b := range int32(blanks) {
-		if len(c.quadsOf(b)) > 0 {
-			hashes[b] = c.firstDegree(b)
-			order = append(order, b)
+	c.first = zeroed(c.first, c.blanks*c.size)
+	c.order = c.order[:0]
+	for b := range int32(c.blanks) {
+		if len(c.own(b)) == 0 && len(c.mentioned(b)) == 0 {
+			continue
 		}
+		if c.blanks > 1 { // a single one has its name in any case
+			c.firstDegree(b)
+		}
+		c.order = append(c.order, hashed{binary.BigEndian.Uint64(c.firstOf(b)), b})
 	}
-	c.first = hashes
-	slices.SortFunc(order, func(a, b int32) int { return cmp.Or(strings.Compare(hashes[a], hashes[b]), cmp.Compare(a, b)) })
-	var alike [][]int32
-	for i := 0; i < len(order); {
+	slices.SortFunc(c.order, func(a, b hashed) int {
+		if a.key != b.key {
+			return cmp.Compare(a.key, b.key)
+		}
+		return cmp.Or(bytes.Compare(c.firstOf(a.node), c.firstOf(b.node)), cmp.Compare(a.node, b.node))
+	})
+	alike := func(a, b hashed) bool { return a.key == b.key && bytes.Equal(c.firstOf(a.node), c.firstOf(b.node)) }
+	several := false
+	for i := 0; i < len(c.order); {
 		j := i + 1
-		for j < len(order) && hashes[order[j]] == hashes[order[i]] {
+		for j < len(c.order) && alike(c.order[i], c.order[j]) {
 			j++
 		}
 		if j == i+1 {
-			c.name(order[i])
+			c.name(c.order[i].node)
 		} else {
-			alike = append(alike, order[i:j])
+			several = true
 		}
 		i = j
 	}
 	// Step 5: those that look alike are told apart by their neighbours.
-	for _, nodes := range alike {
-		var results []nDegreeResult
-		for _, b := range nodes {
-			if c.canonical[b] >= 0 {
-				continue
-			}
-			temporary := newIssuer()
-			temporary.issue(b)
-			r, err := c.nDegree(b, temporary, 0)
-			if err != nil {
-				return nil, nil, err
-			}
-			results = append(results, r)
+	if several {
+		c.issued, c.issue = zeroed(c.issued, c.blanks), c.issue[:0]
+	}
+	for i := 0; several && i < len(c.order); {
+		j := i + 1
+		for j < len(c.order) && alike(c.order[i], c.order[j]) {
+			j++
 		}
-		slices.SortStableFunc(results, func(a, b nDegreeResult) int { return strings.Compare(a.hash, b.hash) })
-		for _, r := range results {
-			for _, b := range r.issuer.order {
-				c.name(b)
+		if j > i+1 {
+			if err := c.tellApart(c.order[i:j]); err != nil {
+				return err
 			}
 		}
+		i = j
 	}
-	return c.serialize(), c.canonical, nil
+	return nil
 }
 
-// normalize drops repeated quads, for a dataset is a set, and brings those of the
-// same subject together.
-func (d *dataset) normalize() {
-	pair := func(a, b node) uint64 { return uint64(uint32(a))<<32 | uint64(uint32(b)) }
-	slices.SortFunc(d.quads, func(a, b quad) int {
-		if c := cmp.Compare(pair(a.subject, a.predicate), pair(b.subject, b.predicate)); c != 0 {
-			return c
-		}
-		return cmp.Compare(pair(a.object, a.graph), pair(b.object, b.graph))
-	})
-	d.quads = slices.Compact(d.quads)
-}
-
-type canonicalizer struct {
-	*dataset
-	ctx       context.Context
-	index     []int32 // numbers of quads, grouped by blank node
-	start     []int32 // where each blank node's group begins in index
-	first     []string
-	canonical []int32
-	named     int32
-	work      int
-	hash      hash.Hash
-	buf, sums []byte // used again and again
-	lines     [][2]int
-}
-
-func newCanonicalizer(ctx context.Context, d *dataset, h crypto.Hash) *canonicalizer {
-	quads, blanks := d.quads, d.blanks
-	c := &canonicalizer{dataset: d, ctx: ctx, start: make([]int32, blanks+1), canonical: make([]int32, blanks), hash: h.New()}
-	for i := range quads {
-		quads[i].eachBlank(func(b int32) { c.start[b+1]++ })
-	}
-	for b := range blanks {
-		c.start[b+1] += c.start[b]
-		c.canonical[b] = -1
-	}
-	c.index = make([]int32, c.start[blanks])
-	fill := slices.Clone(c.start[:blanks])
-	for i := range quads {
-		quads[i].eachBlank(func(b int32) { c.index[fill[b]] = int32(i); fill[b]++ })
-	}
-	return c
-}
-
-// eachBlank calls f once for each different blank node of q.
-func (q *quad) eachBlank(f func(int32)) {
-	s, o, g := q.subject.blankOr(-1), q.object.blankOr(-1), q.graph.blankOr(-1)
-	if s >= 0 {
-		f(s)
-	}
-	if o >= 0 && o != s {
-		f(o)
-	}
-	if g >= 0 && g != s && g != o {
-		f(g)
-	}
-}
-
-func (c *canonicalizer) quadsOf(b int32) []int32 { return c.index[c.start[b]:c.start[b+1]] }
+func (c *canonicalizer) firstOf(b int32) []byte { return c.first[int(b)*c.size:][:c.size] }
 
 // name issues the next canonical name to b, unless it has one.
 func (c *canonicalizer) name(b int32) {
@@ -151,27 +171,52 @@ func (c *canonicalizer) name(b int32) {
 	}
 }
 
-// sum returns the hash of data in hexadecimal digits.
-func (c *canonicalizer) sum(data []byte) string {
-	c.hash.Reset()
-	c.hash.Write(data)
-	return c.digest()
+// sum writes the hash of data.
+func (c *canonicalizer) sum(to, data []byte) {
+	if c.size == sha256.Size {
+		h := sha256.Sum256(data)
+		copy(to, h[:])
+		return
+	}
+	h := sha512.Sum384(data)
+	copy(to, h[:])
 }
 
-func (c *canonicalizer) digest() string {
-	c.sums = c.hash.Sum(c.sums[:0])
-	var digits [2 * 64]byte // enough for SHA-512
-	return string(hex.AppendEncode(digits[:0], c.sums))
+// firstDegree is Hash First Degree Quads (4.6). Lines that begin with an IRI come first,
+// then those that begin with the node itself, _:a, then the others, _:z.
+func (c *canonicalizer) firstDegree(b int32) {
+	self := blankNode(b)
+	mentions := c.mentioned(b)
+	if len(mentions) > 1 {
+		slices.SortFunc(mentions, func(x, y int32) int { return c.compareMention(self, &c.grouped[x], &c.grouped[y]) })
+	}
+	buf := c.buf[:0]
+	i := 0
+	for ; i < len(mentions) && c.grouped[mentions[i]].subject > 0; i++ {
+		buf = c.appendSeen(buf, self, &c.grouped[mentions[i]])
+	}
+	own := c.own(b)
+	for k := range own {
+		buf = c.appendSeen(buf, self, &own[k])
+	}
+	for ; i < len(mentions); i++ {
+		buf = c.appendSeen(buf, self, &c.grouped[mentions[i]])
+	}
+	c.buf = buf
+	c.sum(c.firstOf(b), buf)
 }
 
-// appendQuad writes q as a line of N-Quads, and blank nodes as name does.
-func (d *dataset) appendQuad(to []byte, q quad, name func([]byte, int32) []byte) []byte {
+// appendSeen writes q as a line of N-Quads for the hash of the blank node self.
+func (c *canonicalizer) appendSeen(to []byte, self node, q *quad) []byte {
 	for _, n := range [...]node{q.subject, q.predicate, q.object, q.graph} {
-		if n < 0 {
-			to = name(to, n.blankOr(0))
-		} else if n > 0 {
-			to = append(to, d.texts[n]...)
-		} else {
+		switch {
+		case n == self:
+			to = append(to, "_:a"...)
+		case n < 0:
+			to = append(to, "_:z"...)
+		case n > 0:
+			to = append(to, c.text(n)...)
+		default:
 			continue // the default graph
 		}
 		to = append(to, ' ')
@@ -179,258 +224,89 @@ func (d *dataset) appendQuad(to []byte, q quad, name func([]byte, int32) []byte)
 	return append(to, '.', '\n')
 }
 
-// firstDegree is Hash First Degree Quads (4.6).
-func (c *canonicalizer) firstDegree(b int32) string {
-	name := func(to []byte, other int32) []byte {
-		if other == b {
-			return append(to, "_:a"...)
+// appendQuad writes q as a line of N-Quads, and blank nodes as name does.
+func (c *canonicalizer) appendQuad(to []byte, q *quad, name func(to []byte, b int32) []byte) []byte {
+	for _, n := range [...]node{q.subject, q.predicate, q.object, q.graph} {
+		switch {
+		case n < 0:
+			to = name(to, n.blankOr(0))
+		case n > 0:
+			to = append(to, c.text(n)...)
+		default:
+			continue
 		}
-		return append(to, "_:z"...)
+		to = append(to, ' ')
 	}
-	buf, lines := c.buf[:0], c.lines[:0]
-	for _, i := range c.quadsOf(b) {
-		from := len(buf)
-		buf = c.appendQuad(buf, c.quads[i], name)
-		lines = append(lines, [2]int{from, len(buf)})
-	}
-	c.buf, c.lines = buf, lines
-	slices.SortFunc(lines, func(x, y [2]int) int { return bytes.Compare(buf[x[0]:x[1]], buf[y[0]:y[1]]) })
-	c.hash.Reset()
-	for _, l := range lines {
-		c.hash.Write(buf[l[0]:l[1]])
-	}
-	return c.digest()
-}
-
-// issuer gives out temporary names _:b0, _:b1, ... (4.5).
-type issuer struct {
-	ids   map[int32]int32
-	order []int32
-}
-
-func newIssuer() *issuer { return &issuer{ids: map[int32]int32{}} }
-
-func (i *issuer) clone() *issuer {
-	ids := make(map[int32]int32, len(i.ids)+4)
-	for k, v := range i.ids {
-		ids[k] = v
-	}
-	return &issuer{ids, slices.Clone(i.order)}
-}
-
-func (i *issuer) issue(b int32) int32 {
-	if n, ok := i.ids[b]; ok {
-		return n
-	}
-	n := int32(len(i.order))
-	i.ids[b] = n
-	i.order = append(i.order, b)
-	return n
-}
-
-type nDegreeResult struct {
-	hash   string
-	issuer *issuer
-}
-
-// spend counts work and says when there was too much.
-func (c *canonicalizer) spend(units int) error {
-	before := c.work
-	if c.work += units; c.work > maxWork {
-		return tooMuchWork
-	}
-	if before>>10 != c.work>>10 {
-		return c.ctx.Err()
-	}
-	return nil
+	return append(to, '.', '\n')
 }
 
 func appendName(to []byte, prefix string, n int32) []byte {
 	return strconv.AppendInt(append(to, prefix...), int64(n), 10)
 }
 
-// related is Hash Related Blank Node (4.7); position is 's', 'o' or 'g'.
-func (c *canonicalizer) related(b int32, q *quad, is *issuer, position byte) string {
-	buf := append(c.buf[:0], position)
-	if position != 'g' {
-		buf = append(buf, c.texts[q.predicate]...)
+// serialize writes the quads with their canonical names, sorted by code point. With a
+// hash they go there, through a small buffer, else into the result, which is c's.
+func (c *canonicalizer) serialize(into hash.Hash) []byte {
+	c.rankNames()
+	c.subjects = c.subjects[:0]
+	for n := 1; n < len(c.iris); n++ {
+		if c.start[n] < c.start[n+1] {
+			c.subjects = append(c.subjects, node(n))
+		}
 	}
-	if n := c.canonical[b]; n >= 0 {
-		buf = appendName(buf, "_:c14n", n)
-	} else if n, ok := is.ids[b]; ok {
-		buf = appendName(buf, "_:b", n)
-	} else {
-		buf = append(buf, c.first[b]...)
+	slices.SortFunc(c.subjects, func(a, b node) int { return strings.Compare(c.iris[a], c.iris[b]) })
+	iris := len(c.subjects)
+	c.subjects = slices.Grow(c.subjects, int(c.named))[:iris+int(c.named)]
+	for b, n := range c.canonical {
+		if n >= 0 {
+			c.subjects[iris+int(c.ranks[n])] = blankNode(int32(b))
+		}
+	}
+	name := func(to []byte, b int32) []byte { return appendName(to, "_:c14n", c.canonical[b]) }
+	buf := c.buf[:0]
+	for _, s := range c.subjects {
+		p := c.place(s)
+		quads := c.grouped[c.start[p]:c.start[p+1]]
+		for i := 1; i < len(quads); i++ {
+			if c.compareNamed(&quads[i-1], &quads[i]) > 0 {
+				sortQuads(quads, c.compareNamed)
+				break
+			}
+		}
+		for i := range quads {
+			buf = c.appendQuad(buf, &quads[i], name)
+		}
+		if into != nil && len(buf) > 1<<13 {
+			into.Write(buf)
+			buf = buf[:0]
+		}
+	}
+	if into != nil {
+		into.Write(buf)
 	}
 	c.buf = buf
-	return c.sum(buf)
+	return buf
 }
 
-// nDegree is Hash N-Degree Quads (4.8).
-func (c *canonicalizer) nDegree(b int32, is *issuer, depth int) (nDegreeResult, error) {
-	// Each level of recursion names a node; a chain deeper than this isn't a record.
-	if depth > 2000 {
-		return nDegreeResult{}, tooMuchWork
-	}
-	if err := c.spend(1 + len(c.quadsOf(b))); err != nil {
-		return nDegreeResult{}, err
-	}
-	type neighbour struct {
-		hash string
-		node int32
-	}
-	var near []neighbour
-	for _, i := range c.quadsOf(b) {
-		q := &c.quads[i]
-		for _, at := range [...]struct {
-			node     node
-			position byte
-		}{{q.subject, 's'}, {q.object, 'o'}, {q.graph, 'g'}} {
-			if other := at.node.blankOr(b); other != b {
-				near = append(near, neighbour{c.related(other, q, is, at.position), other})
+// rankNames finds the order of the numbers 0 to named-1 as texts, in which 10 is less
+// than 2.
+func (c *canonicalizer) rankNames() {
+	c.ranks = zeroed(c.ranks, int(c.named))
+	next := int32(0)
+	var from func(n int64)
+	from = func(n int64) {
+		for ; n < int64(c.named); n++ {
+			c.ranks[n] = next
+			next++
+			from(10 * n)
+			if n%10 == 9 {
+				break
 			}
 		}
 	}
-	slices.SortStableFunc(near, func(x, y neighbour) int { return strings.Compare(x.hash, y.hash) })
-	var data []byte
-	var nodes []int32
-	for i := 0; i < len(near); {
-		h := near[i].hash
-		for nodes = nodes[:0]; i < len(near) && near[i].hash == h; i++ {
-			nodes = append(nodes, near[i].node)
-		}
-		data = append(data, h...)
-		chosen, chosenIssuer, err := c.choosePath(nodes, is, depth)
-		if err != nil {
-			return nDegreeResult{}, err
-		}
-		data = append(data, chosen...)
-		is = chosenIssuer
+	if c.named > 0 {
+		c.ranks[0] = next
+		next++
 	}
-	return nDegreeResult{c.sum(data), is}, nil
-}
-
-// choosePath is step 5 of Hash N-Degree Quads: of all orders of nodes the one
-// whose path is least.
-func (c *canonicalizer) choosePath(nodes []int32, is *issuer, depth int) (string, *issuer, error) {
-	var chosen string
-	var chosenIssuer *issuer
-	worse := func(path []byte) bool {
-		return chosenIssuer != nil && len(path) >= len(chosen) && string(path) > chosen
-	}
-	err := permute(nodes, func(order []int32) error {
-		if err := c.spend(len(order)); err != nil {
-			return err
-		}
-		trial := is
-		if len(order) > 1 { // there are other orders, which begin from is too
-			trial = is.clone()
-			if err := c.spend(len(trial.order) / 16); err != nil {
-				return err
-			}
-		}
-		var path []byte
-		var unnamed []int32
-		for _, b := range order {
-			if n := c.canonical[b]; n >= 0 {
-				path = appendName(path, "_:c14n", n)
-			} else {
-				if _, ok := trial.ids[b]; !ok {
-					unnamed = append(unnamed, b)
-				}
-				path = appendName(path, "_:b", trial.issue(b))
-			}
-			if worse(path) {
-				return nil
-			}
-		}
-		for _, b := range unnamed {
-			r, err := c.nDegree(b, trial, depth+1)
-			if err != nil {
-				return err
-			}
-			path = appendName(path, "_:b", trial.issue(b))
-			path = append(append(append(path, '<'), r.hash...), '>')
-			trial = r.issuer
-			if worse(path) {
-				return nil
-			}
-		}
-		if chosenIssuer == nil || string(path) < chosen {
-			chosen, chosenIssuer = string(path), trial
-		}
-		return nil
-	})
-	return chosen, chosenIssuer, err
-}
-
-// permute calls f with every order of a.
-func permute(a []int32, f func([]int32) error) error {
-	a = slices.Clone(a)
-	var from func(k int) error
-	from = func(k int) error {
-		if k == len(a) {
-			return f(a)
-		}
-		for i := k; i < len(a); i++ {
-			a[k], a[i] = a[i], a[k]
-			if err := from(k + 1); err != nil {
-				return err
-			}
-			a[k], a[i] = a[i], a[k]
-		}
-		return nil
-	}
-	return from(0)
-}
-
-// serialize writes the quads with their canonical names, sorted by code point. Lines
-// sort as their parts do: where a part is the beginning of another, the space after
-// it is less than what follows in the other.
-func (c *canonicalizer) serialize() []byte {
-	var buf [16]byte
-	names := make([]string, c.blanks)
-	for b, n := range c.canonical {
-		names[b] = string(appendName(buf[:0], "_:c14n", n))
-	}
-	text := func(n node) string {
-		if n < 0 {
-			return names[n.blankOr(0)]
-		}
-		return c.texts[n]
-	}
-	compare := func(a, b node) int {
-		if a == b {
-			return 0
-		}
-		return strings.Compare(text(a), text(b))
-	}
-	size := 0
-	var subjects [][]quad
-	for i := 0; i < len(c.quads); {
-		from := i
-		for ; i < len(c.quads) && c.quads[i].subject == c.quads[from].subject; i++ {
-			q := c.quads[i]
-			size += len(text(q.subject)) + len(text(q.predicate)) + len(text(q.object)) + len(text(q.graph)) + len("    .\n")
-		}
-		subjects = append(subjects, c.quads[from:i])
-	}
-	slices.SortFunc(subjects, func(a, b []quad) int { return compare(a[0].subject, b[0].subject) })
-	out := make([]byte, 0, size)
-	name := func(to []byte, b int32) []byte { return append(to, names[b]...) }
-	for _, quads := range subjects {
-		slices.SortFunc(quads, func(a, b quad) int {
-			if a.predicate != b.predicate {
-				return compare(a.predicate, b.predicate)
-			}
-			if a.object != b.object {
-				return compare(a.object, b.object)
-			}
-			return compare(a.graph, b.graph)
-		})
-		for _, q := range quads {
-			out = c.appendQuad(out, q, name)
-		}
-	}
-	return out
+	from(1)
 }

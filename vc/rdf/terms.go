@@ -1,11 +1,15 @@
 package rdf
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 
 	"github.com/piprate/json-gold/ld"
+
+	"clrnode/internal/jcs"
 )
 
 // A table is an active context of JSON-LD, made ready for walking a document: what
@@ -19,22 +23,23 @@ type table struct {
 	types []string // the names that @type has here
 	prev  *table   // the context that nested objects go back to; nil if this one reaches into them
 
-	source  *ld.Context
-	of      *tables
-	derived atomic.Pointer[map[derivation]*table]
+	source *ld.Context
+	of     *tables
+	next   atomic.Pointer[successors]
 }
 
 // A term is a term definition. Where json-gold must judge, other is true.
 type term struct {
-	predicate string // "<IRI>"; "" if the term can't be a property
-	iri       string
-	kind      valueKind
-	datatype  string // of strings, numbers and booleans; "" is their own
-	list      bool   // @container: @list
-	graph     bool   // @container: @graph
-	prefix    bool   // compact IRIs may begin with it
-	scoped    bool   // it has a context of its own, which is maybe null
-	other     bool   // it is null, or has a feature that only expansion knows
+	node     node // of its IRI; 0 if the term can't be a property
+	iri      string
+	kind     valueKind
+	datatype string // of strings, numbers and booleans; "" is their own
+	suffix   string // of such literals
+	list     bool   // @container: @list
+	graph    bool   // @container: @graph
+	prefix   bool   // compact IRIs may begin with it
+	scoped   bool   // it has a context of its own, which is maybe null
+	other    bool   // it is null, or has a feature that only expansion knows
 
 	definition *ld.TermDefinition
 }
@@ -49,10 +54,22 @@ const (
 	jsonValue              // @type: @json
 )
 
-// derivation says how a table follows from another: by a list of context URLs, or by
-// a term's own context, applied for its being a type or a property.
-type derivation struct {
-	urls   string // each with a line end
+// successors are the tables that follow from one. They don't change; where there are
+// more, there is another set. A table is nil where json-gold must judge: it refuses the
+// context, or there are too many tables.
+type successors struct {
+	lists []listed
+	terms map[scope]*table
+}
+
+// listed is what follows by a list of context URLs.
+type listed struct {
+	urls  []string
+	table *table
+}
+
+// scope is a term's own context, applied for its being a type or a property.
+type scope struct {
 	term   *term
 	asType bool
 }
@@ -96,37 +113,96 @@ func (ts *tables) full() bool {
 	return ts.count >= maxTables
 }
 
-// derive returns the table that follows from t by d. It is nil where json-gold must
-// judge: it refuses the context, or there are too many tables.
-func (t *table) derive(d derivation) *table {
-	if known := t.derived.Load(); known != nil {
-		if next, ok := (*known)[d]; ok {
+// under returns the table that follows from t by a @context of the document. It is nil
+// if this is anything but URLs of bundled contexts.
+func (t *table) under(contexts *jcs.Value) *table {
+	list := contexts.Items()
+	if next, ok := t.next.Load().listed(list); ok {
+		return next
+	}
+	// Lists are kept, and nobody should make them longer than they need to be.
+	if len(list) > len(contextTable()) {
+		return nil
+	}
+	urls := make([]string, len(list))
+	for i, c := range list {
+		if _, bundled := contextTable()[c.Text]; c.Kind != jcs.String || !bundled {
+			return nil
+		}
+		urls[i] = strings.Clone(c.Text) // not the whole document, of which it is a part
+	}
+	t.of.lock.Lock()
+	defer t.of.lock.Unlock()
+	if next, ok := t.next.Load().listed(list); ok {
+		return next // made while this call waited
+	}
+	if t.of.count >= maxTables {
+		return nil
+	}
+	next := t
+	if len(urls) > 0 {
+		next = t.make(urls, scope{})
+	}
+	grown := t.next.Load().clone()
+	grown.lists = append(grown.lists, listed{urls, next})
+	t.of.count++
+	t.next.Store(grown)
+	return next
+}
+
+// inside returns the table that follows from t by a term's own context.
+func (t *table) inside(of *term, asType bool) *table {
+	s := scope{of, asType}
+	if known := t.next.Load(); known != nil {
+		if next, ok := known.terms[s]; ok {
 			return next
 		}
 	}
 	t.of.lock.Lock()
 	defer t.of.lock.Unlock()
-	grown := map[derivation]*table{}
-	if known := t.derived.Load(); known != nil {
-		if next, ok := (*known)[d]; ok {
-			return next // made while this call waited
-		}
-		for k, v := range *known {
-			grown[k] = v
-		}
+	grown := t.next.Load().clone()
+	if next, ok := grown.terms[s]; ok {
+		return next
 	}
 	if t.of.count >= maxTables {
 		return nil
 	}
+	next := t.make(nil, s)
+	grown.terms[s] = next
 	t.of.count++
-	next := t.make(d)
-	grown[d] = next
-	t.derived.Store(&grown)
+	t.next.Store(grown)
 	return next
 }
 
-// make reads the context that d names; see derive.
-func (t *table) make(d derivation) (next *table) {
+func (s *successors) listed(list []jcs.Value) (next *table, ok bool) {
+	if s == nil {
+		return nil, false
+	}
+search:
+	for i := range s.lists {
+		urls := s.lists[i].urls
+		if len(urls) != len(list) {
+			continue
+		}
+		for k := range list {
+			if list[k].Kind != jcs.String || list[k].Text != urls[k] {
+				continue search
+			}
+		}
+		return s.lists[i].table, true
+	}
+	return nil, false
+}
+
+func (s *successors) clone() *successors {
+	if s == nil {
+		return &successors{terms: map[scope]*table{}}
+	}
+	return &successors{slices.Clone(s.lists), maps.Clone(s.terms)}
+}
+
+// make reads the contexts at the URLs, or that of a term; see under and inside.
+func (t *table) make(urls []string, s scope) (next *table) {
 	// json-gold panics on some contexts, as in expand.
 	defer func() {
 		if recover() != nil {
@@ -137,30 +213,30 @@ func (t *table) make(d derivation) (next *table) {
 	var err error
 	prev := t.prev
 	switch {
-	case d.term == nil:
-		var urls []any
-		for url := range strings.Lines(d.urls) {
-			urls = append(urls, url[:len(url)-1])
+	case s.term == nil:
+		list := make([]any, len(urls))
+		for i, url := range urls {
+			list[i] = url
 		}
-		source, err = t.source.Parse(urls)
-	case d.term.definition.Context == nil:
-		if d.asType {
+		source, err = t.source.Parse(list)
+	case s.term.definition.Context == nil:
+		if s.asType {
 			return nil
 		}
 		source, prev = ld.NewContext(nil, contextOptions), nil
 	default:
-		scoped, ok := d.term.definition.Context.(map[string]any)
+		scoped, ok := s.term.definition.Context.(map[string]any)
 		if !ok {
 			return nil
 		}
 		propagate, given := scoped["@propagate"].(bool)
 		if !given {
-			propagate = !d.asType
+			propagate = !s.asType
 		}
 		if !propagate && prev == nil {
 			prev = t
 		}
-		if d.asType {
+		if s.asType {
 			source, err = t.source.Parse(with(scoped, "@propagate", propagate))
 		} else {
 			source, err = parseOverProtected(t.source, scoped)
@@ -244,7 +320,7 @@ func newTerm(td *ld.TermDefinition) *term {
 	}
 	t := &term{iri: td.ID, scoped: td.HasContext, prefix: td.Prefix != nil && *td.Prefix && td.ID != "", definition: td}
 	if validIRI(td.ID) && !strings.HasPrefix(td.ID, undefined) {
-		t.predicate = "<" + td.ID + ">"
+		t.node = bundledIRI("<" + td.ID + ">")
 	}
 	t.other = td.Reverse || td.Nest != "" || td.Index != "" || td.HasLanguage || td.HasDirection
 	for _, c := range td.Container {
@@ -268,7 +344,7 @@ func newTerm(td *ld.TermDefinition) *term {
 		t.kind = jsonValue
 		t.other = t.other || t.list || t.graph
 	default:
-		t.datatype = td.Type
+		t.datatype, t.suffix = td.Type, suffix(td.Type, "")
 		t.other = t.other || !validIRI(td.Type) || strings.HasPrefix(td.Type, undefined)
 	}
 	return t

@@ -11,28 +11,12 @@ import (
 	"clrnode/internal/jcs"
 )
 
-const (
-	rdf = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
-	xsd = "http://www.w3.org/2001/XMLSchema#"
-
-	rdfType  = "<" + rdf + "type>"
-	rdfFirst = "<" + rdf + "first>"
-	rdfRest  = "<" + rdf + "rest>"
-	rdfNil   = "<" + rdf + "nil>"
-)
-
 // writer turns expanded JSON-LD into quads. It accepts nothing that it can't
 // write, and drops nothing.
 type writer struct {
 	*dataset
-	labels  map[string]node // blank nodes that the document names itself
-	iris    map[string]node // those that were found valid
-	nulls   int             // nulls that JSON literals hold
-	inexact int             // numbers with many digits that JSON literals hold
-}
-
-func newWriter() *writer {
-	return &writer{dataset: newDataset(), labels: map[string]node{}, iris: map[string]node{}}
+	nulls   int // nulls that JSON literals hold
+	inexact int // numbers with many digits that JSON literals hold
 }
 
 // document writes the result of expansion. An object that is nothing but a @graph
@@ -101,7 +85,7 @@ func (w *writer) object(object map[string]any, graph node) (node, error) {
 				if err != nil {
 					return 0, err
 				}
-				w.emit(self, w.text(rdfType), iri, graph)
+				w.emit(self, rdfType, iri, graph)
 			}
 		case "@graph":
 			err = w.members(object, v, self)
@@ -130,34 +114,27 @@ func (w *writer) identity(object map[string]any) (node, error) {
 
 // reference is the node of an absolute IRI, or of a blank node's label.
 func (w *writer) reference(object map[string]any, what, s string) (node, error) {
-	if strings.HasPrefix(s, "_:") && len(s) > 2 {
-		b, ok := w.labels[s]
-		if !ok {
-			b = w.fresh()
-			w.labels[s] = b
-		}
-		return b, nil
+	if isLabel(s) {
+		return w.label(s), nil
 	}
-	return w.checkedIRI(object, what, s)
+	return w.absolute(object, what, s)
 }
 
-// checkedIRI is the node of an absolute IRI.
-func (w *writer) checkedIRI(object map[string]any, what, s string) (node, error) {
-	if n, ok := w.iris[s]; ok {
+func isLabel(s string) bool { return len(s) > 2 && s[0] == '_' && s[1] == ':' }
+
+// absolute is the node of an absolute IRI.
+func (w *writer) absolute(object map[string]any, what, s string) (node, error) {
+	if n, ok := w.checkedIRI(s); ok {
 		return n, nil
 	}
-	if term, ok := strings.CutPrefix(s, undefined); ok {
-		if what == "property" {
-			return 0, &objectError{object, term, fmt.Sprintf("no context defines the term %q", term)}
-		}
-		return 0, &objectError{object, "", fmt.Sprintf("no context defines the %s %q", orElse(what, "term"), term)}
-	}
-	if !validIRI(s) {
+	term, ok := strings.CutPrefix(s, undefined)
+	switch {
+	case !ok:
 		return 0, &objectError{object, "", fmt.Sprintf("%q isn't an absolute IRI, which the %s should be", s, orElse(what, "id"))}
+	case what == "property":
+		return 0, &objectError{object, term, fmt.Sprintf("no context defines the term %q", term)}
 	}
-	n := w.iri(s)
-	w.iris[s] = n
-	return n, nil
+	return 0, &objectError{object, "", fmt.Sprintf("no context defines the %s %q", orElse(what, "term"), term)}
 }
 
 func orElse(s, other string) string {
@@ -171,7 +148,7 @@ func (w *writer) property(object map[string]any, k string, v any, self, graph no
 	if strings.HasPrefix(k, "@") {
 		return &objectError{object, "", k + " is dropped, and no signature would cover it"}
 	}
-	predicate, err := w.checkedIRI(object, "property", k)
+	predicate, err := w.absolute(object, "property", k)
 	if err != nil {
 		return err
 	}
@@ -199,7 +176,7 @@ func (w *writer) reverse(object map[string]any, v any, self, graph node) error {
 		return &objectError{object, "", "@reverse should be an object"}
 	}
 	for k, items := range properties {
-		predicate, err := w.checkedIRI(object, "property", k)
+		predicate, err := w.absolute(object, "property", k)
 		if err != nil {
 			return err
 		}
@@ -237,15 +214,15 @@ func (w *writer) target(object map[string]any, v any, graph node) (node, error) 
 }
 
 func (w *writer) list(object map[string]any, items []any, graph node) (node, error) {
-	head := w.text(rdfNil)
+	head := rdfNil
 	for i := len(items) - 1; i >= 0; i-- {
 		value, err := w.target(object, items[i], graph)
 		if err != nil {
 			return 0, err
 		}
 		cell := w.fresh()
-		w.emit(cell, w.text(rdfFirst), value, graph)
-		w.emit(cell, w.text(rdfRest), head, graph)
+		w.emit(cell, rdfFirst, value, graph)
+		w.emit(cell, rdfRest, head, graph)
 		head = cell
 	}
 	return head, nil
@@ -272,10 +249,10 @@ func (w *writer) literalOf(object, item map[string]any) (node, error) {
 		if err != nil {
 			return 0, &objectError{object, "", err.Error()}
 		}
-		return w.literal(string(raw), rdf+"JSON", ""), nil
+		return w.literal(string(raw), jsonSuffix), nil
 	}
 	if datatype != "" {
-		if _, err := w.checkedIRI(object, "datatype", datatype); err != nil {
+		if _, err := w.absolute(object, "datatype", datatype); err != nil {
 			return 0, err
 		}
 	}
@@ -284,12 +261,12 @@ func (w *writer) literalOf(object, item map[string]any) (node, error) {
 		if !ok || !validLanguage(language) {
 			return 0, &objectError{object, "", fmt.Sprintf("%q isn't a language tag for a text", language)}
 		}
-		return w.literal(s, "", language), nil
+		return w.literal(s, suffix("", language)), nil
 	}
 	if number, ok := item["@value"].(json.Number); ok && !exact(string(number)) {
 		return 0, nil // expandToQuads counts these, and says where the number is
 	}
-	n, err := w.scalar(item["@value"], datatype, "")
+	n, err := w.scalar(item["@value"], datatype)
 	if err != nil {
 		return 0, &objectError{object, "", err.Error()}
 	}
@@ -297,32 +274,36 @@ func (w *writer) literalOf(object, item map[string]any) (node, error) {
 }
 
 // scalar is the literal of a JSON text, number or boolean.
-func (d *dataset) scalar(v any, datatype, language string) (node, error) {
+func (d *dataset) scalar(v any, datatype string) (node, error) {
 	switch v := v.(type) {
 	case string:
-		return d.literal(v, datatype, language), nil
+		return d.literal(v, suffix(datatype, "")), nil
 	case bool:
-		return d.literal(strconv.FormatBool(v), orElse(datatype, xsd+"boolean"), ""), nil
+		return d.literal(strconv.FormatBool(v), suffix(orElse(datatype, xsd+"boolean"), "")), nil
 	case json.Number:
-		return d.number(string(v), datatype)
+		if n, ok := d.number(string(v), datatype, suffix(datatype, "")); ok {
+			return n, nil
+		}
+		return 0, errors.New(tooManyDigits)
 	}
 	return 0, fmt.Errorf("%v can't be a value here", v)
 }
 
-// number is the literal of a JSON number as it is spelled.
-func (d *dataset) number(spelled, datatype string) (node, error) {
+// number is the literal of a JSON number as it is spelled, with the suffix of its
+// datatype, if it has one. It isn't ok if the literal would be another number.
+func (d *dataset) number(spelled, datatype, suffix string) (n node, ok bool) {
 	var buf [40]byte
 	text, isInteger, ok := numberText(buf[:0], spelled, datatype)
 	switch {
 	case !ok:
-		return 0, errors.New(tooManyDigits)
+		return 0, false
 	case datatype != "":
 	case isInteger:
-		datatype = xsd + "integer"
+		suffix = integerSuffix
 	default:
-		datatype = xsd + "double"
+		suffix = doubleSuffix
 	}
-	return d.literal(string(text), datatype, ""), nil
+	return d.literal(string(text), suffix), true
 }
 
 // countInJSON adds up what a JSON literal keeps, but other values don't.

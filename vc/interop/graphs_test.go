@@ -60,7 +60,9 @@ func generated(t testing.TB, n int, lean bool) []byte {
 		t.Fatal(err)
 	}
 	id, method := did.KeyDID(signer.Public())
-	record, _, err := Generate(Shape{N: n, Lean: lean, Issuer: id.String(), Seal: Sealing(vc.Key{Method: method, Signer: signer})})
+	record, _, err := Generate(Shape{N: n, Lean: lean, Issuer: id.String()}, func(c vc.Credential) (vc.Signed, error) {
+		return vc.Issue(t.Context(), c, vc.Key{Method: method, Signer: signer}, IssuedAt)
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

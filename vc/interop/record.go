@@ -1,7 +1,6 @@
 package interop
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
@@ -14,36 +13,29 @@ import (
 
 // A Shape says what a generated record looks like.
 type Shape struct {
-	N      int  // achievements, each in a credential with a proof of its own
-	Lean   bool // without what repeats: the issuer's address and the list of grades in every credential
-	Issuer string
-	Seal   func(vc.Credential) (vc.Signed, error) // how a credential is signed
+	N      int    // achievements, each in a credential with a proof of its own
+	Lean   bool   // without what repeats: the issuer's address and the list of grades in every credential
+	Issuer string // the issuer's DID
 }
 
 // IssuedAt is when generated records are valid from.
 var IssuedAt = time.Date(2026, 1, 10, 0, 0, 0, 0, time.UTC)
 
-// Sealing signs with k, as vc.Issue does.
-func Sealing(k vc.Key) func(vc.Credential) (vc.Signed, error) {
-	return func(c vc.Credential) (vc.Signed, error) {
-		return vc.Issue(context.Background(), c, k, IssuedAt)
-	}
-}
-
 // Generate makes a learner record as a registrar's system would write it that knows
 // nothing of canonicalization: objects without ids that repeat in every credential. The
-// same Shape gives the same record. It returns the record before it is signed, too.
-func Generate(s Shape) (vc.Signed, vc.Credential, error) {
+// same Shape gives the same record. sign signs the credentials and the record; the record
+// as it was before comes as well.
+func Generate(s Shape, sign func(vc.Credential) (vc.Signed, error)) (vc.Signed, vc.Credential, error) {
 	embedded := make([]json.RawMessage, s.N)
 	for i := range s.N {
-		c, err := s.Seal(s.Badge(i))
+		c, err := sign(s.badge(i))
 		if err != nil {
 			return vc.Signed{}, nil, fmt.Errorf("credential %d: %w", i, err)
 		}
 		embedded[i] = c.Bytes()
 	}
 	c := s.record(embedded)
-	signed, err := s.Seal(c)
+	signed, err := sign(c)
 	return signed, c, err
 }
 
@@ -56,8 +48,8 @@ const (
 
 type object = map[string]any
 
-// Badge is the i-th achievement of the record, not signed.
-func (s Shape) Badge(i int) vc.Credential {
+// badge is the i-th achievement of the record, not signed.
+func (s Shape) badge(i int) vc.Credential {
 	k := fmt.Sprint("ach", i)
 	field := []string{"BIOL", "CHEM", "MATH", "HIST", "ENGL", "PHYS", "PSYC", "COMP"}[i%8]
 	number, year, description := 100+(i*7)%400, 2010+i%14, uuid(k+"rd")

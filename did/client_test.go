@@ -92,7 +92,7 @@ func TestResolveWeb(t *testing.T) {
 		"cancelled":   {resolver, cancelled, id, did.ErrCouldNotCheck},
 		"nobody":      {resolver, ctx, must(did.Parse("did:web:localhost%3A1")), did.ErrCouldNotCheck},
 		"method":      {resolver, ctx, must(did.Parse("did:ion:x")), did.ErrMethodNotSupported},
-		"key type":    {resolver, ctx, must(did.Parse("did:key:zDnaerDaTF5BXEavCrfRZEk316dpbLsfPDZ3WJ5hRTPFU2169")), did.ErrKeyNotSupported},
+		"key type":    {resolver, ctx, must(did.Parse("did:key:zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme")), did.ErrKeyNotSupported},
 		"none":        {resolver, ctx, did.DID{}, did.ErrInvalid},
 	} {
 		if _, err := c.r.Resolve(c.ctx, c.d); !errors.Is(err, c.err) {

@@ -76,22 +76,43 @@ func (d *Document) KeyFor(methodURL string, rel Relationship) (PublicKey, Verifi
 	return key, m, nil
 }
 
-// Key reads the method's key: a Multikey, an Ed25519VerificationKey2020, or an
-// Ed25519 key as JWK (RFC 8037). Errors wrap [ErrKeyNotSupported] or [ErrInvalid].
+// Key reads the method's key, in the forms that its type allows: Multikey and
+// Ed25519VerificationKey2020 have publicKeyMultibase, JsonWebKey and JsonWebKey2020
+// publicKeyJwk, EcdsaSecp256r1VerificationKey2019 either. Errors wrap
+// [ErrKeyNotSupported] or [ErrInvalid].
 func (m VerificationMethod) Key() (PublicKey, error) {
+	var only keyType // of keys, when the type says it
+	multibase, jwk := false, false
 	switch m.Type {
-	case "Multikey", "Ed25519VerificationKey2020":
-		if m.PublicKeyMultibase == "" {
-			return PublicKey{}, fmt.Errorf("%w %s: publicKeyMultibase is missing", ErrInvalid, m.Type)
-		}
-		return ParseMultibase(m.PublicKeyMultibase)
+	case "Multikey":
+		multibase = true
+	case "Ed25519VerificationKey2020":
+		multibase, only = true, keyEd25519
+	case "EcdsaSecp256r1VerificationKey2019":
+		multibase, jwk, only = true, true, keyP256
 	case "JsonWebKey", "JsonWebKey2020":
-		if m.PublicKeyJWK == nil {
-			return PublicKey{}, fmt.Errorf("%w %s: publicKeyJwk is missing", ErrInvalid, m.Type)
-		}
-		return parseJWK(m.PublicKeyJWK)
+		jwk = true
+	default:
+		return PublicKey{}, fmt.Errorf("%w: a verification method of type %q", ErrKeyNotSupported, m.Type)
 	}
-	return PublicKey{}, fmt.Errorf("%w: a verification method of type %q", ErrKeyNotSupported, m.Type)
+	var k PublicKey
+	var err error
+	switch {
+	case multibase && m.PublicKeyMultibase != "":
+		k, err = ParseMultibase(m.PublicKeyMultibase)
+	case jwk && m.PublicKeyJWK != nil:
+		k, err = ParseJWK(m.PublicKeyJWK)
+	case multibase && jwk:
+		err = fmt.Errorf("%w %s: publicKeyJwk or publicKeyMultibase is missing", ErrInvalid, m.Type)
+	case multibase:
+		err = fmt.Errorf("%w %s: publicKeyMultibase is missing", ErrInvalid, m.Type)
+	default:
+		err = fmt.Errorf("%w %s: publicKeyJwk is missing", ErrInvalid, m.Type)
+	}
+	if err == nil && only != 0 && k.kind != only {
+		return PublicKey{}, fmt.Errorf("%w %s: it holds a key of type %v", ErrInvalid, m.Type, k.kind)
+	}
+	return k, err
 }
 
 // JSON writes the document in canonical form, with the contexts did/v1 and

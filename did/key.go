@@ -4,19 +4,23 @@ import (
 	"crypto/ed25519"
 	"encoding/binary"
 	"fmt"
-	"math/big"
 )
 
 // keyType is a key's multicodec code.
 type keyType uint64
 
-const keyEd25519 keyType = 0xed
+const (
+	keyEd25519 keyType = 0xed
+	keyP256    keyType = 0x1200
+	keyP384    keyType = 0x1201
+	keyRSA     keyType = 0x1205
+)
 
 // knownKeys names what can stand in a Multikey, so that an error can say which
 // key it can't use.
 var knownKeys = map[keyType]string{
-	keyEd25519: "Ed25519", 0xec: "X25519", 0xe7: "secp256k1", 0x1200: "P-256", 0x1201: "P-384",
-	0x1202: "P-521", 0x1205: "RSA", 0xeb: "BLS12-381 G2", 0xeb51: "JWK",
+	keyEd25519: "Ed25519", keyP256: "P-256", keyP384: "P-384", keyRSA: "RSA",
+	0xec: "X25519", 0xe7: "secp256k1", 0x1202: "P-521", 0xeb: "BLS12-381 G2", 0xeb51: "JWK",
 }
 
 func (t keyType) String() string {
@@ -26,18 +30,23 @@ func (t keyType) String() string {
 	return fmt.Sprintf("multicodec %#x", uint64(t))
 }
 
-// PublicKey is a key that verifies signatures. It knows its own algorithm, so no
-// caller picks one. Keys can be compared with ==; the zero key verifies nothing.
+// PublicKey is a key that verifies signatures: Ed25519, P-256, P-384, or RSA of 2048
+// to 4096 bits. It knows its own algorithm, so no caller picks one. Keys can be
+// compared with ==; the zero key verifies nothing.
 type PublicKey struct {
 	kind keyType
-	raw  string // Ed25519: the 32 bytes of RFC 8032
+	// raw is the form from which Verify reads the key fastest, and the only one that
+	// this key has: the 32 bytes of RFC 8032, an uncompressed point (SEC 1, 2.3.3), or
+	// an RSAPublicKey in DER (RFC 8017, A.1.1).
+	raw string
 }
 
-// ParseMultibase reads a Multikey's publicKeyMultibase, such as z6Mk.... A key of
-// a type that isn't supported wraps [ErrKeyNotSupported]; text or points that are
-// no key wrap [ErrInvalid].
+// ParseMultibase reads a Multikey's publicKeyMultibase (Controlled Identifiers 1.0,
+// 2.2.2), such as z6Mk..., in base58 or with the prefix u in base64url. A key of a type
+// that isn't supported wraps [ErrKeyNotSupported]; text or points that are no key wrap
+// [ErrInvalid].
 func ParseMultibase(s string) (PublicKey, error) {
-	b, err := DecodeMultibase(s)
+	b, err := decodeKeyText(s)
 	if err != nil {
 		return PublicKey{}, fmt.Errorf("%w key: %v", ErrInvalid, err)
 	}
@@ -48,26 +57,39 @@ func ParseMultibase(s string) (PublicKey, error) {
 	switch t := keyType(code); t {
 	case keyEd25519:
 		return ed25519Key(b[n:])
+	case keyP256, keyP384:
+		return compressedKey(t, b[n:])
+	case keyRSA:
+		return rsaKey(b[n:])
 	default:
 		return PublicKey{}, fmt.Errorf("%w: %v", ErrKeyNotSupported, t)
 	}
 }
 
-// Multibase is the inverse of [ParseMultibase]. It is empty for the zero key.
+// Multibase is the inverse of [ParseMultibase], always in base58. It is empty for the
+// zero key.
 func (k PublicKey) Multibase() string {
 	if k.raw == "" {
 		return ""
 	}
-	return EncodeMultibase(append(binary.AppendUvarint(nil, uint64(k.kind)), k.raw...))
+	return EncodeMultibase(append(binary.AppendUvarint(nil, uint64(k.kind)), k.Bytes()...))
 }
 
 // String is the multibase form: a public key is no secret.
 func (k PublicKey) String() string { return k.Multibase() }
 
-// Bytes is the key as its algorithm writes it; for Ed25519 the 32 bytes of RFC 8032.
-func (k PublicKey) Bytes() []byte { return []byte(k.raw) }
+// Bytes is the key as a Multikey holds it after the multicodec: for Ed25519 the 32
+// bytes of RFC 8032, for P-256 and P-384 the compressed point (SEC 1, 2.3.3), for RSA
+// the RSAPublicKey in DER (RFC 8017, A.1.1). It is empty for the zero key.
+func (k PublicKey) Bytes() []byte {
+	if k.kind == keyP256 || k.kind == keyP384 {
+		return compress(k.raw)
+	}
+	return []byte(k.raw)
+}
 
-// Algorithm names the key's type: "Ed25519". It is empty for the zero key.
+// Algorithm names the key's type: "Ed25519", "P-256", "P-384" or "RSA". It is empty
+// for the zero key.
 func (k PublicKey) Algorithm() string {
 	if k.raw == "" {
 		return ""
@@ -75,64 +97,43 @@ func (k PublicKey) Algorithm() string {
 	return k.kind.String()
 }
 
-// Verify returns nil when sig is this key's signature over msg, and an error that
-// wraps [ErrBadSignature] otherwise. Ed25519 is RFC 8032's; S must be below the
-// group's order, so that nobody can make a second signature out of a first.
-func (k PublicKey) Verify(msg, sig []byte) error {
-	if k.kind == keyEd25519 && len(k.raw) == ed25519.PublicKeySize && len(sig) == ed25519.SignatureSize &&
-		ed25519.Verify(ed25519.PublicKey(k.raw), msg, sig) {
-		return nil
+// JWSAlgorithm names what [PublicKey.Verify] checks as JOSE does: "EdDSA" (RFC 8037,
+// 3.1), "ES256", "ES384" or "RS256" (RFC 7518, 3.1). It is empty for the zero key.
+func (k PublicKey) JWSAlgorithm() string {
+	switch k.kind {
+	case keyEd25519:
+		return "EdDSA"
+	case keyP256:
+		return "ES256"
+	case keyP384:
+		return "ES384"
+	case keyRSA:
+		return "RS256"
 	}
-	return ErrBadSignature
+	return ""
 }
 
-// The prime 2^255-19 and the curve constant d = -121665/121666 (RFC 8032, 5.1).
-var (
-	fieldPrime = new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 255), big.NewInt(19))
-	curveD     = func() *big.Int {
-		d := new(big.Int).ModInverse(big.NewInt(121666), fieldPrime)
-		return d.Mod(d.Mul(d, big.NewInt(-121665)), fieldPrime)
-	}()
-)
-
-// smallOrder holds the y coordinates of the eight points whose order divides 8.
-// A signature under such a key says nothing: one signature fits many messages.
-var smallOrder = func() map[string]bool {
-	set := map[string]bool{}
-	one := big.NewInt(1)
-	// The points of order 8 have this y, or its negative.
-	y8, _ := new(big.Int).SetString("05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826", 16)
-	for _, y := range []*big.Int{new(big.Int), one, new(big.Int).Sub(fieldPrime, one), y8, new(big.Int).Sub(fieldPrime, y8)} {
-		set[string(y.FillBytes(make([]byte, 32)))] = true
+// Verify returns nil when sig is this key's signature over msg, and an error that
+// wraps [ErrBadSignature] otherwise. msg is the message itself, not a hash of it.
+//
+//   - Ed25519 is RFC 8032's; S must be below the group's order, so that nobody can make
+//     a second signature out of a first.
+//   - P-256 hashes with SHA-256 and P-384 with SHA-384; sig is r and s, each as long as
+//     the group's order (IEEE P1363; RFC 7518, 3.4), from 1 to below that order. s may be
+//     in the upper half, as half of all signers leave it: the message is bound all the same.
+//   - RSA is RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017, 8.2).
+func (k PublicKey) Verify(msg, sig []byte) error {
+	ok := false
+	switch k.kind {
+	case keyEd25519:
+		ok = len(k.raw) == ed25519.PublicKeySize && len(sig) == ed25519.SignatureSize && ed25519.Verify(ed25519.PublicKey(k.raw), msg, sig)
+	case keyP256, keyP384:
+		ok = verifyECDSA(k, msg, sig)
+	case keyRSA:
+		ok = verifyRSA(k, msg, sig)
 	}
-	return set
-}()
-
-// ed25519Key accepts exactly the canonical encodings of points on the curve that
-// are not of small order.
-func ed25519Key(b []byte) (PublicKey, error) {
-	if len(b) != ed25519.PublicKeySize {
-		return PublicKey{}, fmt.Errorf("%w Ed25519 key: it has %d bytes instead of 32", ErrInvalid, len(b))
+	if !ok {
+		return ErrBadSignature
 	}
-	var be [32]byte // big-endian y, without the sign of x
-	for i, c := range b {
-		be[31-i] = c
-	}
-	be[0] &= 0x7f
-	y := new(big.Int).SetBytes(be[:])
-	if y.Cmp(fieldPrime) >= 0 {
-		return PublicKey{}, fmt.Errorf("%w Ed25519 key: its encoding isn't canonical", ErrInvalid)
-	}
-	if smallOrder[string(be[:])] {
-		return PublicKey{}, fmt.Errorf("%w Ed25519 key: its point is of small order", ErrInvalid)
-	}
-	// x² = (y²-1)/(dy²+1) must be a square; it is if the product of the two is.
-	yy := new(big.Int).Mul(y, y)
-	u := new(big.Int).Sub(yy, big.NewInt(1))
-	v := yy.Mul(yy, curveD)
-	v.Add(v, big.NewInt(1))
-	if u.Mul(u, v); big.Jacobi(u.Mod(u, fieldPrime), fieldPrime) == -1 {
-		return PublicKey{}, fmt.Errorf("%w Ed25519 key: it is no point of the curve", ErrInvalid)
-	}
-	return PublicKey{keyEd25519, string(b)}, nil
+	return nil
 }

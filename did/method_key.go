@@ -20,7 +20,10 @@ func resolveKey(d DID) (*Document, error) {
 	if err != nil {
 		return nil, fmt.Errorf("resolve %s: %w", d, err)
 	}
-	_, method := KeyDID(k)
+	own, method := KeyDID(k)
+	if own != d {
+		return nil, fmt.Errorf("resolve %s: %w DID: the key should be written in base58", d, ErrInvalid)
+	}
 	return &Document{
 		ID:                 d,
 		VerificationMethod: []VerificationMethod{{ID: method, Type: "Multikey", Controller: d.s, PublicKeyMultibase: k.Multibase()}},

@@ -1,12 +1,28 @@
 package did
 
 import (
+	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"strings"
 )
 
 // Base58 with Bitcoin's alphabet (draft-msporny-base58), and its multibase prefix 'z'.
 const base58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+
+// fromBase58 is the value of each character, and 58 for those that base58 doesn't have.
+var fromBase58 = func() (values [256]uint8) {
+	for i := range values {
+		values[i] = 58
+	}
+	for i := range len(base58) {
+		values[base58[i]] = uint8(i)
+	}
+	return values
+}()
+
+// group is 58 to the fifth: five characters, and four bytes, are turned over at once.
+const group = 58 * 58 * 58 * 58 * 58
 
 // maxBase58 bounds what is decoded, in characters, because the work is
 // quadratic. An RSA-4096 key has about 720.
@@ -19,25 +35,38 @@ func EncodeMultibase(b []byte) string {
 	for zeros < len(b) && b[zeros] == 0 {
 		zeros++
 	}
-	digits := make([]byte, 0, len(b)*138/100+1) // least significant first
-	for _, c := range b[zeros:] {
-		carry := int(c)
-		for i := range digits {
-			carry += int(digits[i]) << 8
-			digits[i] = byte(carry % 58)
-			carry /= 58
+	groups := make([]uint32, 0, len(b)/3+1) // least significant first
+	for rest := b[zeros:]; len(rest) > 0; {
+		n := (len(rest)-1)%4 + 1 // then four at a time
+		var carry uint64
+		for _, c := range rest[:n] {
+			carry = carry<<8 | uint64(c)
 		}
-		for ; carry > 0; carry /= 58 {
-			digits = append(digits, byte(carry%58))
+		rest = rest[n:]
+		for i := range groups {
+			carry += uint64(groups[i]) << (8 * n)
+			groups[i] = uint32(carry % group)
+			carry /= group
+		}
+		for ; carry > 0; carry /= group {
+			groups = append(groups, uint32(carry%group))
 		}
 	}
-	out := make([]byte, 0, 1+zeros+len(digits))
-	out = append(out, 'z')
-	for range zeros {
-		out = append(out, '1')
+	out := make([]byte, 1+zeros, 1+zeros+5*len(groups))
+	out[0] = 'z'
+	for i := range zeros {
+		out[1+i] = '1'
 	}
-	for i := len(digits) - 1; i >= 0; i-- {
-		out = append(out, base58[digits[i]])
+	for i := len(groups) - 1; i >= 0; i-- {
+		var digits [5]byte
+		for j, g := 4, groups[i]; j >= 0; j, g = j-1, g/58 {
+			digits[j] = base58[g%58]
+		}
+		first := 0
+		for i == len(groups)-1 && digits[first] == '1' {
+			first++
+		}
+		out = append(out, digits[first:]...)
 	}
 	return string(out)
 }
@@ -56,24 +85,59 @@ func DecodeMultibase(s string) ([]byte, error) {
 	for zeros < len(s) && s[zeros] == '1' {
 		zeros++
 	}
-	var bytes []byte // least significant first
-	for i := zeros; i < len(s); i++ {
-		carry := strings.IndexByte(base58, s[i])
-		if carry < 0 {
-			return nil, errors.New("the multibase text has a character that base58 doesn't have")
+	words := make([]uint32, 0, len(s)/5+1) // least significant first
+	for rest := s[zeros:]; rest != ""; {
+		n := min(len(rest), 5)
+		carry, factor := uint64(0), uint64(1)
+		for i := range n {
+			value := fromBase58[rest[i]]
+			if value == 58 {
+				return nil, errors.New("the multibase text has a character that base58 doesn't have")
+			}
+			carry = carry*58 + uint64(value)
+			factor *= 58
 		}
-		for j := range bytes {
-			carry += int(bytes[j]) * 58
-			bytes[j] = byte(carry)
-			carry >>= 8
+		rest = rest[n:]
+		for i := range words {
+			carry += uint64(words[i]) * factor
+			words[i] = uint32(carry)
+			carry >>= 32
 		}
-		for ; carry > 0; carry >>= 8 {
-			bytes = append(bytes, byte(carry))
+		if carry > 0 {
+			words = append(words, uint32(carry))
 		}
 	}
-	out := make([]byte, zeros, zeros+len(bytes))
-	for i := len(bytes) - 1; i >= 0; i-- {
-		out = append(out, bytes[i])
+	out := make([]byte, zeros, zeros+4*len(words))
+	for i := len(words) - 1; i >= 0; i-- {
+		var four [4]byte
+		binary.BigEndian.PutUint32(four[:], words[i])
+		first := 0
+		for i == len(words)-1 && four[first] == 0 {
+			first++
+		}
+		out = append(out, four[first:]...)
 	}
 	return out, nil
+}
+
+// decodeKeyText reads the text of a Multikey: base58, or 'u' and base64url without
+// padding (Controlled Identifiers 1.0, 2.4).
+func decodeKeyText(s string) ([]byte, error) {
+	if s == "" || s[0] != 'u' {
+		return DecodeMultibase(s)
+	}
+	if len(s) > maxBase58 {
+		return nil, errors.New("the multibase text is too long")
+	}
+	return decodeBase64(s[1:])
+}
+
+// decodeBase64 reads base64url without padding, in which every byte string has one
+// spelling (RFC 4648, 5 and 3.5).
+func decodeBase64(s string) ([]byte, error) {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
+	if err != nil || strings.ContainsAny(s, "\r\n") { // which the decoder passes over
+		return nil, errors.New("the text isn't base64url without padding")
+	}
+	return b, nil
 }

@@ -1,10 +1,9 @@
 package did
 
 import (
-	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -155,7 +154,7 @@ func (p *documentParser) method(v any) (string, error) {
 		if !ok || vm.PublicKeyMultibase != "" {
 			return "", fmt.Errorf("publicKeyJwk should be an object, and publicKeyMultibase not stand beside it")
 		}
-		if _, private := members["d"]; private {
+		if slices.ContainsFunc(privateMembers, func(name string) bool { _, has := members[name]; return has }) {
 			return "", fmt.Errorf("publicKeyJwk holds a private key; it must be replaced, since everybody can read it")
 		}
 		if vm.PublicKeyJWK, err = jcs.Marshal(jwk); err != nil {
@@ -286,24 +285,4 @@ func moment(m map[string]any, k string) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("%s should be a date and time with a zone, such as 2026-01-31T12:00:00Z", k)
 	}
 	return t, nil
-}
-
-// parseJWK reads an Ed25519 key of RFC 8037.
-func parseJWK(raw json.RawMessage) (PublicKey, error) {
-	v, err := jcs.Parse(raw)
-	if err != nil {
-		return PublicKey{}, fmt.Errorf("%w JWK: %w", ErrInvalid, err)
-	}
-	m, _ := v.(map[string]any)
-	kty, _ := m["kty"].(string)
-	crv, _ := m["crv"].(string)
-	if kty != "OKP" || crv != "Ed25519" {
-		return PublicKey{}, fmt.Errorf("%w: a JWK of type %q and curve %q", ErrKeyNotSupported, kty, crv)
-	}
-	x, _ := m["x"].(string)
-	b, err := base64.RawURLEncoding.Strict().DecodeString(x)
-	if err != nil || strings.ContainsAny(x, "\r\n") {
-		return PublicKey{}, fmt.Errorf("%w JWK: x isn't base64url without padding", ErrInvalid)
-	}
-	return ed25519Key(b)
 }

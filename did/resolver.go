@@ -15,9 +15,10 @@ type Resolver interface {
 	Resolve(ctx context.Context, d DID) (*Document, error)
 }
 
-// NewResolver returns a resolver of did:key (Ed25519), which needs no network, and of
+// NewResolver returns a resolver of did:key and did:jwk, which need no network, and of
 // did:web, whose documents it fetches with client; see [NewClient]. Without a client
-// it opens no connection, and every did:web is [ErrCouldNotCheck].
+// it opens no connection, and every did:web is [ErrCouldNotCheck]. A did:key or did:jwk
+// whose key this program can't use wraps [ErrKeyNotSupported].
 func NewResolver(client *http.Client) Resolver { return resolver{client} }
 
 type resolver struct{ client *http.Client }
@@ -28,6 +29,8 @@ func (r resolver) Resolve(ctx context.Context, d DID) (*Document, error) {
 		return nil, fmt.Errorf("resolve: %w DID: there is none", ErrInvalid)
 	case "key":
 		return resolveKey(d)
+	case "jwk":
+		return resolveJWK(d)
 	case "web":
 		return resolveWeb(ctx, r.client, d)
 	}

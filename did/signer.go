@@ -2,10 +2,18 @@ package did
 
 import (
 	"context"
+	"crypto"
+	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/asn1"
 	"errors"
 	"fmt"
+	"math/big"
 )
 
 // A Signer makes signatures that its public key verifies. Where the private key
@@ -18,50 +26,172 @@ type Signer interface {
 	Public() PublicKey
 }
 
-// Ed25519Signer is a [Signer] with its key in memory. However it is printed, only
+// MemorySigner is a [Signer] with its key in memory. However it is printed, only
 // the public key shows.
-type Ed25519Signer struct {
-	private ed25519.PrivateKey
+type MemorySigner struct {
+	private crypto.Signer // ed25519.PrivateKey, *ecdsa.PrivateKey or *rsa.PrivateKey
 	public  PublicKey
 }
 
-// GenerateEd25519 makes a signer with a new random key.
-func GenerateEd25519() (*Ed25519Signer, error) {
-	seed := make([]byte, ed25519.SeedSize)
-	if _, err := rand.Read(seed); err != nil {
-		return nil, fmt.Errorf("generate an Ed25519 key: %w", err)
+// bitsRSA is the size of new RSA keys: credentials live for decades, and 2048 bits are
+// advised until 2030 (NIST SP 800-57 part 1, 5.6.3).
+const bitsRSA = 3072
+
+// Generate makes a signer with a new random key of an algorithm, as
+// [PublicKey.Algorithm] names it: "Ed25519", "P-256", "P-384", or "RSA" (3072 bits,
+// which takes a second). Another name wraps [ErrKeyNotSupported].
+func Generate(algorithm string) (*MemorySigner, error) {
+	var private crypto.Signer
+	var err error
+	switch algorithm {
+	case "Ed25519":
+		_, private, err = ed25519.GenerateKey(rand.Reader)
+	case "P-256":
+		private, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case "P-384":
+		private, err = ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	case "RSA":
+		private, err = rsa.GenerateKey(rand.Reader, bitsRSA)
+	default:
+		return nil, fmt.Errorf("generate a key: %w: %q", ErrKeyNotSupported, algorithm)
 	}
-	return Ed25519FromSeed(seed)
+	if err != nil {
+		return nil, fmt.Errorf("generate a key for %s: %w", algorithm, err)
+	}
+	return newSigner(private)
 }
 
+// GenerateEd25519 makes a signer with a new random Ed25519 key.
+func GenerateEd25519() (*MemorySigner, error) { return Generate("Ed25519") }
+
 // Ed25519FromSeed makes the signer of a 32-byte seed, the private key of RFC 8032.
-func Ed25519FromSeed(seed []byte) (*Ed25519Signer, error) {
+func Ed25519FromSeed(seed []byte) (*MemorySigner, error) {
 	if len(seed) != ed25519.SeedSize {
 		return nil, fmt.Errorf("%w Ed25519 seed: it has %d bytes instead of 32", ErrInvalid, len(seed))
 	}
-	private := ed25519.NewKeyFromSeed(seed)
-	return &Ed25519Signer{private, PublicKey{keyEd25519, string(private[ed25519.SeedSize:])}}, nil
+	return newSigner(ed25519.NewKeyFromSeed(seed))
+}
+
+// SignerFromPKCS8 makes the signer of a private key in PKCS #8 (RFC 5958, without a
+// password): Ed25519, P-256, P-384, or RSA of 2048 to 4096 bits with two primes. Errors
+// wrap [ErrInvalid] or [ErrKeyNotSupported], and say nothing of what the key holds.
+func SignerFromPKCS8(der []byte) (*MemorySigner, error) {
+	private, err := x509.ParsePKCS8PrivateKey(der)
+	if err != nil {
+		return nil, fmt.Errorf("%w private key: it isn't a key in the DER of PKCS #8 that fits together", ErrInvalid)
+	}
+	if key, ok := private.(*rsa.PrivateKey); ok && len(key.Primes) != 2 {
+		return nil, fmt.Errorf("%w: RSA with %d primes instead of two", ErrKeyNotSupported, len(key.Primes))
+	}
+	signer, ok := private.(crypto.Signer)
+	if !ok {
+		return nil, fmt.Errorf("%w: a private key that doesn't sign", ErrKeyNotSupported)
+	}
+	return newSigner(signer)
+}
+
+func newSigner(private crypto.Signer) (*MemorySigner, error) {
+	s := &MemorySigner{private: private}
+	var err error
+	switch public := private.Public().(type) {
+	case ed25519.PublicKey:
+		s.public = PublicKey{keyEd25519, string(public)}
+	case *rsa.PublicKey:
+		s.public, err = rsaKeyOf(public)
+	case *ecdsa.PublicKey:
+		var point []byte
+		switch t := map[elliptic.Curve]keyType{elliptic.P256(): keyP256, elliptic.P384(): keyP384}[public.Curve]; {
+		case t == 0:
+			err = fmt.Errorf("%w: ECDSA with the curve %s", ErrKeyNotSupported, public.Curve.Params().Name)
+		default:
+			if point, err = public.Bytes(); err == nil {
+				s.public = PublicKey{t, string(point)}
+			}
+		}
+	default:
+		err = fmt.Errorf("%w: %T", ErrKeyNotSupported, public)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // Seed returns the 32 secret bytes of which [Ed25519FromSeed] makes the same
-// signer, for whoever keeps keys. They must be stored sealed.
-func (s *Ed25519Signer) Seed() []byte { return s.private.Seed() }
+// signer, for whoever keeps keys; nil when the key isn't Ed25519. They must be stored
+// sealed.
+func (s *MemorySigner) Seed() []byte {
+	if key, ok := s.private.(ed25519.PrivateKey); ok {
+		return key.Seed()
+	}
+	return nil
+}
+
+// PKCS8 returns the secret bytes of which [SignerFromPKCS8] makes the same signer, for
+// whoever keeps keys. They must be stored sealed.
+func (s *MemorySigner) PKCS8() ([]byte, error) {
+	if s == nil || s.private == nil {
+		return nil, errNoPrivateKey
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(s.private)
+	if err != nil {
+		return nil, fmt.Errorf("export the private key of %v: %w", s, err)
+	}
+	return der, nil
+}
+
+var errNoPrivateKey = errors.New("the signer has no key; make one with Generate")
 
 // Public returns the key that verifies this signer's signatures.
-func (s *Ed25519Signer) Public() PublicKey { return s.public }
+func (s *MemorySigner) Public() PublicKey { return s.public }
 
-// Sign makes a 64-byte signature (RFC 8032, 5.1.6). The same message gives the same bytes.
-func (s *Ed25519Signer) Sign(ctx context.Context, msg []byte) ([]byte, error) {
+// Sign makes a signature that [PublicKey.Verify] accepts. The same message gives the
+// same bytes: RFC 8032, 5.1.6, for Ed25519; RFC 6979 for P-256 and P-384, with s in the
+// lower half; RFC 8017, 8.2.1, for RSA.
+func (s *MemorySigner) Sign(ctx context.Context, msg []byte) ([]byte, error) {
 	if s == nil || s.private == nil {
-		return nil, errors.New("sign: the signer has no key; make one with GenerateEd25519")
+		return nil, fmt.Errorf("sign: %w", errNoPrivateKey)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return ed25519.Sign(s.private, msg), nil
+	switch key := s.private.(type) {
+	case ed25519.PrivateKey:
+		return ed25519.Sign(key, msg), nil
+	case *ecdsa.PrivateKey:
+		return signECDSA(key, s.public.kind, msg)
+	}
+	digest := sha256.Sum256(msg)
+	return s.private.Sign(nil, digest[:], crypto.SHA256)
+}
+
+// signECDSA makes r and s, each as long as the group's order. Of the two values that s
+// can have, it is the lower one, so that a signature has one form.
+func signECDSA(key *ecdsa.PrivateKey, t keyType, msg []byte) ([]byte, error) {
+	hash := crypto.SHA256
+	if t == keyP384 {
+		hash = crypto.SHA384
+	}
+	der, err := key.Sign(nil, digestFor(t, msg), hash)
+	if err != nil {
+		return nil, fmt.Errorf("sign with %v: %w", t, err)
+	}
+	var rs struct{ R, S *big.Int }
+	if _, err := asn1.Unmarshal(der, &rs); err != nil {
+		return nil, fmt.Errorf("sign with %v: %w", t, err)
+	}
+	curve, size := curveOf(t)
+	n := curve.Params().N
+	if other := new(big.Int).Sub(n, rs.S); other.Cmp(rs.S) < 0 {
+		rs.S = other
+	}
+	sig := make([]byte, 2*size)
+	rs.R.FillBytes(sig[:size])
+	rs.S.FillBytes(sig[size:])
+	return sig, nil
 }
 
 // Format prints the public key for every verb, so that no log line holds the private one.
-func (s *Ed25519Signer) Format(f fmt.State, _ rune) {
+func (s *MemorySigner) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "signer of %s", s.public.Multibase())
 }

@@ -27,7 +27,7 @@ type university struct {
 	t      testing.TB
 	site   *httptest.Server
 	client *http.Client
-	signer *did.Ed25519Signer
+	signer *did.MemorySigner
 	did    did.DID
 	key    Key
 

@@ -1,5 +1,5 @@
 // The private keys of this process. They are made here and never leave.
-import {createHash, generateKeyPairSync} from 'node:crypto';
+import {generateKeyPairSync} from 'node:crypto';
 import * as EcdsaMultikey from '@digitalbazaar/ecdsa-multikey';
 import * as Ed25519Multikey from '@digitalbazaar/ed25519-multikey';
 
@@ -12,8 +12,8 @@ const kinds = {
   RSA: {pair: () => generateKeyPairSync('rsa', {modulusLength: 2048})}
 };
 
-// newKey makes a key of a kind, as that of controller or, without one, of its own
-// did:key. It answers what others may know of it.
+// newKey makes a key of a kind, as that of controller or, without one, of its own did:key
+// (RSA: did:jwk). It answers what others may know of it.
 export async function newKey({kind, controller}) {
   const {pair, multikey} = kinds[kind];
   const {publicKey, privateKey} = pair();
@@ -24,8 +24,8 @@ export async function newKey({kind, controller}) {
     key.pair = await multikey.fromJwk({jwk: secret, secretKey: true});
     multibase = key.pair.publicKeyMultibase;
   }
-  const did = controller ?? `did:key:${multibase}`;
-  const method = `${did}#${multibase ?? createHash('sha256').update(jwk.n).digest('hex').slice(0, 16)}`;
+  const did = controller ?? (multibase ? `did:key:${multibase}` : `did:jwk:${Buffer.from(JSON.stringify(jwk)).toString('base64url')}`);
+  const method = `${did}#${multibase ?? 0}`;
   if(key.pair) {
     key.pair.id = method;
     key.pair.controller = did;

@@ -281,7 +281,7 @@ func TestIssuerOutOfReachCouldNotBeChecked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	signed, err := vc.Issue(context.Background(), c, vc.Key{Method: "did:web:unreachable.invalid#key", Signer: signer}, at)
+	signed, err := vc.Issue(context.Background(), c, vc.Key{Method: "did:web:unreachable.invalid#key", Signer: signer}, vc.Options{Created: at})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -202,7 +202,7 @@ func (n *Node) sign(ctx context.Context, p registry.Publisher, key vc.Key, pl *p
 		if err != nil {
 			return err
 		}
-		signed, err := vc.Issue(ctx, unsigned, key, pl.validFrom)
+		signed, err := vc.Issue(ctx, unsigned, key, vc.Options{Created: pl.validFrom})
 		if err != nil {
 			return err
 		}
@@ -214,7 +214,7 @@ func (n *Node) sign(ctx context.Context, p registry.Publisher, key vc.Key, pl *p
 	if err != nil {
 		return err
 	}
-	pl.signed, err = vc.Issue(ctx, unsigned, key, pl.validFrom)
+	pl.signed, err = vc.Issue(ctx, unsigned, key, vc.Options{Created: pl.validFrom})
 	pl.salt = anchor.NewSalt()
 	return err
 }

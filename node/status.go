@@ -96,7 +96,7 @@ func (n *Node) publishList(ctx context.Context, id string) error {
 		return err
 	}
 	now := n.now().UTC().Truncate(time.Second)
-	signed, err := vc.Issue(ctx, vc.StatusListCredential(l.URL, p.DID, bits, now, listTTL), key, now)
+	signed, err := vc.Issue(ctx, vc.StatusListCredential(l.URL, p.DID, bits, now, listTTL), key, vc.Options{Created: now})
 	if err != nil {
 		return err
 	}

@@ -249,15 +249,12 @@ func altered(t *testing.T, tries int, p Policy, record, other Signed, excused fu
 	if v, err := Verify(context.Background(), record.Bytes(), p); v == nil {
 		t.Fatal(reportOf(v, err).Text())
 	}
-	want, err := clr.Normal(record.doc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	want := clr.Normal(nil, record.doc)
 	r := rand.New(rand.NewPCG(uint64(len(record.raw)), 17))
 	tried, kept := 0, 0
 	for tried < tries {
-		doc := deepCopy(record.doc).(map[string]any)
-		what := alter(r, doc, other.doc)
+		doc := members(record)
+		what := alter(r, doc, members(other))
 		if what == "" {
 			continue
 		}
@@ -266,11 +263,11 @@ func altered(t *testing.T, tries int, p Policy, record, other Signed, excused fu
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := clr.Normal(doc)
+		got := clr.Normal(nil, tree(doc))
 		v, verr := Verify(context.Background(), raw, p)
 		if v != nil {
 			kept++
-			if (err != nil || !bytes.Equal(got, want)) && !excused(what) {
+			if !bytes.Equal(got, want) && !excused(what) {
 				t.Errorf("verifies in spite of: %s", what)
 			}
 		}
@@ -286,35 +283,23 @@ func altered(t *testing.T, tries int, p Policy, record, other Signed, excused fu
 // plain signs c as foreign issuers do, without a nonce that binds the JSON.
 func (u *university) plain(c Credential) Signed {
 	u.t.Helper()
-	raw, err := jcs.Marshal(c)
-	if err != nil {
-		u.t.Fatal(err)
-	}
-	s, err := ParseSigned(raw)
-	if err != nil {
-		u.t.Fatal(err)
-	}
-	if p := rules(s.doc); len(p) > 0 {
+	if p := rules(tree(c)); len(p) > 0 {
 		u.t.Fatal(p)
 	}
-	proof := map[string]any{"type": "DataIntegrityProof", "cryptosuite": suite, "verificationMethod": u.key.Method,
-		"created": "2026-06-01T12:00:00Z", "proofPurpose": "assertionMethod"}
-	if err := newGraph(s.doc).sign(context.Background(), proof, u.signer); err != nil {
+	s, err := signedWith(c, u.key.Method, u.signer)
+	if err != nil {
 		u.t.Fatal(err)
 	}
-	s.doc["proof"] = []any{proof}
-	raw, _ = jcs.Marshal(s.doc)
-	s, _ = ParseSigned(raw)
 	return s
 }
 
 // foreign is a record like ours, by an issuer who signs the graph alone.
 func (u *university) foreign(s Signed) Signed {
 	u.t.Helper()
-	doc := deepCopy(s.doc).(map[string]any)
+	doc := members(s)
 	list := doc["credentialSubject"].(map[string]any)["verifiableCredential"].([]any)
 	for i, e := range list {
-		list[i] = u.plain(without(e.(map[string]any), "proof")).doc
+		list[i] = members(u.plain(without(e.(map[string]any), "proof")))
 	}
 	return u.plain(without(doc, "proof"))
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"clrnode/did"
+	"clrnode/internal/jcs"
 )
 
 // What one call of Verify asks of others at most: everybody may hand in a document, and
@@ -14,6 +15,7 @@ import (
 // "could not check".
 const (
 	maxDIDs      = 32       // DIDs that have to be looked up, those of keys alone (did:key) apart
+	maxPages     = 32       // key documents and key sets at web addresses
 	maxLists     = 32       // status lists
 	maxReasons   = 8        // reasons of revocations
 	maxListsSize = 32 << 20 // bytes of all status lists together, as they are sent
@@ -25,11 +27,17 @@ const (
 // A verifier's questions are those that one call of Verify asks of others, each once.
 type questions struct {
 	mu    sync.Mutex
-	docs  map[string]*resolved
+	docs  map[string]*resolved // of DIDs that have to be looked up
+	keys  map[string]*resolved // of DIDs that are keys alone: nobody is asked
+	pages map[string]*webPage
 	lists map[string]*list
 	size  int // bytes of status lists
 
 	reasons int // of revocations that were asked for
+}
+
+func newQuestions() questions {
+	return questions{docs: map[string]*resolved{}, keys: map[string]*resolved{}, pages: map[string]*webPage{}, lists: map[string]*list{}}
 }
 
 // resolved is a DID's document, asked for once.
@@ -42,20 +50,28 @@ type resolved struct {
 // plan takes up the questions that a credential raises, before any is asked: what is
 // beyond the bounds then depends on the document alone, and of status lists no more is
 // kept than what is asked for.
-func (v *verifier) plan(doc map[string]any) {
-	for i, p := range listOf(doc["proof"]) {
-		proof, _ := p.(map[string]any)
-		if u, err := did.ParseURL(text(proof, "verificationMethod")); err == nil && i < maxProofs && u.DID.Method() != "key" {
+func (v *verifier) plan(s secured) {
+	doc, methods := s.doc, []string{}
+	proofs := doc.Get("proof").Items()
+	for i := range proofs[:min(len(proofs), maxProofs)] {
+		methods = append(methods, proofs[i].Str("verificationMethod"))
+	}
+	if s.token != nil {
+		methods = append(methods, issuerID(doc))
+	}
+	for _, method := range methods {
+		if u, err := did.ParseURL(method); err == nil && !isKeyItself(u.DID) {
 			v.question(u.DID)
 		}
 	}
-	for i, e := range listOf(doc["credentialStatus"]) {
-		entry, _ := e.(map[string]any)
+	entries := doc.Get("credentialStatus").Items()
+	for i := range entries {
+		entry := &entries[i]
 		index, err := statusIndex(entry)
 		if err != nil || i >= maxStatuses {
 			continue
 		}
-		url := text(entry, "statusListCredential")
+		url := entry.Str("statusListCredential")
 		l := v.lists[url]
 		if l == nil && len(v.lists) < maxLists {
 			l = &list{set: map[int]bool{}}
@@ -67,8 +83,8 @@ func (v *verifier) plan(doc map[string]any) {
 	}
 }
 
-func statusIndex(entry map[string]any) (int, error) {
-	i, err := strconv.ParseUint(text(entry, "statusListIndex"), 10, 31)
+func statusIndex(entry *jcs.Value) (int, error) {
+	i, err := strconv.ParseUint(entry.Str("statusListIndex"), 10, 31)
 	return int(i), err
 }
 
@@ -76,10 +92,14 @@ func statusIndex(entry map[string]any) (int, error) {
 func (v *verifier) question(d did.DID) *resolved {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	r := v.docs[d.String()]
-	if r == nil && len(v.docs) < maxDIDs {
+	known, most := v.docs, maxDIDs
+	if isKeyItself(d) {
+		known, most = v.keys, maxEmbedded
+	}
+	r := known[d.String()]
+	if r == nil && len(known) < most {
 		r = new(resolved)
-		v.docs[d.String()] = r
+		known[d.String()] = r
 	}
 	return r
 }
@@ -87,9 +107,6 @@ func (v *verifier) question(d did.DID) *resolved {
 func (v *verifier) resolve(ctx context.Context, d did.DID) (*did.Document, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCouldNotCheck, err)
-	}
-	if d.Method() == "key" {
-		return v.policy.Resolver.Resolve(ctx, d)
 	}
 	r := v.question(d)
 	if r == nil {

@@ -31,7 +31,7 @@ func (u *university) envelopeOf(subject string, identifiers []clr.Identifier, ba
 	u.t.Helper()
 	s := u.seal(u.url("/credentials/1"), 0)
 	s.Name, s.SubjectID, s.Identifiers = "Collection", subject, identifiers
-	own := without(deepCopy(u.record(1, subject).doc).(map[string]any), "proof")
+	own := without(members(u.record(1, subject)), "proof")
 	c := own["credentialSubject"].(map[string]any)
 	delete(c, "association")
 	delete(c, "achievement")
@@ -67,11 +67,11 @@ func (u *university) badgeOf(k Key, n int, subject string, status map[string]any
 	if err != nil {
 		u.t.Fatal(err)
 	}
-	s, err := Issue(context.Background(), c, k, issuedAt)
+	s, err := Issue(context.Background(), c, k, Options{Created: issuedAt})
 	if err != nil {
 		u.t.Fatal(err)
 	}
-	return s.doc
+	return members(s)
 }
 
 func (u *university) total(prefix string) int {
@@ -118,7 +118,7 @@ func TestManyStatusListsAreNotAllAskedFor(t *testing.T) {
 		url := u.url(fmt.Sprintf("/lists/%d", i))
 		bits := NewStatusBits()
 		bits.Set(8)
-		list, err := Issue(context.Background(), StatusListCredential(url, d.String(), bits, issuedAt, 0), k, issuedAt)
+		list, err := Issue(context.Background(), StatusListCredential(url, d.String(), bits, issuedAt, 0), k, Options{Created: issuedAt})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -137,15 +137,15 @@ func TestManyStatusListsAreNotAllAskedFor(t *testing.T) {
 	}
 	// What is kept of a list is what was asked for.
 	q := &verifier{policy: p, now: now, questions: questions{docs: map[string]*resolved{}, lists: map[string]*list{}}}
-	q.plan(badges[0])
-	q.plan(badges[0])
+	q.plan(secured{doc: tree(badges[0])})
+	q.plan(secured{doc: tree(badges[0])})
 	l := q.list(context.Background(), u.url("/lists/0"))
 	if l.problem != "" || l.entries != StatusListSize || len(l.set) != 1 || l.set[7] {
 		t.Errorf("%+v", l)
 	}
 	// All together they have a bound too.
 	q = &verifier{policy: p, now: now, questions: questions{docs: map[string]*resolved{}, lists: map[string]*list{}, size: maxListsSize}}
-	q.plan(badges[0])
+	q.plan(secured{doc: tree(badges[0])})
 	if l := q.list(context.Background(), u.url("/lists/0")); !strings.Contains(l.problem, "longer together") {
 		t.Errorf("%q", l.problem)
 	}
@@ -173,7 +173,8 @@ func TestManyProofsStatusesAndLogs(t *testing.T) {
 	if r.Verdict != Unchecked || asked != maxLogs || strings.Count(codes(r), "status.") != maxStatuses+1 || strings.Count(codes(r), "anchor.") != maxLogs+1 {
 		t.Errorf("%d asked: %s", asked, codes(r))
 	}
-	good := s.doc["proof"].([]any)[0]
+	doc = members(s)
+	good := doc["proof"].([]any)[0]
 	for n, want := range map[int]string{maxProofs: "proof.ok=ok", maxProofs + 1: "proof.many=failed", 5000: "proof.many=failed"} {
 		var proofs []any
 		for i := range n {
@@ -190,8 +191,8 @@ func TestManyProofsStatusesAndLogs(t *testing.T) {
 		if n == maxProofs {
 			proofs = []any{good, good, good, good, good, good, good, good}
 		}
-		s.doc["proof"] = proofs
-		raw, _ := jcs.Marshal(s.doc)
+		doc["proof"] = proofs
+		raw, _ := jcs.Marshal(doc)
 		v, r := u.verify(raw, p)
 		if !strings.Contains(codes(r), want) || (v != nil) != (n == maxProofs) || u.total("/q") > 0 {
 			t.Errorf("%d proofs: %s", n, r.Text())

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 )
@@ -29,13 +28,13 @@ func BlockchainTerm(log string) map[string]any {
 // Elected says what the credential elects besides its signature: whether a hosted
 // copy, and in which logs (CAIP-10) it is anchored.
 func (s Signed) Elected() (hosted bool, logs []string) {
-	for _, t := range listOf(s.doc["termsOfUse"]) {
-		term, _ := t.(map[string]any)
-		switch types := stringsOf(term["type"]); {
-		case slices.Contains(types, TypeHosted):
+	terms := s.doc.Get("termsOfUse").Items()
+	for i := range terms {
+		switch term := &terms[i]; {
+		case term.Get("type").HasString(TypeHosted):
 			hosted = true
-		case slices.Contains(types, TypeBlockchain):
-			logs = append(logs, text(term, "id"))
+		case term.Get("type").HasString(TypeBlockchain):
+			logs = append(logs, term.Str("id"))
 		}
 	}
 	return hosted, logs
@@ -112,7 +111,7 @@ func (v *verifier) hosted(ctx context.Context, s Signed, part *Part) Check {
 	if problems := rules(copied.doc); len(problems) > 0 {
 		return check("hosted.bad", Failed, "The issuer's site has something else at %s, which breaks the rules: %s", url, problems[0].Sentence)
 	}
-	proofs, proven := v.proofs(ctx, copied.doc)
+	proofs, proven := v.proofs(ctx, copied.secured, issuerOf(copied.doc))
 	later := newPart(copied.doc, "")
 	later.add(proofs...)
 	switch c, bad := later.has(Failed); {

@@ -31,7 +31,7 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
-	signed, err := vc.Issue(ctx, badge, vc.Key{Method: method, Signer: signer}, time.Now())
+	signed, err := vc.Issue(ctx, badge, vc.Key{Method: method, Signer: signer}, vc.Options{Created: time.Now()})
 	if err != nil {
 		panic(err)
 	}

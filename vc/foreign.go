@@ -3,6 +3,8 @@ package vc
 import (
 	"strings"
 	"unicode"
+
+	"clrnode/internal/jcs"
 )
 
 // How much of a stranger's text is shown, in runes.
@@ -44,4 +46,19 @@ func misleads(r rune) bool {
 		return false
 	}
 	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
+}
+
+// plainText is a name or description as one text: of several languages the first
+// (VC Data Model 2.0, 11.1).
+func plainText(v *jcs.Value) string {
+	items := v.Items()
+	for i := range items {
+		switch o := &items[i]; {
+		case o.Is(jcs.String):
+			return o.Text
+		case o.Str("@value") != "":
+			return o.Str("@value")
+		}
+	}
+	return ""
 }

@@ -96,7 +96,7 @@ func (u *university) publishList() {
 
 func (u *university) issue(c Credential) Signed {
 	u.t.Helper()
-	s, err := Issue(context.Background(), c, u.key, issuedAt)
+	s, err := Issue(context.Background(), c, u.key, Options{Created: issuedAt})
 	if err != nil {
 		u.t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func (u *university) record(n int, subject string, terms ...map[string]any) Sign
 // later issues s again with a later validFrom.
 func (u *university) later(s Signed, from string) Signed {
 	u.t.Helper()
-	doc := without(deepCopy(s.doc).(map[string]any), "proof")
+	doc := without(members(s), "proof")
 	doc["validFrom"] = from
 	return u.issue(doc)
 }

@@ -26,11 +26,11 @@ func endorse(t *testing.T, id string) (map[string]any, did.DID) {
 		"validFrom": "2026-01-01T00:00:00Z",
 		"credentialSubject": map[string]any{"id": id, "type": []any{"EndorsementSubject"},
 			"endorsementComment": "Well done."},
-	}, Key{method, signer}, issuedAt)
+	}, Key{method, signer}, Options{Created: issuedAt})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s.doc, endorser
+	return members(s), endorser
 }
 
 func TestAnEndorsementIsAPart(t *testing.T) {
@@ -61,7 +61,7 @@ func TestAnEndorsementIsAPart(t *testing.T) {
 	delete(achievement, "endorsement")
 	achievement["endorsementJwt"] = []any{"e30.e30.AAAA"}
 	// Open Badges' context doesn't define endorsementJwt: who carries it is refused, or says it isn't read.
-	if signed, err := Issue(context.Background(), c, u.key, issuedAt); err == nil {
+	if signed, err := Issue(context.Background(), c, u.key, Options{Created: issuedAt}); err == nil {
 		if _, r := u.verify(signed.Bytes(), u.policy()); r.Verdict != Unchecked {
 			t.Errorf("an endorsement that isn't read: %s", r.Text())
 		}
@@ -74,11 +74,11 @@ func TestACredentialOfAnotherKindInARecord(t *testing.T) {
 		"@context": []any{clr.ContextVC}, "id": "urn:uuid:22222222-0000-4000-8000-000000000000", "type": []any{"VerifiableCredential"},
 		"name": "Library card", "issuer": u.did.String(), "validFrom": "2026-01-01T00:00:00Z", "credentialSubject": map[string]any{"id": learner, "name": "Ada"},
 	})
-	doc := without(deepCopy(u.record(1, learner).doc).(map[string]any), "proof")
+	doc := without(members(u.record(1, learner)), "proof")
 	subject := doc["credentialSubject"].(map[string]any)
-	subject["verifiableCredential"] = append(subject["verifiableCredential"].([]any), library.doc)
+	subject["verifiableCredential"] = append(subject["verifiableCredential"].([]any), members(library))
 	// The issuer is described once, and named by its id alone in the library card.
-	s, err := Issue(context.Background(), doc, u.key, issuedAt)
+	s, err := Issue(context.Background(), doc, u.key, Options{Created: issuedAt})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,8 @@ func TestProofSetsOfOthers(t *testing.T) {
 		"@context": []any{clr.ContextVC}, "type": []any{"VerifiableCredential"}, "issuer": u.did.String(),
 		"validFrom": "2026-01-01T00:00:00Z", "credentialSubject": map[string]any{"id": learner, "name": "Ada"},
 	})
-	good := s.doc["proof"].([]any)[0]
+	doc := members(s)
+	good := doc["proof"].([]any)[0]
 	unknown := map[string]any{"type": "DataIntegrityProof", "cryptosuite": "post-quantum-2031", "proofValue": "z1"}
 	broken := deepCopy(good).(map[string]any)
 	broken["created"] = "2026-01-01T00:00:01Z"
@@ -109,8 +110,8 @@ func TestProofSetsOfOthers(t *testing.T) {
 		{[]any{good, broken}, Failed, 0},
 		{[]any{unknown, broken}, Failed, 0},
 	} {
-		s.doc["proof"] = test.proofs
-		raw, _ := jcs.Marshal(s.doc)
+		doc["proof"] = test.proofs
+		raw, _ := jcs.Marshal(doc)
 		v, r := u.verify(raw, u.policy())
 		if r.Verdict != test.verdict || r.Warnings != test.warnings || (v != nil) != (test.verdict == OK) {
 			t.Errorf("%v: %s, %d warnings; want %s, %d\n%s", test.proofs, r.Verdict, r.Warnings, test.verdict, test.warnings, r.Text())

@@ -15,6 +15,10 @@ type Policy struct {
 	Now      time.Time  // as of when dates are judged; zero: the present
 	Fetch    FetchFunc  // for status lists and hosted copies; nil: offline
 	Anchored AnchorFunc // for records that elect a chain; nil: no chain to ask
+
+	// Of presentations: the challenge that was given out, and for whom it is to be.
+	// Empty: not asked for.
+	Challenge, Domain string
 }
 
 // Trust is which issuers are accepted. The zero Trust accepts none.

@@ -268,8 +268,8 @@ type Verified struct {
 	report *Report
 }
 
-// Doc is the credential's JSON, to be read and not changed.
-func (v *Verified) Doc() any { return v.signed.doc }
+// Doc is the credential's JSON as Go's own types, made anew for each call.
+func (v *Verified) Doc() any { return v.signed.doc.Any() }
 
 // Report is what was checked.
 func (v *Verified) Report() *Report { return v.report }

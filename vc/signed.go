@@ -7,99 +7,115 @@ import (
 	"time"
 
 	"clrnode/internal/jcs"
+	"clrnode/internal/jose"
 )
 
 // A Credential is what an issuer means to say: the members of the JSON object, not
 // signed. Values are those of [jcs.Parse] or anything that encoding/json marshals.
 type Credential = map[string]any
 
-// Signed is the very bytes of a credential, in canonical form (RFC 8785). It says
-// nothing about whether they are any good; see [Verify]. The zero Signed is none.
+// Signed is the very bytes of a credential or presentation: JSON in canonical form (RFC
+// 8785), or a compact JSON Web Token. It says nothing about whether they are any good;
+// see [Verify]. The zero Signed is none.
 type Signed struct {
+	secured
 	raw    []byte
-	doc    map[string]any
 	digest [32]byte
 }
 
-// ParseSigned reads a credential from strict JSON. White space and the order of
-// members are as good as lost; everything else counts for the digest.
+// ParseSigned reads a credential or presentation from strict JSON, from a compact JSON
+// Web Token, or from such a token in an EnvelopedVerifiableCredential. White space and
+// the order of JSON's members are as good as lost; everything else counts for the
+// digest. Errors are of type *[jcs.Error] or *[jose.Error], or say what it is instead.
 func ParseSigned(raw []byte) (Signed, error) {
-	v, err := jcs.Parse(raw)
+	if text := bytes.TrimSpace(raw); bytes.HasPrefix(text, []byte("ey")) {
+		return parseToken(string(text))
+	}
+	doc, err := jcs.Read(raw)
 	if err != nil {
 		return Signed{}, err
 	}
-	doc, ok := v.(map[string]any)
-	if !ok {
+	if !doc.Is(jcs.Object) {
 		return Signed{}, errors.New("a credential is a JSON object; this is something else")
 	}
-	canonical, err := jcs.Marshal(v)
+	if token, ok := enveloped(doc); ok {
+		if token == "" {
+			return Signed{}, errors.New("the id of an enveloped credential must be a data: URL of type application/vc+jwt; this is something else")
+		}
+		return parseToken(token)
+	}
+	canonical := doc.Append(make([]byte, 0, len(raw)))
+	return Signed{secured{doc: doc}, canonical, sha256.Sum256(canonical)}, nil
+}
+
+func parseToken(text string) (Signed, error) {
+	t, err := jose.Parse(text)
 	if err != nil {
 		return Signed{}, err
 	}
-	return Signed{canonical, doc, sha256.Sum256(canonical)}, nil
+	doc, err := inToken(t)
+	if err != nil {
+		return Signed{}, err
+	}
+	return Signed{secured{doc, t}, []byte(text), sha256.Sum256([]byte(text))}, nil
 }
 
-// Bytes is the credential, to be stored, sent and never marshalled again.
+// Bytes is the credential as it was signed, to be stored, sent and never marshalled again.
 func (s Signed) Bytes() []byte { return bytes.Clone(s.raw) }
 
 // ID is the credential's id, or "" when it has none.
-func (s Signed) ID() string { return text(s.doc, "id") }
+func (s Signed) ID() string { return s.doc.Str("id") }
+
+// Token says whether the credential is a JSON Web Token.
+func (s Signed) Token() bool { return s.token != nil }
 
 // Digest is the SHA-256 of the bytes, proof and all: what is anchored.
 func (s Signed) Digest() [32]byte { return s.digest }
 
-// ValidFrom is the credential's validFrom; zero when it has none that can be read.
-func (s Signed) ValidFrom() time.Time { return timeAt(s.doc, "validFrom") }
+// ValidFrom is from when the credential is valid (validFrom, or issuanceDate of data
+// model 1.1); zero when it has none that can be read.
+func (s Signed) ValidFrom() time.Time { return validFrom(s.doc) }
 
 // IssuerID is the id of whoever the credential says issued it.
 func (s Signed) IssuerID() string { return issuerID(s.doc) }
 
-func text(o map[string]any, member string) string {
-	s, _ := o[member].(string)
-	return s
-}
-
-func timeAt(o map[string]any, member string) time.Time {
-	t, err := time.Parse(time.RFC3339, text(o, member))
+func timeAt(o *jcs.Value, member string) time.Time {
+	t, err := time.Parse(time.RFC3339, o.Str(member))
 	if err != nil {
 		return time.Time{}
 	}
 	return t
 }
 
-func issuerID(doc map[string]any) string {
-	switch issuer := doc["issuer"].(type) {
-	case string:
-		return issuer
-	case map[string]any:
-		return text(issuer, "id")
+// validFrom and validUntil are the dates of either data model.
+func validFrom(doc *jcs.Value) time.Time {
+	if isV1(doc) {
+		return timeAt(doc, "issuanceDate")
 	}
-	return ""
+	return timeAt(doc, "validFrom")
 }
 
-func issuerName(doc map[string]any) string {
-	issuer, _ := doc["issuer"].(map[string]any)
-	return text(issuer, "name")
+func validUntil(doc *jcs.Value) time.Time {
+	if isV1(doc) {
+		return timeAt(doc, "expirationDate")
+	}
+	return timeAt(doc, "validUntil")
 }
 
-// listOf reads one value or an array of them as an array; nothing as an empty one.
-func listOf(v any) []any {
-	switch v := v.(type) {
-	case nil:
-		return nil
-	case []any:
-		return v
-	}
-	return []any{v}
+// isV1 says whether a document is written in data model 1.1.
+func isV1(doc *jcs.Value) bool {
+	contexts := doc.Get("@context").Items()
+	return len(contexts) > 0 && contexts[0].String() == contextV1
 }
 
-// stringsOf reads a string or an array of strings, and leaves out what is neither.
-func stringsOf(v any) []string {
-	var list []string
-	for _, e := range listOf(v) {
-		if s, ok := e.(string); ok {
-			list = append(list, s)
-		}
+func issuerID(doc *jcs.Value) string { return idOf(doc.Get("issuer")) }
+
+func issuerName(doc *jcs.Value) string { return doc.Get("issuer").Str("name") }
+
+// idOf is the id of something that is named by a URI or described by an object.
+func idOf(v *jcs.Value) string {
+	if v.Is(jcs.Object) {
+		return v.Str("id")
 	}
-	return list
+	return v.String()
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"clrnode/internal/jcs"
 )
 
 // accept is what is asked of a place that serves credentials.
@@ -26,37 +28,36 @@ type list struct {
 const statusSection = "Bitstring Status List 1.0, 3.2"
 
 // status judges every status entry of a credential.
-func (v *verifier) status(ctx context.Context, doc map[string]any, part *Part) []Check {
+func (v *verifier) status(ctx context.Context, doc *jcs.Value, part *Part) []Check {
 	var checks []Check
-	for i, e := range listOf(doc["credentialStatus"]) {
+	entries := doc.Get("credentialStatus").Items()
+	for i := range entries {
 		if i == maxStatuses {
 			checks = append(checks, v.check("status.unchecked", GroupNow, Unchecked,
 				fmt.Sprintf("Could not check if revoked: it has more statuses than this program judges (%d).", maxStatuses), statusSection, ""))
 			break
 		}
-		if entry, ok := e.(map[string]any); ok {
-			checks = append(checks, v.statusEntry(ctx, text(doc, "id"), entry, part))
-		}
+		checks = append(checks, v.statusEntry(ctx, doc.Str("id"), &entries[i], part))
 	}
 	return checks
 }
 
-func (v *verifier) statusEntry(ctx context.Context, id string, entry map[string]any, part *Part) Check {
-	where := text(entry, "statusListCredential")
+func (v *verifier) statusEntry(ctx context.Context, id string, entry *jcs.Value, part *Part) Check {
+	where := entry.Str("statusListCredential")
 	check := func(code string, o Outcome, format string, args ...any) Check {
 		return v.check(code, GroupNow, o, fmt.Sprintf(format, args...), statusSection, where)
 	}
 	unchecked := func(why string) Check {
 		return check("status.unchecked", Unchecked, "Could not check if revoked: %s.", why)
 	}
-	if !slices.Contains(stringsOf(entry["type"]), "BitstringStatusListEntry") {
-		return check("status.unsupported", Unchecked, "Could not check if revoked: this version doesn't know a status of type “%s”.", strings.Join(stringsOf(entry["type"]), ", "))
+	if !entry.Get("type").HasString("BitstringStatusListEntry") {
+		return check("status.unsupported", Unchecked, "Could not check if revoked: this version doesn't know a status of type “%s”.", strings.Join(entry.Get("type").Strings(), ", "))
 	}
-	purpose := text(entry, "statusPurpose")
+	purpose := entry.Str("statusPurpose")
 	if purpose == "" {
 		return unchecked("the status doesn't say its purpose")
 	}
-	if size, has := entry["statusSize"]; has && fmt.Sprint(size) != "1" {
+	if size := entry.Get("statusSize"); size != nil && size.Text != "1" {
 		return unchecked("the status has entries of more than one bit")
 	}
 	index, err := statusIndex(entry)
@@ -147,15 +148,15 @@ func (v *verifier) fetchList(ctx context.Context, url string, l *list) string {
 		return "the status list breaks the rules: " + strings.TrimSuffix(problems[0].Sentence, ".")
 	}
 	l.issuer, l.part = s.IssuerID(), newPart(s.doc, "")
-	subject, _ := s.doc["credentialSubject"].(map[string]any)
+	subject := s.doc.Get("credentialSubject")
 	switch {
-	case !slices.Contains(stringsOf(s.doc["type"]), "BitstringStatusListCredential"),
-		!slices.Contains(stringsOf(subject["type"]), "BitstringStatusList"):
+	case !s.doc.Get("type").HasString("BitstringStatusListCredential"),
+		!subject.Get("type").HasString("BitstringStatusList"):
 		return "what lies at " + url + " is another credential than a status list"
 	case s.ID() != "" && s.ID() != url:
 		return "what lies at " + url + " is the status list " + s.ID()
 	}
-	if proven := v.credential(ctx, s.doc, &l.part); !proven || l.part.Outcome == Failed {
+	if proven := v.credential(ctx, s.secured, &l.part); !proven || l.part.Outcome == Failed {
 		for _, o := range []Outcome{Failed, Unchecked} {
 			if c, found := l.part.has(o); found {
 				return "the status list isn't good: " + strings.TrimSuffix(c.Sentence, ".")
@@ -163,8 +164,8 @@ func (v *verifier) fetchList(ctx context.Context, url string, l *list) string {
 		}
 		return "the status list isn't good"
 	}
-	l.purposes = stringsOf(subject["statusPurpose"])
-	bits, err := DecodeBits(text(subject, "encodedList"))
+	l.purposes = subject.Get("statusPurpose").Strings()
+	bits, err := DecodeBits(subject.Str("encodedList"))
 	if err != nil {
 		return err.Error()
 	}

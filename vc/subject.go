@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
+
+	"clrnode/internal/jcs"
 )
 
 // What identifies a person wherever it is written, so that it can show across issuers
@@ -30,17 +32,18 @@ type learnerOf struct {
 	identifiers []identifier
 }
 
-func readLearner(doc map[string]any) (learnerOf, bool) {
-	subjects := listOf(doc["credentialSubject"])
+func readLearner(doc *jcs.Value) (learnerOf, bool) {
+	subjects := doc.Get("credentialSubject").Items()
 	if len(subjects) != 1 {
 		return learnerOf{}, false // it speaks of several
 	}
-	subject, _ := subjects[0].(map[string]any)
-	l := learnerOf{id: text(subject, "id")}
-	for _, e := range listOf(subject["identifier"]) {
-		o, _ := e.(map[string]any)
-		i := identifier{kind: text(o, "identityType"), value: text(o, "identityHash"), salt: text(o, "salt")}
-		i.hashed, _ = o["hashed"].(bool)
+	subject := &subjects[0]
+	l := learnerOf{id: subject.Str("id")}
+	objects := subject.Get("identifier").Items()
+	for k := range objects {
+		o := &objects[k]
+		i := identifier{kind: o.Str("identityType"), value: o.Str("identityHash"), salt: o.Str("salt")}
+		i.hashed = o.Get("hashed").True()
 		if i.hashed {
 			var known bool
 			if i.value, known = strings.CutPrefix(i.value, "sha256$"); !known {
@@ -106,7 +109,7 @@ func (l learnerOf) shared(m learnerOf) (kind string, apart bool) {
 // subject judges whether a credential that somebody else issued is about the learner of
 // the record around it; without that, anybody could put another's achievements into a
 // record of their own. For what the record's issuer issued itself, it vouches.
-func (v *verifier) subject(doc, within map[string]any, pointer string) Check {
+func (v *verifier) subject(doc, within *jcs.Value, pointer string) Check {
 	check := func(code string, o Outcome, sentence string) Check {
 		return v.check("subject."+code, GroupHolder, o, sentence, "CLR 2.0, ClrSubject; Open Badges 3.0, IdentityObject", pointer)
 	}

@@ -54,7 +54,7 @@ func TestWhoseABadgeInARecordIs(t *testing.T) {
 			if test.sameIssuer {
 				badge["issuer"].(map[string]any)["name"] = "Quillhaven University"
 				badge["issuer"].(map[string]any)["url"] = u.url("/")
-				badge = u.issue(without(badge, "proof")).doc
+				badge = members(u.issue(without(badge, "proof")))
 			}
 			s := u.envelopeOf(test.recordID, test.ofRecord, badge)
 			p := u.policy()
@@ -79,11 +79,11 @@ func TestWhoseOtherCredentialsInARecordAre(t *testing.T) {
 		s, err := Issue(context.Background(), Credential{
 			"@context": []any{clr.ContextVC}, "id": "urn:uuid:22222222-0000-4000-8000-000000000000", "type": []any{"VerifiableCredential"}, "name": "Card",
 			"issuer": strings.TrimSuffix(k.Method, "#key-1"), "validFrom": "2026-01-01T00:00:00Z", "credentialSubject": subject,
-		}, k, issuedAt)
+		}, k, Options{Created: issuedAt})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return s.doc
+		return members(s)
 	}
 	p := u.policy()
 	p.Trust = TrustAnyIssuerUnsafe()
@@ -98,7 +98,7 @@ func TestWhoseOtherCredentialsInARecordAre(t *testing.T) {
 	}
 	// A record of the school's inside: what the school put into it, the school vouches for.
 	badge := u.badgeOf(k, 1, somebodyElse, nil)
-	inner := without(deepCopy(u.record(1, learner).doc).(map[string]any), "proof")
+	inner := without(members(u.record(1, learner)), "proof")
 	inner["id"] = "urn:uuid:33333333-0000-4000-8000-000000000000"
 	inner["issuer"] = badge["issuer"]
 	delete(inner, "credentialStatus")
@@ -107,28 +107,28 @@ func TestWhoseOtherCredentialsInARecordAre(t *testing.T) {
 		delete(o, m)
 	}
 	o["verifiableCredential"] = []any{badge}
-	within, err := Issue(context.Background(), inner, k, issuedAt)
+	within, err := Issue(context.Background(), inner, k, Options{Created: issuedAt})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, r := u.verify(u.envelopeOf(learner, nil, within.doc).Bytes(), p); r.Verdict != OK || strings.Count(codes(r), "subject.") != 1 {
+	if _, r := u.verify(u.envelopeOf(learner, nil, members(within)).Bytes(), p); r.Verdict != OK || strings.Count(codes(r), "subject.") != 1 {
 		t.Errorf("%s\n%s", codes(r), r.Text())
 	}
-	if _, r := u.verify(u.envelopeOf(somebodyElse, nil, within.doc).Bytes(), p); r.Verdict != Failed || !strings.Contains(r.Text(), "issued to somebody else") {
+	if _, r := u.verify(u.envelopeOf(somebodyElse, nil, members(within)).Bytes(), p); r.Verdict != Failed || !strings.Contains(r.Text(), "issued to somebody else") {
 		t.Errorf("%s\n%s", codes(r), r.Text())
 	}
 }
 
 // 1EdTech's own record holds a badge of another issuer, of one learner.
 func TestThePublishedRecordIsOfOneLearner(t *testing.T) {
-	doc := referenceJSON(t, "examples", "clr20-simple.json")
+	doc := members(Signed{secured: secured{doc: referenceTree(t, "examples", "clr20-simple.json")}})
 	badge := doc["credentialSubject"].(map[string]any)["verifiableCredential"].([]any)[0].(map[string]any)
 	v := &verifier{now: now}
-	if c := v.subject(badge, doc, ""); c.Outcome != OK {
+	if c := v.subject(tree(badge), tree(doc), ""); c.Outcome != OK {
 		t.Error(c.Sentence)
 	}
 	badge["credentialSubject"].(map[string]any)["id"] = somebodyElse
-	if c := v.subject(badge, doc, ""); c.Outcome != Failed {
+	if c := v.subject(tree(badge), tree(doc), ""); c.Outcome != Failed {
 		t.Error(c.Sentence)
 	}
 }
@@ -145,7 +145,7 @@ func FuzzWhose(f *testing.F) {
 			return
 		}
 		v := &verifier{now: now}
-		one, two := map[string]any{"credentialSubject": x}, map[string]any{"credentialSubject": y}
+		one, two := tree(map[string]any{"credentialSubject": x}), tree(map[string]any{"credentialSubject": y})
 		if p, q := v.subject(one, two, ""), v.subject(two, one, ""); p.Outcome != q.Outcome || p.Code != q.Code {
 			t.Errorf("%s one way, %s the other", p.Code, q.Code)
 		}

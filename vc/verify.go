@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"regexp"
 	"runtime"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"clrnode/did"
+	"clrnode/internal/jcs"
+	"clrnode/internal/jose"
 	"clrnode/vc/clr"
 
 	"golang.org/x/sync/errgroup"
@@ -27,18 +30,8 @@ import (
 // and all proofs being good, also together with an error: a revoked record can still
 // be shown beside its report.
 func Verify(ctx context.Context, raw []byte, p Policy) (*Verified, error) {
-	if p.Trust.isZero() {
-		return nil, ErrNoPolicy
-	}
-	v := &verifier{policy: p, now: p.Now, questions: questions{docs: map[string]*resolved{}, lists: map[string]*list{}}}
-	if v.now.IsZero() {
-		v.now = time.Now()
-	}
-	v.now = v.now.UTC()
-	if v.policy.Resolver == nil {
-		v.policy.Resolver = did.NewResolver(nil)
-	}
-	if err := ctx.Err(); err != nil {
+	v, err := newVerifier(ctx, p)
+	if err != nil {
 		return nil, err
 	}
 	s, report, err := v.read(raw)
@@ -48,15 +41,37 @@ func Verify(ctx context.Context, raw []byte, p Policy) (*Verified, error) {
 	if report != nil {
 		return nil, reportError(report)
 	}
-	report, proven := v.document(ctx, s)
+	if ok, reason := looksLikeCredential(s.doc); !ok {
+		return nil, &NotCredentialError{reason} // without a word of the file
+	}
+	digest := s.Digest()
+	report = &Report{What: whatIs(s.doc), At: v.now, Digest: hex.EncodeToString(digest[:])}
+	parts, inside, proven := v.document(ctx, s, true)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
+	report.Envelope, report.Embedded, report.inside = parts[0], parts[1:], inside
+	report.finish()
 	var verified *Verified
 	if proven {
 		verified = &Verified{s, report}
 	}
 	return verified, reportError(report)
+}
+
+func newVerifier(ctx context.Context, p Policy) (*verifier, error) {
+	if p.Trust.isZero() {
+		return nil, ErrNoPolicy
+	}
+	v := &verifier{policy: p, now: p.Now, questions: newQuestions()}
+	if v.now.IsZero() {
+		v.now = time.Now()
+	}
+	v.now = v.now.UTC()
+	if v.policy.Resolver == nil {
+		v.policy.Resolver = did.NewResolver(nil)
+	}
+	return v, ctx.Err()
 }
 
 func reportError(r *Report) error {
@@ -76,15 +91,12 @@ type verifier struct {
 	questions
 }
 
-var jwt = regexp.MustCompile(`^\s*[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*(~[A-Za-z0-9_.~-]*)?\s*$`)
+var jwtForm = regexp.MustCompile(`^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*(~[A-Za-z0-9_.~-]*)?$`)
 
 // read parses raw, or answers with the report or the error of what it is instead.
 func (v *verifier) read(raw []byte) (Signed, *Report, error) {
 	s, err := ParseSigned(raw)
 	if err == nil {
-		if ok, reason := looksLikeCredential(s.doc); !ok {
-			return Signed{}, nil, &NotCredentialError{reason} // without a word of the file
-		}
 		return s, nil, nil
 	}
 	refuse := func(code string, outcome Outcome, sentence string) (Signed, *Report, error) {
@@ -93,12 +105,15 @@ func (v *verifier) read(raw []byte) (Signed, *Report, error) {
 		r.finish()
 		return Signed{}, r, nil
 	}
+	text := bytes.TrimSpace(raw)
 	switch {
-	case bytes.HasPrefix(bytes.TrimSpace(raw), []byte("ey")) && jwt.Match(raw):
-		return refuse("structure.version", Unchecked, "Could not check: this is a JSON Web Token, which this version doesn't read. Ask for the credential as JSON.")
+	case bytes.HasPrefix(text, []byte("ey")) && bytes.IndexByte(text, '~') > 0 && jwtForm.Match(text):
+		return refuse("structure.version", Unchecked, "Could not check: this is an SD-JWT, which this version doesn't read. Ask for the credential as JSON.")
+	case errors.As(err, new(*jose.Error)) || bytes.HasPrefix(text, []byte("ey")) && jwtForm.Match(text):
+		return refuse("structure.token", Failed, "It isn't a JSON Web Token that can be accepted: "+err.Error()+".")
 	case wasCredential(raw):
 		return refuse("structure.json", Failed, "It is damaged or changed: the text isn't strict JSON any more ("+err.Error()+"). Ask for the file again.")
-	case len(bytes.TrimSpace(raw)) == 0:
+	case len(text) == 0:
 		return Signed{}, nil, &NotCredentialError{"there is nothing in it"}
 	}
 	return Signed{}, nil, &NotCredentialError{oneLine(err.Error(), maxAboutShown)}
@@ -122,58 +137,51 @@ func (v *verifier) check(code, group string, o Outcome, sentence, section, about
 	return Check{Code: code, Group: group, Outcome: o, Sentence: oneLine(sentence, maxSentenceShown), Section: section, About: oneLine(about, maxAboutShown), At: v.now}
 }
 
-// document judges the whole of s, and says whether it is provably the issuer's.
-func (v *verifier) document(ctx context.Context, s Signed) (*Report, bool) {
-	r := &Report{What: whatIs(s.doc), At: v.now, Envelope: newPart(s.doc, "")}
-	digest := s.Digest()
-	r.Digest = hex.EncodeToString(digest[:])
-	embedded, tokens, good := v.structure(s.doc, r)
+// document judges the whole of s: the parts, its envelope first, how many credentials
+// lie inside, and whether it is provably the issuer's. outermost says that nothing else
+// lies around it, so that what it elects counts.
+func (v *verifier) document(ctx context.Context, s Signed, outermost bool) (parts []Part, inside int, proven bool) {
+	envelope := newPart(s.doc, "")
+	parts, inner, good := v.structure(s.doc, &envelope)
+	inside = len(inner)
 	if !good {
 		// What isn't written by the rules is not looked at further.
-		r.finish()
-		return r, false
+		if kindOf(s.doc) != kindOther {
+			inside = clr.CountEmbedded(s.doc)
+		}
+		return append([]Part{envelope}, parts...), inside, false
 	}
-	parts := make([]Part, len(embedded))
-	for i, e := range embedded {
-		parts[i] = newPart(e.Doc, e.Pointer)
+	v.plan(s.secured)
+	for i := range inner {
+		v.plan(inner[i].secured)
 	}
-
-	v.plan(s.doc)
-	for _, e := range embedded {
-		v.plan(e.Doc)
-	}
-	proven := make([]bool, len(embedded)+1)
+	provens := make([]bool, len(inner)+1)
+	parts = make([]Part, len(inner))
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(max(2, runtime.GOMAXPROCS(0)))
 	group.Go(func() error { // the longest first
-		proven[len(embedded)] = v.envelope(gctx, s, &r.Envelope)
+		provens[len(inner)] = v.envelope(gctx, s, &envelope, outermost)
 		return nil
 	})
-	for i, e := range embedded {
+	for i := range inner {
 		if ctx.Err() != nil {
 			break
 		}
 		group.Go(func() error {
-			proven[i] = v.embedded(gctx, e, &parts[i], r.Envelope.issuer)
+			parts[i] = newPart(inner[i].doc, inner[i].pointer)
+			provens[i] = v.embedded(gctx, &inner[i], &parts[i], issuerID(s.doc))
 			return nil
 		})
 	}
 	group.Wait()
-	for _, pointer := range tokens {
-		p := newPart(map[string]any{"type": "EndorsementCredential"}, pointer)
-		p.add(v.check("structure.version", GroupUnchanged, Unchecked,
-			"Could not check: this endorsement is a JSON Web Token, which this version doesn't read.", "Open Badges 3.0, EndorsementCredential", pointer))
-		parts = append(parts, p)
-	}
-	r.inside = len(parts)
+	shown := []Part{envelope}
 	for _, p := range parts {
 		// Beside a broken envelope nothing is shown as good, only where else it broke.
-		if !broken(r.Envelope) || p.Outcome == Failed {
-			r.Embedded = append(r.Embedded, p)
+		if !broken(envelope) || p.Outcome == Failed {
+			shown = append(shown, p)
 		}
 	}
-	r.finish()
-	return r, !slices.Contains(proven, false)
+	return shown, inside, !slices.Contains(provens, false)
 }
 
 // broken says whether the proof of a part failed, or its key isn't the issuer's.
@@ -185,86 +193,113 @@ func broken(p Part) bool {
 
 // newPart begins a part with what the credential says of itself, fit to be shown. The
 // checks themselves read the document.
-func newPart(doc map[string]any, pointer string) Part {
-	types := stringsOf(doc["type"])
+func newPart(doc *jcs.Value, pointer string) Part {
+	types := doc.Get("type").Strings()
 	types = types[:min(len(types), maxTypesShown)]
 	for i, t := range types {
 		types[i] = oneLine(t, maxNameShown)
 	}
-	if types == nil {
-		types = []string{}
-	}
-	return Part{ID: oneLine(text(doc, "id"), maxAboutShown), Types: types, Name: oneLine(text(doc, "name"), maxNameShown), IssuerID: oneLine(issuerID(doc), maxAboutShown),
-		IssuerName: oneLine(issuerName(doc), maxNameShown), Pointer: oneLine(pointer, maxAboutShown), Outcome: OK, Checks: []Check{}, issuer: issuerID(doc)}
+	return Part{ID: oneLine(doc.Str("id"), maxAboutShown), Types: types, Name: oneLine(plainText(doc.Get("name")), maxNameShown), IssuerID: oneLine(issuerID(doc), maxAboutShown),
+		IssuerName: oneLine(issuerName(doc), maxNameShown), Pointer: oneLine(pointer, maxAboutShown), Outcome: OK, Checks: make([]Check, 0, 8), issuer: issuerID(doc)}
+}
+
+// An inner is a credential that lies in another one.
+type inner struct {
+	secured
+	pointer, kind string
+	within        *jcs.Value
+	problem       *Check // why it can't be read
 }
 
 // structure checks the rules and finds the credentials inside. When rules are broken
-// it gives each problem to the part where it lies. tokens are the places of endorsements
-// that are no JSON.
-func (v *verifier) structure(doc map[string]any, r *Report) (embedded []clr.Embedded, tokens []string, good bool) {
+// it gives each problem to the envelope or to a part where it lies.
+func (v *verifier) structure(doc *jcs.Value, envelope *Part) (parts []Part, inside []inner, good bool) {
 	problems := rules(doc)
-	if kindOf(doc) != kindOther {
-		r.inside = clr.CountEmbedded(doc)
-	}
 	if len(problems) == 0 && kindOf(doc) != kindOther {
-		embedded = clr.FirstEmbedded(doc, maxEmbedded+1)
-		tokens = clr.EndorsementJWTs(doc, maxEmbedded+1)
+		embedded := clr.FirstEmbedded(doc, maxEmbedded+1)
+		tokens := clr.EndorsementJWTs(doc, maxEmbedded+1)
 		if len(embedded)+len(tokens) > maxEmbedded {
-			r.Envelope.add(v.check("structure.size", GroupUnchanged, Failed,
+			envelope.add(v.check("structure.size", GroupUnchanged, Failed,
 				fmt.Sprintf("There are more credentials inside than this program judges (%d).", maxEmbedded), dataModel, ""))
 			return nil, nil, false
-		}
-		for _, e := range embedded {
-			if nesting(e.Pointer) > maxNesting {
-				r.Envelope.add(v.check("structure.size", GroupUnchanged, Failed,
-					fmt.Sprintf("More credentials lie inside each other than this program judges (%d).", maxNesting), dataModel, e.Pointer))
-				return nil, nil, false
-			}
 		}
 		// Credentials of other kinds that are embedded in a record have the general
 		// rules; the rest was judged with the record.
 		for _, e := range embedded {
-			if kindOf(e.Doc) != kindOther || len(problems) >= maxProblems {
-				continue
+			if nesting(e.Pointer) > maxNesting {
+				envelope.add(v.check("structure.size", GroupUnchanged, Failed,
+					fmt.Sprintf("More credentials lie inside each other than this program judges (%d).", maxNesting), dataModel, e.Pointer))
+				return nil, nil, false
 			}
-			for _, q := range rules(e.Doc) {
-				q.Pointer = e.Pointer + q.Pointer
-				problems = append(problems, q)
+			inside = append(inside, inner{secured: secured{doc: e.Doc}, pointer: e.Pointer, kind: e.Kind, within: e.Within})
+			if kindOf(e.Doc) == kindOther && len(problems) < maxProblems {
+				problems = append(problems, below(rules(e.Doc), e.Pointer)...)
 			}
+		}
+		for _, pointer := range tokens {
+			inside = append(inside, v.endorsementToken(doc, pointer))
 		}
 	}
 	if len(problems) == 0 {
-		return embedded, tokens, true
+		return nil, inside, true
 	}
-	var parts []*Part
 	var places []string
 	for _, q := range problems[:min(len(problems), maxProblems)] {
-		part := &r.Envelope
+		part := envelope
 		if kindOf(doc) != kindOther {
-			if inner, at := around(doc, q.Pointer); at != "" {
+			if in, at := around(doc, q.Pointer); at != "" {
 				i := slices.Index(places, at)
 				if i < 0 {
-					p := newPart(inner, at)
-					i, parts, places = len(parts), append(parts, &p), append(places, at)
+					i, parts, places = len(parts), append(parts, newPart(in, at)), append(places, at)
 				}
-				part = parts[i]
+				part = &parts[i]
 			}
 		}
-		outcome, code := Failed, "structure."+q.Code
-		if q.Code == "context.version" {
-			outcome, code = Unchecked, "structure.version"
-		}
-		part.add(v.check(code, GroupUnchanged, outcome, q.Sentence, q.Section, q.Pointer))
+		part.add(v.check("structure."+q.Code, GroupUnchanged, Failed, q.Sentence, q.Section, q.Pointer))
 	}
-	for _, p := range parts {
-		r.Embedded = append(r.Embedded, *p)
-	}
-	return nil, nil, false
+	return parts, inside, false
 }
 
-// envelope judges the outermost credential, which may elect more checks.
-func (v *verifier) envelope(ctx context.Context, s Signed, part *Part) bool {
-	proven := v.credential(ctx, s.doc, part)
+// below puts the pointer of a place before those of problems.
+func below(problems []clr.Problem, at string) []clr.Problem {
+	for i := range problems {
+		problems[i].Pointer = at + problems[i].Pointer
+	}
+	return problems
+}
+
+// endorsementToken reads an endorsement that is a compact JWS (Open Badges 3.0,
+// endorsementJwt).
+func (v *verifier) endorsementToken(root *jcs.Value, pointer string) inner {
+	const section = "Open Badges 3.0, EndorsementCredential"
+	within, _ := around(root, pointer)
+	e := inner{pointer: pointer, kind: "endorsement", within: within}
+	problem := func(code, about, sentence string) inner {
+		c := v.check(code, GroupUnchanged, Failed, sentence, section, about)
+		e.problem = &c
+		return e
+	}
+	s, err := ParseSigned([]byte(at(root, pointer).String()))
+	if err != nil {
+		return problem("structure.token", pointer, "The endorsement is a JSON Web Token that can't be accepted: "+err.Error()+".")
+	}
+	e.secured = s.secured
+	if kindOf(s.doc) != kindEndorsement {
+		return problem("structure.type.missing", pointer, "The token under endorsementJwt isn't an EndorsementCredential.")
+	}
+	if problems := rules(s.doc); len(problems) > 0 {
+		q := problems[0]
+		return problem("structure."+q.Code, pointer+q.Pointer, q.Sentence)
+	}
+	if clr.CountEmbedded(s.doc) > 0 {
+		return problem("structure.size", pointer, "An endorsement in a token has further credentials inside, which aren't judged; ask for it as JSON.")
+	}
+	return e
+}
+
+// envelope judges the outermost credential of a document, which may elect more checks.
+func (v *verifier) envelope(ctx context.Context, s Signed, part *Part, outermost bool) bool {
+	proven := v.credential(ctx, s.secured, part)
 	if !proven && part.Outcome == Failed {
 		return false
 	}
@@ -274,49 +309,55 @@ func (v *verifier) envelope(ctx context.Context, s Signed, part *Part) bool {
 	// Where the key had no answer these are asked all the same, so that the report
 	// says which checks had one.
 	part.add(v.status(ctx, s.doc, part)...)
-	part.add(v.elected(ctx, s, part)...)
+	if outermost {
+		part.add(v.elected(ctx, s, part)...)
+	}
 	return proven
 }
 
-func (v *verifier) embedded(ctx context.Context, e clr.Embedded, part *Part, envelopeIssuer string) bool {
-	proven := v.credential(ctx, e.Doc, part)
+func (v *verifier) embedded(ctx context.Context, e *inner, part *Part, envelopeIssuer string) bool {
+	if e.problem != nil {
+		part.add(*e.problem)
+		return false
+	}
+	proven := v.credential(ctx, e.secured, part)
 	if !proven {
 		return false
 	}
 	if part.issuer != envelopeIssuer {
-		part.add(v.trust(part, e.Kind == "endorsement")...)
+		part.add(v.trust(part, e.kind == "endorsement")...)
 	}
-	if part.issuer != issuerID(e.Within) && (e.Kind == "verifiableCredential" || kindOf(e.Doc) != kindEndorsement) {
-		part.add(v.subject(e.Doc, e.Within, e.Pointer))
+	if part.issuer != issuerID(e.within) && (e.kind == "verifiableCredential" || kindOf(e.doc) != kindEndorsement) {
+		part.add(v.subject(e.doc, e.within, e.pointer))
 	}
-	part.add(v.status(ctx, e.Doc, part)...)
+	part.add(v.status(ctx, e.doc, part)...)
 	return true
 }
 
 // credential judges the proofs and the dates of one credential, whose structure is
 // good. After a broken proof nothing else is said of it.
-func (v *verifier) credential(ctx context.Context, doc map[string]any, part *Part) bool {
-	checks, proven := v.proofs(ctx, doc)
+func (v *verifier) credential(ctx context.Context, s secured, part *Part) bool {
+	checks, proven := v.proofs(ctx, s, issuerOf(s.doc))
 	for _, c := range checks {
 		if c.Outcome == Failed {
 			part.add(checks...)
 			return false
 		}
 	}
-	part.add(v.check("structure.ok", GroupUnchanged, OK, "Written as "+standardOf(doc)+" wants it.", dataModel, ""))
+	part.add(v.check("structure.ok", GroupUnchanged, OK, "Written as "+standardOf(s.doc)+" wants it.", dataModel, ""))
 	part.add(checks...)
-	part.add(v.dates(doc)...)
+	part.add(v.dates(s.doc)...)
 	return proven
 }
 
-func (v *verifier) dates(doc map[string]any) []Check {
-	from, until := timeAt(doc, "validFrom"), timeAt(doc, "validUntil")
+func (v *verifier) dates(doc *jcs.Value) []Check {
+	from, until := validFrom(doc), validUntil(doc)
 	const section = "VC Data Model 2.0, 4.9"
 	switch {
 	case !from.IsZero() && v.now.Before(from):
-		return []Check{v.check("dates.early", GroupNow, Failed, "Not valid yet: it begins on "+day(from)+".", section, text(doc, "validFrom"))}
+		return []Check{v.check("dates.early", GroupNow, Failed, "Not valid yet: it begins on "+day(from)+".", section, from.Format(time.RFC3339))}
 	case !until.IsZero() && v.now.After(until):
-		return []Check{v.check("dates.expired", GroupNow, Failed, "Expired on "+day(until)+".", section, text(doc, "validUntil"))}
+		return []Check{v.check("dates.expired", GroupNow, Failed, "Expired on "+day(until)+".", section, until.Format(time.RFC3339))}
 	case from.IsZero() && until.IsZero():
 		return nil
 	}
@@ -329,7 +370,15 @@ func (v *verifier) dates(doc map[string]any) []Check {
 	} else {
 		sentence += ", without an end"
 	}
-	return []Check{v.check("dates.ok", GroupNow, OK, sentence+".", section, text(doc, "validFrom"))}
+	return []Check{v.check("dates.ok", GroupNow, OK, sentence+".", section, stamp(from))}
+}
+
+// stamp writes a time for programs; nothing for none.
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Format(time.RFC3339)
 }
 
 func (v *verifier) trust(part *Part, endorsement bool) []Check {

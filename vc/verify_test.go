@@ -86,7 +86,7 @@ func TestWhatEachAnswerMeans(t *testing.T) {
 		{"list of another", func(x setting) {
 			other, _ := did.GenerateEd25519()
 			id, method := did.KeyDID(other.Public())
-			s, _ := Issue(context.Background(), StatusListCredential(x.u.url("/status/1"), id.String(), NewStatusBits(), issuedAt, 0), Key{method, other}, issuedAt)
+			s, _ := Issue(context.Background(), StatusListCredential(x.u.url("/status/1"), id.String(), NewStatusBits(), issuedAt, 0), Key{method, other}, Options{Created: issuedAt})
 			x.u.serve("/status/1", 200, s.Bytes())
 		}, Unchecked, "status.unchecked=could not check", true},
 		{"list changed", func(x setting) {
@@ -125,22 +125,19 @@ func TestWhatEachAnswerMeans(t *testing.T) {
 			x.u.serve("/credentials/1", 200, raw)
 		}, Failed, "hosted.bad=failed", true},
 		{"hosted: later without a proof", func(x setting) {
-			o := without(x.u.later(*x.s, "2026-07-01T00:00:00Z").doc, "proof")
+			o := without(members(x.u.later(*x.s, "2026-07-01T00:00:00Z")), "proof")
 			raw, _ := jcs.Marshal(o)
 			x.u.serve("/credentials/1", 200, raw)
 		}, Failed, "hosted.bad=failed", true},
 		{"hosted: later with somebody's key", func(x setting) {
 			other, _ := did.GenerateEd25519()
 			_, method := did.KeyDID(other.Public())
-			o := without(x.u.later(*x.s, "2026-07-01T00:00:00Z").doc, "proof")
-			proof := map[string]any{"type": "DataIntegrityProof", "cryptosuite": suite, "verificationMethod": method, "created": "2026-06-01T12:00:00Z", "proofPurpose": "assertionMethod"}
-			newGraph(o).sign(context.Background(), proof, other)
-			o["proof"] = []any{proof}
-			raw, _ := jcs.Marshal(o)
-			x.u.serve("/credentials/1", 200, raw)
+			o := without(members(x.u.later(*x.s, "2026-07-01T00:00:00Z")), "proof")
+			s, _ := signedWith(o, method, other)
+			x.u.serve("/credentials/1", 200, s.Bytes())
 		}, Failed, "hosted.bad=failed", true},
 		{"hosted: later, in a suite we don't know", func(x setting) {
-			o := without(x.u.later(*x.s, "2026-07-01T00:00:00Z").doc, "proof")
+			o := without(members(x.u.later(*x.s, "2026-07-01T00:00:00Z")), "proof")
 			o["proof"] = []any{map[string]any{"type": "DataIntegrityProof", "cryptosuite": "new-2030"}}
 			raw, _ := jcs.Marshal(o)
 			x.u.serve("/credentials/1", 200, raw)
@@ -225,8 +222,9 @@ func TestWhatIsNoCredential(t *testing.T) {
 		`{"type":["VerifiableCredential"],"type":["VerifiableCredential"]}`:                             Failed,
 		`{"type":["VerifiableCredential"],"name":"cut off`:                                              Failed,
 		`{"type":["VerifiableCredential"]}`:                                                             Failed,
-		"eyJhbGciOiJFUzI1NiJ9.eyJ0eXBlIjoiVmVyaWZpYWJsZUNyZWRlbnRpYWwifQ.c2ln":                          Unchecked,
-		`{"@context":["https://www.w3.org/2018/credentials/v1"],"type":"VerifiableCredential"}`:         Unchecked,
+		"eyJhbGciOiJFUzI1NiJ9.eyJ0eXBlIjoiVmVyaWZpYWJsZUNyZWRlbnRpYWwifQ.c2ln":                          Failed,
+		"eyJhbGciOiJFUzI1NiJ9.eyJ2Y3QiOiJ4In0.c2ln~WyJhIl0~":                                            Unchecked,
+		`{"@context":["https://www.w3.org/2018/credentials/v1"],"type":"VerifiableCredential"}`:         Failed,
 		`{"@context":"https://www.w3.org/ns/credentials/v2","type":"VerifiableCredential","issuer":{}}`: Failed,
 	} {
 		v, err := Verify(context.Background(), []byte(raw), p)
@@ -265,7 +263,7 @@ func TestIssueRefusesWhatVerifyWould(t *testing.T) {
 			copied[k] = v
 		}
 		change(copied)
-		if _, err := Issue(context.Background(), copied, u.key, issuedAt); err == nil {
+		if _, err := Issue(context.Background(), copied, u.key, Options{Created: issuedAt}); err == nil {
 			t.Errorf("%s: signed", name)
 		}
 	}

@@ -55,7 +55,7 @@ func issued(t *testing.T) *vc.Verified {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := vc.Issue(ctx, c, key, at)
+		s, err := vc.Issue(ctx, c, key, vc.Options{Created: at})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -66,7 +66,7 @@ func issued(t *testing.T) *vc.Verified {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := vc.Issue(ctx, c, key, at)
+	s, err := vc.Issue(ctx, c, key, vc.Options{Created: at})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -56,7 +56,7 @@ func read(s string, depth int) (*Value, error) {
 		}
 		return nil, &Error{Reason: fmt.Sprintf("byte %d isn't valid UTF-8", i)}
 	}
-	p := parser{s: s, chunk: min(max(len(s)/48, 4), 256)}
+	p := parser{s: s, stack: make([]Value, 0, 64), chunk: min(max(len(s)/48, 4), 256)}
 	v := new(Value)
 	if err := p.value(v, depth); err != nil {
 		return nil, err

@@ -1,14 +1,21 @@
 package clr
 
-import "strings"
+import (
+	"slices"
+	"strings"
+
+	"clrnode/internal/jcs"
+)
 
 // A class is one row of the model of CLR 2.0 and Open Badges 3.0: which members an
 // object of that class has, and what they hold.
 type class struct {
-	section string // of the standard
-	open    bool   // may have members that aren't named here
-	typing  typing
-	members map[string]member
+	name     string
+	section  string // of the standard
+	open     bool   // may have members that aren't named here
+	typing   typing
+	members  []member // by name, as the members of a [jcs.Value] are
+	required int      // how many of them are
 }
 
 // typing says what the member type of a class must be.
@@ -20,13 +27,39 @@ const (
 	noType                // it needs none
 )
 
-// A member is what one member of a class holds. kind is one of text, uri, bool,
-// number, time, date, jws, any; or the name of an enumeration or of a class.
+// A member is what one member of a class holds.
 type member struct {
-	kind     string
+	name     string
+	of       string // what it holds, as the model below spells it
+	kind     kind
+	words    *terms // where kind is ofWords
+	class    *class // where kind is ofClass
 	required bool
 	many     bool // may be an array
 	ref      bool // a URI may stand in place of the object
+}
+
+// kind is what a value must be.
+type kind int
+
+const (
+	ofAny kind = iota
+	ofText
+	ofLanguage
+	ofURI
+	ofBool
+	ofNumber
+	ofTime
+	ofDate
+	ofJWS
+	ofWords
+	ofCredential
+	ofClass
+)
+
+var kinds = map[string]kind{
+	"any": ofAny, "text": ofText, "language": ofLanguage, "uri": ofURI, "bool": ofBool, "number": ofNumber, "time": ofTime, "date": ofDate, "jws": ofJWS,
+	"VerifiableCredential": ofCredential, "EndorsementCredential": ofCredential,
 }
 
 var enumerations = map[string]*terms{
@@ -50,7 +83,7 @@ const (
 // classes is the model of the standard. Closed are what the standard closes, and
 // besides those subjects whose id may also be somebody else's: what is added to one
 // would disappear among what is said about the other.
-var classes = map[string]*class{
+var classes = link(map[string]*class{
 	"ClrCredential": open("CLR 2.0, ClrCredential",
 		"id!:uri name!:text partial:bool credentialSubject!:ClrSubject"+credentialMembers),
 	"AchievementCredential": open("Open Badges 3.0, AchievementCredential",
@@ -68,14 +101,14 @@ var classes = map[string]*class{
 	"Achievement": open("Open Badges 3.0, Achievement",
 		`id!:uri achievementType:achievementType alignment:Alignment* creator:Profile? creditsAvailable:number
 		criteria!:Criteria description!:text endorsement:EndorsementCredential* endorsementJwt:jws* fieldOfStudy:text
-		humanCode:text image:Image? inLanguage:text name!:text otherIdentifier:IdentifierEntry* related:Related*
+		humanCode:text image:Image? inLanguage:language name!:text otherIdentifier:IdentifierEntry* related:Related*
 		resultDescription:ResultDescription* specialization:text tag:text* version:text`),
 	"Criteria": untyped("Open Badges 3.0, Criteria", "id:uri narrative:text"),
 	"Alignment": open("Open Badges 3.0, Alignment",
 		`id:uri targetCode:text targetDescription:text targetName!:text targetFramework:text targetType:targetType targetUrl!:uri`),
 	"Evidence": open("Open Badges 3.0, Evidence", "id:uri narrative:text name:text description:text genre:text audience:text"),
 	"Image":    closed("Open Badges 3.0, Image", "id!:uri caption:text"),
-	"Related":  open("Open Badges 3.0, Related", "id!:uri inLanguage:text version:text"),
+	"Related":  open("Open Badges 3.0, Related", "id!:uri inLanguage:language version:text"),
 	"ResultDescription": open("Open Badges 3.0, ResultDescription",
 		`id!:uri alignment:Alignment* allowedValue:text* name!:text requiredLevel:uri requiredValue:text resultType!:resultType
 		rubricCriterionLevel:RubricCriterionLevel* valueMax:text valueMin:text`),
@@ -104,7 +137,7 @@ var classes = map[string]*class{
 	"Proof": other("Data Integrity 1.0, 2.1",
 		`id:uri created:time expires:time cryptosuite:text challenge:text domain:text* nonce:text proofPurpose:text
 		proofValue:text verificationMethod:uri previousProof:uri*`),
-}
+})
 
 func open(section, members string) *class {
 	return &class{section: section, open: true, members: parseMembers(members)}
@@ -123,27 +156,54 @@ func other(section, members string) *class {
 }
 
 // parseMembers reads the notation name:kind, with ! after a required name, and
-// after the kind * where an array may stand and ? where a URI may.
-func parseMembers(list string) map[string]member {
-	m := map[string]member{}
+// after the kind * where an array may stand and ? where a URI may. Of a name that
+// stands twice the first holds.
+func parseMembers(list string) []member {
+	var all []member
 	for _, w := range strings.Fields(list) {
 		name, kind, _ := strings.Cut(w, ":")
 		name, required := strings.CutSuffix(name, "!")
-		m[name] = member{
-			kind:     strings.TrimRight(kind, "*?"),
-			required: required || m[name].required,
-			many:     strings.HasSuffix(kind, "*"),
-			ref:      strings.HasSuffix(kind, "?"),
+		if !slices.ContainsFunc(all, func(m member) bool { return m.name == name }) {
+			all = append(all, member{name: name, of: strings.TrimRight(kind, "*?"), required: required,
+				many: strings.HasSuffix(kind, "*"), ref: strings.HasSuffix(kind, "?")})
 		}
 	}
-	return m
+	slices.SortFunc(all, func(a, b member) int { return strings.Compare(a.name, b.name) })
+	return all
 }
 
-// classOf says by which row a credential is judged: the standard's own, or, for
-// credentials of other kinds, the general one.
-func classOf(types []string) string {
-	for _, t := range types {
-		switch t {
+// link gives the rows their names and leads each member to the row or enumeration that
+// it names.
+func link(rows map[string]*class) map[string]*class {
+	for name, row := range rows {
+		row.name = name
+		for i := range row.members {
+			m := &row.members[i]
+			if m.required {
+				row.required++
+			}
+			m.words, m.class = enumerations[m.of], rows[m.of]
+			switch k, plain := kinds[m.of]; {
+			case plain:
+				m.kind = k
+			case m.words != nil:
+				m.kind = ofWords
+			case m.class != nil:
+				m.kind = ofClass
+			default:
+				panic("clr: the model names no " + m.of)
+			}
+		}
+	}
+	return rows
+}
+
+// classOf says by which row a credential of some type is judged: the standard's own,
+// or, for credentials of other kinds, the general one.
+func classOf(types *jcs.Value) string {
+	items := types.Items()
+	for i := range items {
+		switch t := items[i].String(); t {
 		case "ClrCredential", "AchievementCredential", "EndorsementCredential":
 			return t
 		case "OpenBadgeCredential":

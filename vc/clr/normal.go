@@ -3,79 +3,88 @@ package clr
 import (
 	"bytes"
 	"slices"
-	"strings"
-	"unicode/utf16"
 
 	"clrnode/internal/jcs"
 )
 
-// Normal is the form in which two JSON values are the same when they differ only in
-// what JSON-LD doesn't tell apart and a reader may change: the order of a set, and
+// Normal appends the form in which two JSON values are the same when they differ only
+// in what JSON-LD doesn't tell apart and a reader may change: the order of a set, and
 // whether an array of one member is written as an array. It is the canonical JSON
 // (RFC 8785) of v with each array of one member replaced by the member, and every
 // other array sorted by the canonical JSON of its members, save those of @context
 // and allowedValue, whose order means something.
-//
-// v is made of the types that [jcs.Parse] gives. What has no canonical JSON gives
-// an error.
-func Normal(v any) ([]byte, error) { return normal(nil, v, "") }
+func Normal(b []byte, v *jcs.Value) []byte {
+	n := normalizer{b: b}
+	n.value(v, "")
+	return n.b
+}
 
-func normal(b []byte, v any, member string) ([]byte, error) {
-	var err error
-	switch v := v.(type) {
-	case map[string]any:
-		keys := make([]string, 0, len(v))
-		for k := range v {
-			keys = append(keys, k)
-		}
-		slices.SortFunc(keys, compareNames)
-		b = append(b, '{')
-		for i, k := range keys {
+// A normalizer writes values one behind the other, and brings the members of a set
+// into order where they stand.
+type normalizer struct {
+	b       []byte
+	members []span // of the sets that are being written
+}
+
+// A span is where a member of a set stands.
+type span struct{ from, to int }
+
+func (n *normalizer) value(v *jcs.Value, member string) {
+	switch v.Kind {
+	case jcs.Object:
+		n.b = append(n.b, '{')
+		for i := range v.List {
 			if i > 0 {
-				b = append(b, ',')
+				n.b = append(n.b, ',')
 			}
-			name, err := jcs.Marshal(k)
-			if err != nil {
-				return nil, err
+			m := &v.List[i]
+			name := jcs.Value{Kind: jcs.String, Text: m.Name}
+			n.b = append(name.Append(n.b), ':')
+			n.value(m, m.Name)
+		}
+		n.b = append(n.b, '}')
+	case jcs.Array:
+		if len(v.List) == 1 {
+			n.value(&v.List[0], member)
+			return
+		}
+		n.b = append(n.b, '[')
+		first := len(n.members)
+		for i := range v.List {
+			if i > 0 {
+				n.b = append(n.b, ',')
 			}
-			b = append(append(b, name...), ':')
-			if b, err = normal(b, v[k], k); err != nil {
-				return nil, err
-			}
+			from := len(n.b)
+			n.value(&v.List[i], member)
+			n.members = append(n.members, span{from, len(n.b)})
 		}
-		return append(b, '}'), nil
-	case []any:
-		if len(v) == 1 {
-			return normal(b, v[0], member)
+		if !inOrder(member) {
+			n.sort(n.members[first:])
 		}
-		members := make([][]byte, len(v))
-		for i, m := range v {
-			if members[i], err = normal(nil, m, member); err != nil {
-				return nil, err
-			}
-		}
-		if member != "@context" && member != "allowedValue" {
-			slices.SortFunc(members, bytes.Compare)
-		}
-		b = append(b, '[')
-		b = append(b, bytes.Join(members, []byte{','})...)
-		return append(b, ']'), nil
+		n.members = n.members[:first]
+		n.b = append(n.b, ']')
+	default:
+		n.b = v.Append(n.b)
 	}
-	scalar, err := jcs.Marshal(v)
-	if err != nil {
-		return nil, err
-	}
-	return append(b, scalar...), nil
 }
 
-// compareNames orders as RFC 8785 does, by UTF-16 code units.
-func compareNames(a, b string) int {
-	if isASCII(a) && isASCII(b) {
-		return strings.Compare(a, b)
+// sort orders members that stand side by side at the end of what is written.
+func (n *normalizer) sort(members []span) {
+	order := func(x, y span) int { return bytes.Compare(n.b[x.from:x.to], n.b[y.from:y.to]) }
+	if slices.IsSortedFunc(members, order) {
+		return
 	}
-	return slices.Compare(utf16.Encode([]rune(a)), utf16.Encode([]rune(b)))
+	start, end := members[0].from, len(n.b)
+	slices.SortFunc(members, order)
+	for i, m := range members {
+		if i > 0 {
+			n.b = append(n.b, ',')
+		}
+		n.b = append(n.b, n.b[m.from:m.to]...)
+	}
+	copy(n.b[start:], n.b[end:])
+	n.b = n.b[:end]
 }
 
-func isASCII(s string) bool {
-	return strings.IndexFunc(s, func(r rune) bool { return r >= 0x80 }) < 0
-}
+// inOrder says whether the order of an array that a member holds means something.
+func inOrder(member string) bool { return member == "@context" || member == "allowedValue" }

@@ -1,41 +1,52 @@
 package rdf
 
 import (
-	"crypto/sha256"
+	"context"
+	"crypto"
 	"fmt"
-	"hash"
 	"reflect"
 	"strings"
 
 	"github.com/piprate/json-gold/ld"
+
+	"clrnode/internal/jcs"
 )
 
-// Canonize returns the canonical N-Quads (RDFC-1.0 with SHA-256) of a JSON-LD 1.1
-// object: what a Data Integrity proof with an rdfc suite signs. doc holds the
-// types that jcs.Parse gives, and isn't changed.
+// Canonize returns the canonical N-Quads (RDFC-1.0) of a JSON-LD 1.1 object: what a
+// Data Integrity proof with an rdfc suite signs. h is the hash that names blank nodes,
+// crypto.SHA256 or crypto.SHA384; everything else is an error.
 //
 // Only bundled contexts are used; see [Context]. Whatever would be lost on the
 // way is an [*Error], so that every value of doc is in the result: a term or type
-// that no context defines, a relative IRI, null, @index and @direction, an empty
-// document. What remains open is JSON-LD's own freedom: the order of sets, an empty
-// array, a repeated set member, an alias of a term, and digits of a number beyond
-// the sixteenth give the same quads. An inline context can't use @base or @import.
+// that no context defines, a relative IRI, null, @index and @direction, a number with
+// more digits than its literal has, an empty document. What remains open is JSON-LD's
+// own freedom: the order of sets, an empty array, a repeated set member, an alias of a
+// term, and the spelling of a number give the same quads. An inline context can't use
+// @base or @import.
 //
-// A document of bundled contexts alone goes straight to quads, some thirty megabytes a
-// second. Others, and all that are refused, take json-gold's way, which is at least
-// fifteen times slower.
-func Canonize(doc any) ([]byte, error) { return canonize(doc, sha256.New) }
-
-func canonize(doc any, newHash func() hash.Hash) ([]byte, error) {
+// A document of bundled contexts alone goes straight to quads. Others, and all that
+// are refused, take json-gold's way, which is slower by far.
+//
+// Naming blank nodes can take exponential time. It is bounded by count, see
+// [ErrTooMuchWork], and ends when ctx does.
+func Canonize(ctx context.Context, doc *jcs.Value, h crypto.Hash) ([]byte, error) {
 	d, err := toQuads(doc)
 	if err != nil {
 		return nil, err
 	}
-	out, _, err := canonicalize(d, newHash)
+	out, _, err := canonicalize(ctx, d, h)
+	return out, err
+}
+
+// Sum returns the hash h of what [Canonize] returns.
+func Sum(ctx context.Context, doc *jcs.Value, h crypto.Hash) ([]byte, error) {
+	out, err := Canonize(ctx, doc, h)
 	if err != nil {
-		return nil, &Error{Reason: err.Error(), cause: err}
+		return nil, err
 	}
-	return out, nil
+	sum := h.New()
+	sum.Write(out)
+	return sum.Sum(nil), nil
 }
 
 // undefined is the @vocab that expansion begins with. A term that no context
@@ -43,43 +54,48 @@ func canonize(doc any, newHash func() hash.Hash) ([]byte, error) {
 const undefined = "clrnode-undefined:"
 
 // toQuads is JSON-LD's Deserialize JSON-LD to RDF Algorithm (JSON-LD 1.1 API, 8).
-func toQuads(doc any) (*dataset, error) {
+func toQuads(doc *jcs.Value) (*dataset, error) {
 	if d, ok := direct(doc); ok {
 		return d, nil
 	}
-	return expandToQuads(doc)
+	d, _, err := expandToQuads(doc, "")
+	return d, err
 }
 
 // expandToQuads is toQuads by way of json-gold's expansion. It knows all of JSON-LD,
-// and its errors say what is wrong where.
-func expandToQuads(doc any) (*dataset, error) {
+// and its errors say what is wrong where. base resolves relative IRIs, if it isn't
+// empty. The expanded form is returned too.
+func expandToQuads(doc *jcs.Value, base string) (*dataset, any, error) {
 	source, err := prepare(doc)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := tooManyTerms(source.doc); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	expanded, err := expand(source.doc, nil)
+	expanded, err := expand(source.doc, base, nil)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	w := newWriter()
 	if err := w.document(expanded); err != nil {
-		return nil, locate(source.doc, err)
+		return nil, nil, locate(source.doc, base, err)
 	}
 	if w.nulls < len(source.nulls) {
-		return nil, &Error{Pointer: source.nulls[0], Reason: "null is dropped, and no signature would cover it; leave the member out"}
+		return nil, nil, &Error{Pointer: source.nulls[0], Reason: "null is dropped, and no signature would cover it; leave the member out"}
+	}
+	if w.inexact < len(source.inexact) {
+		return nil, nil, &Error{Pointer: source.inexact[0], Reason: tooManyDigits}
 	}
 	if len(w.quads) == 0 {
-		return nil, &Error{Reason: "the document says nothing"}
+		return nil, nil, &Error{Reason: "the document says nothing"}
 	}
-	return w.dataset, nil
+	return w.dataset, expanded, nil
 }
 
 // expand runs json-gold's expansion. onObject, if given, is called for each node
 // object that is kept, with its place in doc.
-func expand(doc map[string]any, onObject func(pointer string, expanded map[string]any)) (result any, err error) {
+func expand(doc map[string]any, base string, onObject func(pointer string, expanded map[string]any)) (result any, err error) {
 	// json-gold trusts the shape of some values and panics when they have another.
 	defer func() {
 		if r := recover(); r != nil {
@@ -95,6 +111,11 @@ func expand(doc map[string]any, onObject func(pointer string, expanded map[strin
 		}
 	}
 	start, rest, err := startContext(doc)
+	if base != "" {
+		options.Base = base
+		start, rest = ld.NewContext(nil, &options), doc
+		start, err = start.Parse(map[string]any{"@vocab": undefined})
+	}
 	if err == nil {
 		result, err = ld.NewJsonLdApi().Expand(start, "", rest, &options, false, nil)
 	}
@@ -116,13 +137,13 @@ func (e *objectError) Error() string { return e.reason }
 
 // locate turns an error about the expanded form into one about the document, by
 // expanding it again and keeping account of where each object is from.
-func locate(doc map[string]any, err error) error {
+func locate(doc map[string]any, base string, err error) error {
 	first, ok := err.(*objectError)
 	if !ok {
 		return err
 	}
 	places := map[uintptr]string{}
-	expanded, again := expand(doc, func(pointer string, v map[string]any) { places[reflect.ValueOf(v).Pointer()] = pointer })
+	expanded, again := expand(doc, base, func(pointer string, v map[string]any) { places[reflect.ValueOf(v).Pointer()] = pointer })
 	if again == nil {
 		again = newWriter().document(expanded)
 	}

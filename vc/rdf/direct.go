@@ -1,7 +1,6 @@
 package rdf
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
 
@@ -27,23 +26,23 @@ import (
 //     @direction;
 //   - members that are IRIs, not terms; arrays in arrays; null outside of JSON
 //     literals; both @type and type; an empty array of types;
-//   - Go types other than those of jcs.Parse and float64; documents nested deeper
-//     than sixty objects; more contexts inside each other than [maxTables];
+//   - numbers with more digits than their literal has;
+//   - documents nested deeper than sixty objects; more contexts inside each other than
+//     [maxTables];
 //   - all that safe mode refuses: undefined terms, relative IRIs, values that
 //     would be dropped.
 //
 // So the law is only: what the walk accepts, expansion accepts too, with the same quads.
-func direct(doc any) (d *dataset, ok bool) {
-	object, ok := doc.(map[string]any)
+func direct(doc *jcs.Value) (d *dataset, ok bool) {
 	t := emptyTable()
-	if !ok || t == nil {
+	if !doc.Is(jcs.Object) || t == nil {
 		return nil, false
 	}
-	if _, isValue := object["@value"]; isValue {
+	if doc.Has("@value") {
 		return nil, false
 	}
-	w := walk{writer: newWriter(), keys: make([]string, 0, 64)}
-	_, ok = w.object(object, t, nil, 0)
+	w := walk{writer: newWriter()}
+	_, ok = w.object(doc, t, nil, 0)
 	return w.dataset, ok && len(w.quads) > 0
 }
 
@@ -54,19 +53,19 @@ const maxWalkDepth = jcs.MaxDepth/2 - 4
 type walk struct {
 	*writer
 	depth int
-	keys  []string // of the objects that the walk is in
 }
 
 // object writes the statements of an object, which is the value of the term
 // property in the context t, and returns its node; or it returns a value object's
 // literal. (JSON-LD 1.1 API, 5.1.2: Expansion Algorithm, steps 7 to 14.)
-func (w *walk) object(o map[string]any, t *table, property *term, graph node) (node, bool) {
+func (w *walk) object(o *jcs.Value, t *table, property *term, graph node) (node, bool) {
 	if w.depth++; w.depth > maxWalkDepth {
 		return 0, false
 	}
 	defer func() { w.depth-- }()
 
-	contexts, hasContext := o["@context"]
+	contexts := o.Get("@context")
+	hasContext := contexts != nil
 	if t.prev != nil && (hasContext || !keepsTypeScope(o, t)) {
 		t = t.prev
 	}
@@ -92,19 +91,22 @@ func (w *walk) object(o map[string]any, t *table, property *term, graph node) (n
 	if !ok {
 		return 0, false
 	}
-	if _, isValue := o["@value"]; isValue {
-		return w.valueObject(o, typeKey, t)
+	if value := o.Get("@value"); value != nil {
+		return w.valueObject(o, value, typeKey, t)
 	}
-	var types []any
+	var types []jcs.Value
 	if typeKey != "" {
-		if types = asArray(o[typeKey]); len(types) == 0 {
+		if types = o.Get(typeKey).Items(); len(types) == 0 {
+			return 0, false
+		}
+	}
+	for i := range types {
+		if types[i].Kind != jcs.String {
 			return 0, false
 		}
 	}
 	for _, name := range inOrder(types) {
-		if name, ok := name.(string); !ok {
-			return 0, false
-		} else if scope := outer.terms[name]; scope != nil && scope.scoped {
+		if scope := outer.terms[name.Text]; scope != nil && scope.scoped {
 			if t = t.derive(derivation{term: scope, asType: true}); t == nil {
 				return 0, false
 			}
@@ -122,52 +124,43 @@ func (w *walk) object(o map[string]any, t *table, property *term, graph node) (n
 	if idKey == "" {
 		self = w.fresh()
 	} else {
-		id, _ := o[idKey].(string)
-		if self, ok = w.iriNode(id, t, false); !ok {
+		if self, ok = w.iriNode(o.Str(idKey), t, false); !ok {
 			return 0, false
 		}
 	}
 	for _, name := range types {
-		// It is a string; see above.
-		class, ok := w.iriNode(name.(string), outer, true)
+		class, ok := w.iriNode(name.Text, outer, true)
 		if !ok {
 			return 0, false
 		}
 		w.emit(self, w.text(rdfType), class, graph)
 	}
-	// In order, so that the same document always takes the same work to canonicalize.
-	from := len(w.keys)
-	for k := range o {
-		w.keys = append(w.keys, k)
-	}
-	keys := w.keys[from:]
-	slices.Sort(keys)
-	for _, k := range keys {
-		if k != "" && (k == "@context" || k == idKey || k == typeKey) {
+	for i := range o.List {
+		m := &o.List[i]
+		if k := m.Name; k != "" && (k == "@context" || k == idKey || k == typeKey) {
 			continue
 		}
-		if !w.member(k, o[k], t, self, graph) {
+		if !w.member(m, t, self, graph) {
 			return 0, false
 		}
 	}
-	w.keys = w.keys[:from]
 	return self, true
 }
 
 // keepsTypeScope says whether a type-scoped context reaches into o: it does into
 // values, and into objects that are only an id.
-func keepsTypeScope(o map[string]any, t *table) bool {
-	if _, isValue := o["@value"]; isValue {
-		return len(o) <= 2
+func keepsTypeScope(o *jcs.Value, t *table) bool {
+	if o.Has("@value") {
+		return len(o.List) <= 2
 	}
 	idKey, ok := only(o, t.ids)
-	return ok && idKey != "" && len(o) == 1
+	return ok && idKey != "" && len(o.List) == 1
 }
 
 // only returns the one of names that o has, or "". It isn't ok if o has more.
-func only(o map[string]any, names []string) (found string, ok bool) {
+func only(o *jcs.Value, names []string) (found string, ok bool) {
 	for _, k := range names {
-		if _, has := o[k]; has {
+		if o.Has(k) {
 			if found != "" {
 				return "", false
 			}
@@ -180,37 +173,35 @@ func only(o map[string]any, names []string) (found string, ok bool) {
 // contextURLs returns the URLs of a local context, each with a line end. It isn't ok
 // if there is something else, or a context that isn't bundled, or more than there are
 // bundled ones: the URLs are kept, and nobody should make that long.
-func contextURLs(contexts any) (urls string, ok bool) {
-	list := asArray(contexts)
+func contextURLs(contexts *jcs.Value) (urls string, ok bool) {
+	list := contexts.Items()
 	if len(list) > len(contextTable()) {
 		return "", false
 	}
 	var key strings.Builder
 	for _, c := range list {
-		url, isText := c.(string)
-		if _, bundled := contextTable()[url]; !isText || !bundled {
+		if _, bundled := contextTable()[c.Text]; c.Kind != jcs.String || !bundled {
 			return "", false
 		}
-		key.WriteString(url)
+		key.WriteString(c.Text)
 		key.WriteByte('\n')
 	}
 	return key.String(), true
 }
 
-// inOrder sorts types as scoped contexts are applied. Those that aren't texts stay
-// somewhere among them.
-func inOrder(types []any) []any {
+// inOrder sorts types as scoped contexts are applied.
+func inOrder(types []jcs.Value) []jcs.Value {
 	if len(types) < 2 {
 		return types
 	}
-	text := func(v any) string { s, _ := v.(string); return s }
 	types = slices.Clone(types)
-	slices.SortFunc(types, func(a, b any) int { return strings.Compare(text(a), text(b)) })
+	slices.SortFunc(types, func(a, b jcs.Value) int { return strings.Compare(a.Text, b.Text) })
 	return types
 }
 
-// member writes what o says by its member k.
-func (w *walk) member(k string, v any, t *table, self, graph node) bool {
+// member writes what the object self says by its member m.
+func (w *walk) member(m *jcs.Value, t *table, self, graph node) bool {
+	k := m.Name
 	if k == "" || k[0] == '@' {
 		return false
 	}
@@ -246,7 +237,7 @@ func (w *walk) member(k string, v any, t *table, self, graph node) bool {
 	}
 	inGraph = inGraph || def.graph
 	if def.kind == jsonValue {
-		value, ok := w.jsonLiteral(v)
+		value, ok := w.jsonLiteral(m)
 		w.emit(self, predicate, value, graph)
 		return ok && !inGraph
 	}
@@ -254,11 +245,13 @@ func (w *walk) member(k string, v any, t *table, self, graph node) bool {
 		if inGraph {
 			return false
 		}
-		list, ok := w.listOf(asArray(v), t, def, graph)
+		list, ok := w.listOf(m.Items(), t, def, graph)
 		w.emit(self, predicate, list, graph)
 		return ok
 	}
-	for _, item := range asArray(v) {
+	items := m.Items()
+	for i := range items {
+		item := &items[i]
 		var target node
 		var ok bool
 		if inGraph {
@@ -275,10 +268,10 @@ func (w *walk) member(k string, v any, t *table, self, graph node) bool {
 }
 
 // listOf writes a list and returns its head.
-func (w *walk) listOf(items []any, t *table, def *term, graph node) (node, bool) {
+func (w *walk) listOf(items []jcs.Value, t *table, def *term, graph node) (node, bool) {
 	head := w.text(rdfNil)
 	for i := len(items) - 1; i >= 0; i-- {
-		value, ok := w.value(items[i], t, def, graph)
+		value, ok := w.value(&items[i], t, def, graph)
 		if !ok {
 			return 0, false
 		}
@@ -291,45 +284,54 @@ func (w *walk) listOf(items []any, t *table, def *term, graph node) (node, bool)
 }
 
 // graphOf writes an object into a graph of its own and returns the graph's name.
-func (w *walk) graphOf(item any, t *table, def *term) (node, bool) {
-	o, ok := item.(map[string]any)
-	if !ok {
-		return 0, false
-	}
-	if _, isValue := o["@value"]; isValue {
+func (w *walk) graphOf(o *jcs.Value, t *table, def *term) (node, bool) {
+	if o.Kind != jcs.Object || o.Has("@value") {
 		return 0, false
 	}
 	name, quads := w.fresh(), len(w.quads)
-	_, ok = w.object(o, t, def, name)
+	_, ok := w.object(o, t, def, name)
 	// An object of which nothing is said but its id would be lost.
 	return name, ok && len(w.quads) > quads
 }
 
 // value returns the node of one value of the term def.
-func (w *walk) value(v any, t *table, def *term, graph node) (node, bool) {
-	switch v := v.(type) {
-	case map[string]any:
+func (w *walk) value(v *jcs.Value, t *table, def *term, graph node) (node, bool) {
+	switch v.Kind {
+	case jcs.Object:
 		return w.object(v, t, def, graph)
-	case string:
+	case jcs.String:
 		switch def.kind {
 		case idValue:
-			return w.iriNode(v, t, false)
+			return w.iriNode(v.Text, t, false)
 		case vocabValue:
-			return w.iriNode(v, t, true)
+			return w.iriNode(v.Text, t, true)
 		}
 	}
-	n, err := w.scalar(v, def.datatype, "")
-	return n, err == nil
+	return w.scalar(v, def.datatype, "")
+}
+
+// scalar is the literal of a JSON text, number or boolean.
+func (w *walk) scalar(v *jcs.Value, datatype, language string) (node, bool) {
+	switch v.Kind {
+	case jcs.String:
+		return w.literal(v.Text, datatype, language), true
+	case jcs.Bool:
+		return w.literal(v.Text, orElse(datatype, xsd+"boolean"), ""), true
+	case jcs.Number:
+		n, err := w.number(v.Text, datatype)
+		return n, err == nil
+	}
+	return 0, false
 }
 
 // valueObject returns the literal of an object with @value; its @type, if it has one,
 // is under typeKey.
-func (w *walk) valueObject(o map[string]any, typeKey string, t *table) (node, bool) {
+func (w *walk) valueObject(o, value *jcs.Value, typeKey string, t *table) (node, bool) {
 	says := 1
 	var datatype, language string
 	if typeKey != "" {
 		says++
-		name, _ := o[typeKey].(string)
+		name := o.Str(typeKey)
 		iri, ok := w.expandIRI(name, t, true)
 		if def := t.terms[name]; !ok || def != nil && def.scoped || !ld.IsAbsoluteIri(iri) {
 			return 0, false
@@ -339,19 +341,16 @@ func (w *walk) valueObject(o map[string]any, typeKey string, t *table) (node, bo
 		}
 		datatype = iri
 	}
-	if tag, has := o["@language"]; has {
+	if tag := o.Get("@language"); tag != nil {
 		says++
-		name, _ := tag.(string)
-		_, isText := o["@value"].(string)
-		if language = strings.ToLower(name); !isText || !validLanguage(language) || datatype != "" {
+		if language = strings.ToLower(tag.String()); value.Kind != jcs.String || !validLanguage(language) || datatype != "" {
 			return 0, false
 		}
 	}
-	if len(o) != says {
+	if len(o.List) != says {
 		return 0, false
 	}
-	n, err := w.scalar(o["@value"], datatype, language)
-	return n, err == nil
+	return w.scalar(value, datatype, language)
 }
 
 // iriNode is the node of an IRI or of a blank node's label.
@@ -400,34 +399,26 @@ func (w *walk) expandIRI(s string, t *table, vocab bool) (string, bool) {
 }
 
 // jsonLiteral returns the literal of a term of @type: @json.
-func (w *walk) jsonLiteral(v any) (node, bool) {
+func (w *walk) jsonLiteral(v *jcs.Value) (node, bool) {
 	if !plainJSON(v, 2*w.depth) {
 		return 0, false
 	}
-	raw, err := jcs.Marshal(v)
-	return w.literal(string(raw), rdf+"JSON", ""), err == nil
+	return w.literal(string(v.Append(nil)), rdf+"JSON", ""), true
 }
 
-// plainJSON says whether v holds only the types of jcs.Parse, and no member that
-// would be taken for a keyword.
-func plainJSON(v any, depth int) bool {
-	switch v := v.(type) {
-	case nil, string, bool, float64, json.Number:
-		return true
-	case []any:
-		for _, x := range v {
-			if !plainJSON(x, depth+1) {
-				return false
-			}
-		}
-		return depth < 2*maxWalkDepth
-	case map[string]any:
-		for k, x := range v {
-			if strings.HasPrefix(k, "@") || !plainJSON(x, depth+1) {
+// plainJSON says whether v has no member that would be taken for a keyword, and no
+// number that isn't a double.
+func plainJSON(v *jcs.Value, depth int) bool {
+	switch v.Kind {
+	case jcs.Number:
+		return isDouble(v.Text)
+	case jcs.Array, jcs.Object:
+		for i := range v.List {
+			if m := &v.List[i]; strings.HasPrefix(m.Name, "@") || !plainJSON(m, depth+1) {
 				return false
 			}
 		}
 		return depth < 2*maxWalkDepth
 	}
-	return false
+	return true
 }

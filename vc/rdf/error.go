@@ -30,3 +30,5 @@ func (e *Error) Error() string {
 
 // Unwrap gives [ErrContextNotBundled] or [ErrTooMuchWork], if the error is one of them.
 func (e *Error) Unwrap() error { return e.cause }
+
+var tooMuchWork = &Error{Reason: ErrTooMuchWork.Error(), cause: ErrTooMuchWork}

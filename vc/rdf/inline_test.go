@@ -23,10 +23,10 @@ func manyTerms(n int) map[string]any {
 
 // What a document's own contexts cost is bounded by count, before it is spent.
 func TestInlineContextsAreBounded(t *testing.T) {
-	if _, err := Canonize(manyTerms(20)); err != nil {
+	if _, err := canonizeAny(manyTerms(20)); err != nil {
 		t.Errorf("Canonize() of 20 terms for 20 objects = %v", err)
 	}
-	if _, err := Canonize(manyTerms(20_000)); !errors.Is(err, ErrTooMuchWork) {
+	if _, err := canonizeAny(manyTerms(20_000)); !errors.Is(err, ErrTooMuchWork) {
 		t.Errorf("Canonize() of 20,000 terms for 20,000 objects = %v, want ErrTooMuchWork", err)
 	}
 }

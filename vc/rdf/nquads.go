@@ -1,7 +1,8 @@
 package rdf
 
 import (
-	"crypto/sha256"
+	"context"
+	"crypto"
 	"fmt"
 	"strconv"
 	"strings"
@@ -9,18 +10,15 @@ import (
 )
 
 // CanonizeQuads brings a dataset in N-Quads (RDF 1.1) into the canonical form of
-// RDFC-1.0 with SHA-256. Its work is bounded: a dataset whose blank nodes can't
-// be told apart in reasonable time is an error.
-func CanonizeQuads(nquads []byte) ([]byte, error) {
+// RDFC-1.0 with the hash h, as [Canonize] does. Its work is bounded: a dataset whose
+// blank nodes can't be told apart in reasonable time is an error.
+func CanonizeQuads(ctx context.Context, nquads []byte, h crypto.Hash) ([]byte, error) {
 	d, _, err := parseQuads(nquads)
 	if err != nil {
 		return nil, err
 	}
-	out, _, err := canonicalize(d, sha256.New)
-	if err != nil {
-		return nil, &Error{Reason: err.Error(), cause: err}
-	}
-	return out, nil
+	out, _, err := canonicalize(ctx, d, h)
+	return out, err
 }
 
 // parseQuads reads N-Quads. Label i belongs to blank node i.

@@ -14,17 +14,20 @@ import (
 type prepared struct {
 	doc   map[string]any
 	nulls []string // JSON Pointers of nulls outside contexts
+	// JSON Pointers of numbers outside contexts that can stand in JSON literals, but
+	// have more digits than other literals can show.
+	inexact []string
 
 	path []string // of the value at hand
 }
 
-// prepare copies doc and refuses contexts that aren't bundled, and what json-gold
-// would lose without a word: explicit @list and @set (it swallows errors inside),
-// an object that is nothing but a language, one of two spellings of @type, and
-// values that stand alone in a @graph.
-func prepare(doc any) (*prepared, error) {
+// prepare copies doc and refuses contexts that aren't bundled, numbers that no double
+// is, and what json-gold would lose without a word: explicit @list and @set (it swallows
+// errors inside), an object that is nothing but a language, one of two spellings of
+// @type, and values that stand alone in a @graph.
+func prepare(doc *jcs.Value) (*prepared, error) {
 	var p prepared
-	v, err := p.value(doc)
+	v, err := p.value(doc.Any())
 	if err != nil {
 		return nil, err
 	}
@@ -33,6 +36,7 @@ func prepare(doc any) (*prepared, error) {
 		return nil, &Error{Reason: "the document should be a JSON object"}
 	}
 	slices.Sort(p.nulls)
+	slices.Sort(p.inexact)
 	p.doc = object
 	return &p, nil
 }
@@ -79,8 +83,13 @@ func (p *prepared) value(v any) (any, error) {
 	case nil:
 		p.nulls = append(p.nulls, p.pointer())
 		return nil, nil
-	case string, bool, json.Number, float64:
-		return v, nil
+	case json.Number:
+		if !exact(string(v)) {
+			if !isDouble(string(v)) {
+				return nil, p.fail(tooManyDigits)
+			}
+			p.inexact = append(p.inexact, p.pointer())
+		}
 	case []any:
 		return p.array(v, p.value)
 	case map[string]any:
@@ -108,24 +117,7 @@ func (p *prepared) value(v any) (any, error) {
 		}
 		return out, nil
 	}
-	v, err := p.plain(v)
-	if err != nil {
-		return nil, err
-	}
-	return p.value(v)
-}
-
-// plain brings Go's own types, such as []string, to the JSON that they are.
-func (p *prepared) plain(v any) (any, error) {
-	raw, err := jcs.Marshal(v)
-	if err != nil {
-		return nil, p.fail("%v", err)
-	}
-	parsed, err := jcs.Parse(raw)
-	if err != nil {
-		return nil, p.fail("%v", err)
-	}
-	return parsed, nil
+	return v, nil
 }
 
 // graph reads the value of @graph or @included.
@@ -171,14 +163,6 @@ func (p *prepared) context(v any) (any, error) {
 		}
 		return p.definitions(v)
 	}
-	v, err := p.plain(v)
-	if err != nil {
-		return nil, err
-	}
-	switch v.(type) {
-	case string, []any, map[string]any:
-		return p.context(v)
-	}
 	return nil, p.fail("a context should be a URL, an object, or an array of these")
 }
 
@@ -223,14 +207,8 @@ func (p *prepared) definitions(v any) (any, error) {
 			}
 		}
 		return out, nil
-	case nil, string, bool, float64:
-		return v, nil
 	}
-	v, err := p.plain(v)
-	if err != nil {
-		return nil, err
-	}
-	return p.definitions(v)
+	return v, nil
 }
 
 func plainContainer(v any) bool {

@@ -3,7 +3,10 @@ package rdf
 import (
 	"bytes"
 	"cmp"
+	"context"
+	"crypto"
 	"encoding/hex"
+	"fmt"
 	"hash"
 	"slices"
 	"strconv"
@@ -18,9 +21,15 @@ const maxWork = 250_000
 // canonicalize is RDFC-1.0 (W3C Recommendation, 21 May 2024). It returns the
 // canonical N-Quads, and for each blank node of d its number n in the canonical name
 // _:c14n<n>, or -1 for one that no quad names. It brings d's quads into another order.
-func canonicalize(d *dataset, newHash func() hash.Hash) ([]byte, []int32, error) {
+func canonicalize(ctx context.Context, d *dataset, h crypto.Hash) ([]byte, []int32, error) {
+	if h != crypto.SHA256 && h != crypto.SHA384 {
+		return nil, nil, fmt.Errorf("canonicalize with the hash %v: RDFC-1.0 is for SHA-256 and SHA-384", h)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
 	d.normalize()
-	c := newCanonicalizer(d, newHash)
+	c := newCanonicalizer(ctx, d, h)
 	blanks := d.blanks
 
 	// 4.4.3, steps 3 to 5: hash each blank node by its own quads; those with a unique
@@ -88,6 +97,7 @@ func (d *dataset) normalize() {
 
 type canonicalizer struct {
 	*dataset
+	ctx       context.Context
 	index     []int32 // numbers of quads, grouped by blank node
 	start     []int32 // where each blank node's group begins in index
 	first     []string
@@ -99,9 +109,9 @@ type canonicalizer struct {
 	lines     [][2]int
 }
 
-func newCanonicalizer(d *dataset, newHash func() hash.Hash) *canonicalizer {
+func newCanonicalizer(ctx context.Context, d *dataset, h crypto.Hash) *canonicalizer {
 	quads, blanks := d.quads, d.blanks
-	c := &canonicalizer{dataset: d, start: make([]int32, blanks+1), canonical: make([]int32, blanks), hash: newHash()}
+	c := &canonicalizer{dataset: d, ctx: ctx, start: make([]int32, blanks+1), canonical: make([]int32, blanks), hash: h.New()}
 	for i := range quads {
 		quads[i].eachBlank(func(b int32) { c.start[b+1]++ })
 	}
@@ -225,8 +235,12 @@ type nDegreeResult struct {
 
 // spend counts work and says when there was too much.
 func (c *canonicalizer) spend(units int) error {
+	before := c.work
 	if c.work += units; c.work > maxWork {
-		return ErrTooMuchWork
+		return tooMuchWork
+	}
+	if before>>10 != c.work>>10 {
+		return c.ctx.Err()
 	}
 	return nil
 }
@@ -256,7 +270,7 @@ func (c *canonicalizer) related(b int32, q *quad, is *issuer, position byte) str
 func (c *canonicalizer) nDegree(b int32, is *issuer, depth int) (nDegreeResult, error) {
 	// Each level of recursion names a node; a chain deeper than this isn't a record.
 	if depth > 2000 {
-		return nDegreeResult{}, ErrTooMuchWork
+		return nDegreeResult{}, tooMuchWork
 	}
 	if err := c.spend(1 + len(c.quadsOf(b))); err != nil {
 		return nDegreeResult{}, err

@@ -2,8 +2,8 @@ package rdf
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,9 +25,10 @@ const (
 // write, and drops nothing.
 type writer struct {
 	*dataset
-	labels map[string]node // blank nodes that the document names itself
-	iris   map[string]node // those that were found valid
-	nulls  int             // nulls that JSON literals hold
+	labels  map[string]node // blank nodes that the document names itself
+	iris    map[string]node // those that were found valid
+	nulls   int             // nulls that JSON literals hold
+	inexact int             // numbers with many digits that JSON literals hold
 }
 
 func newWriter() *writer {
@@ -266,7 +267,7 @@ func (w *writer) literalOf(object, item map[string]any) (node, error) {
 		return 0, &objectError{object, "", "the @type of a value should be one IRI"}
 	}
 	if datatype == "@json" {
-		w.nulls += countNulls(item["@value"])
+		w.countInJSON(item["@value"])
 		raw, err := jcs.Marshal(item["@value"])
 		if err != nil {
 			return 0, &objectError{object, "", err.Error()}
@@ -285,6 +286,9 @@ func (w *writer) literalOf(object, item map[string]any) (node, error) {
 		}
 		return w.literal(s, "", language), nil
 	}
+	if number, ok := item["@value"].(json.Number); ok && !exact(string(number)) {
+		return 0, nil // expandToQuads counts these, and says where the number is
+	}
 	n, err := w.scalar(item["@value"], datatype, "")
 	if err != nil {
 		return 0, &objectError{object, "", err.Error()}
@@ -299,48 +303,46 @@ func (d *dataset) scalar(v any, datatype, language string) (node, error) {
 		return d.literal(v, datatype, language), nil
 	case bool:
 		return d.literal(strconv.FormatBool(v), orElse(datatype, xsd+"boolean"), ""), nil
-	case float64:
-		return d.number(v, datatype), nil
 	case json.Number:
-		f, err := v.Float64()
-		if err != nil {
-			return 0, fmt.Errorf("the number %s is beyond the range of a double", v)
-		}
-		return d.number(f, datatype), nil
+		return d.number(string(v), datatype)
 	}
 	return 0, fmt.Errorf("%v can't be a value here", v)
 }
 
-// number is the literal of a JSON number: without a fraction an xsd:integer, otherwise
-// an xsd:double with fifteen digits after the point, unless it has a type of its own.
-func (d *dataset) number(f float64, datatype string) node {
-	if f == math.Trunc(f) && math.Abs(f) < 1e21 && datatype != xsd+"double" {
-		return d.literal(strconv.FormatFloat(f+0, 'f', 0, 64), orElse(datatype, xsd+"integer"), "")
+// number is the literal of a JSON number as it is spelled.
+func (d *dataset) number(spelled, datatype string) (node, error) {
+	var buf [40]byte
+	text, isInteger, ok := numberText(buf[:0], spelled, datatype)
+	switch {
+	case !ok:
+		return 0, errors.New(tooManyDigits)
+	case datatype != "":
+	case isInteger:
+		datatype = xsd + "integer"
+	default:
+		datatype = xsd + "double"
 	}
-	mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(f, 'E', 15, 64), "E")
-	mantissa = strings.TrimRight(mantissa, "0")
-	if strings.HasSuffix(mantissa, ".") {
-		mantissa += "0"
-	}
-	e, _ := strconv.Atoi(exponent)
-	return d.literal(mantissa+"E"+strconv.Itoa(e), orElse(datatype, xsd+"double"), "")
+	return d.literal(string(text), datatype, ""), nil
 }
 
-func countNulls(v any) int {
-	n := 0
+// countInJSON adds up what a JSON literal keeps, but other values don't.
+func (w *writer) countInJSON(v any) {
 	switch v := v.(type) {
 	case nil:
-		return 1
+		w.nulls++
+	case json.Number:
+		if !exact(string(v)) {
+			w.inexact++
+		}
 	case []any:
 		for _, x := range v {
-			n += countNulls(x)
+			w.countInJSON(x)
 		}
 	case map[string]any:
 		for _, x := range v {
-			n += countNulls(x)
+			w.countInJSON(x)
 		}
 	}
-	return n
 }
 
 func asArray(v any) []any {

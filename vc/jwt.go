@@ -1,0 +1,299 @@
+package vc
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"fmt"
+	"math"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"clrnode/did"
+	"clrnode/internal/jcs"
+	"clrnode/internal/jose"
+	"clrnode/vc/clr"
+)
+
+const (
+	jwtSection      = "Securing Verifiable Credentials using JOSE and COSE, 3; Open Badges 3.0, JSON Web Token Proof Format"
+	envelopedPrefix = "data:application/vc+jwt,"
+	presentedPrefix = "data:application/vp+jwt,"
+)
+
+// registered are the claims of a token that aren't members of the credential in it
+// (RFC 7519, 4.1; RFC 9449 and OpenID use nonce).
+var registered = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "nonce"}
+
+// inToken takes the credential or presentation out of a token: the claims themselves
+// (data model 2.0), or the claim vc or vp (1.1), to which the registered claims add
+// what was left out of it.
+func inToken(t *jose.Token) (*jcs.Value, error) {
+	for _, claim := range []string{"vc", "vp"} {
+		inner := t.Payload.Get(claim)
+		if inner == nil {
+			continue
+		}
+		if !inner.Is(jcs.Object) {
+			return nil, fmt.Errorf("its claim %s is no object", claim)
+		}
+		if !isV1(inner) {
+			return nil, fmt.Errorf("its claim %s belongs to data model 1.1, and the credential in it isn't written in that; the claims themselves should be the credential", claim)
+		}
+		return restored(inner, t.Payload, claim == "vp"), nil
+	}
+	if isV1(t.Payload) {
+		return nil, errors.New("the credential is written in data model 1.1, which has it in a claim vc")
+	}
+	return t.Payload.Without(registered...), nil
+}
+
+// restored puts into a credential or presentation of data model 1.1 what its token
+// says in registered claims alone (VC Data Model 1.1, 6.3.1, JWT Decoding).
+func restored(inner, claims *jcs.Value, presentation bool) *jcs.Value {
+	party := "issuer"
+	if presentation {
+		party = "holder"
+	}
+	put := func(member string, v *jcs.Value) {
+		if v.String() != "" && !inner.Has(member) {
+			inner = inner.With(member, v)
+		}
+	}
+	put(party, claims.Get("iss"))
+	put("id", claims.Get("jti"))
+	if presentation {
+		return inner
+	}
+	for claim, member := range map[string]string{"nbf": "issuanceDate", "exp": "expirationDate"} {
+		if t, ok := numericDate(claims.Get(claim)); ok {
+			put(member, jcs.NewString(t.Format(time.RFC3339)))
+		}
+	}
+	if subject := inner.Get("credentialSubject"); subject.Is(jcs.Object) && !subject.Has("id") && claims.Str("sub") != "" {
+		inner = inner.With("credentialSubject", subject.With("id", claims.Get("sub")))
+	}
+	return inner
+}
+
+// numericDate reads a NumericDate (RFC 7519, 2).
+func numericDate(v *jcs.Value) (time.Time, bool) {
+	if !v.Is(jcs.Number) {
+		return time.Time{}, false
+	}
+	f, err := strconv.ParseFloat(v.Text, 64)
+	if err != nil || f < 0 || f > 253402300799 { // the end of the year 9999
+		return time.Time{}, false
+	}
+	s, fraction := math.Modf(f)
+	return time.Unix(int64(s), int64(fraction*1e9)).UTC(), true
+}
+
+// disagreement says which claim of a token contradicts the credential or presentation
+// in it: one thing said in two ways is said by nobody.
+func disagreement(t *jose.Token, doc *jcs.Value) string {
+	claims := t.Payload
+	party := "issuer"
+	if isPresentation(doc) {
+		party = "holder"
+	}
+	says := map[string]string{"iss": idOf(doc.Get(party)), "jti": doc.Str("id")}
+	if subject := doc.Get("credentialSubject"); subject.Is(jcs.Object) {
+		says["sub"] = subject.Str("id")
+	}
+	for _, claim := range []string{"iss", "jti", "sub"} {
+		v := claims.Get(claim)
+		member, judged := says[claim]
+		if v == nil || !judged {
+			continue
+		}
+		if v.String() == "" || v.String() != member {
+			return fmt.Sprintf("The token's claim %s is %s, and the credential in it says %s.", claim, short(v.Text), short(member))
+		}
+	}
+	for claim, of := range map[string]time.Time{"nbf": validFrom(doc), "exp": validUntil(doc)} {
+		v := claims.Get(claim)
+		if v == nil {
+			continue
+		}
+		at, ok := numericDate(v)
+		switch {
+		case !ok:
+			return fmt.Sprintf("The token's claim %s is no date.", claim)
+		case !of.IsZero() && at.Unix() != of.Unix():
+			return fmt.Sprintf("The token's claim %s is %s, and the credential in it says %s.", claim, at.Format(time.RFC3339), of.UTC().Format(time.RFC3339))
+		}
+	}
+	return ""
+}
+
+// jwt judges the token around a credential or presentation.
+func (v *verifier) jwt(ctx context.Context, s secured, who signatory) ([]Check, bool) {
+	t := s.token
+	bad := func(sentence string) ([]Check, bool) {
+		return []Check{v.check("proof.bad", GroupUnchanged, Failed, sentence, jwtSection, t.Kid)}, false
+	}
+	if problem := disagreement(t, s.doc); problem != "" {
+		return []Check{v.check("claims.disagree", GroupUnchanged, Failed, problem, jwtSection, t.Kid)}, false
+	}
+	if exp, ok := numericDate(t.Payload.Get("exp")); ok && validUntil(s.doc).IsZero() && v.now.After(exp) {
+		return []Check{v.check("proof.expired", GroupUnchanged, Failed, "The token says that it holds only until "+day(exp)+".", jwtSection, t.Kid)}, false
+	}
+	if nbf, ok := numericDate(t.Payload.Get("nbf")); ok && validFrom(s.doc).IsZero() && v.now.Before(nbf) {
+		return []Check{v.check("proof.early", GroupUnchanged, Failed, "The token says that it holds only from "+day(nbf)+".", jwtSection, t.Kid)}, false
+	}
+	if who.relation == did.Authentication {
+		switch {
+		case v.policy.Challenge != "" && t.Payload.Str("nonce") != v.policy.Challenge:
+			return bad("The presentation was made for another occasion: its nonce isn't the challenge that was given out.")
+		case v.policy.Domain != "" && !t.Payload.Get("aud").HasString(v.policy.Domain):
+			return bad("The presentation was made for " + short(strings.Join(t.Payload.Get("aud").Strings(), ", ")) + ", not for " + short(v.policy.Domain) + ".")
+		}
+	}
+	// The signature binds every byte; that every term means something is checked all the same.
+	if _, err := newPayload(s.doc).sum(ctx, sumOf{hash: crypto.SHA256}); err != nil {
+		return []Check{v.term(s.doc, err)}, false
+	}
+	made, _ := numericDate(t.Payload.Get("iat"))
+	if made.IsZero() {
+		made, _ = numericDate(t.Payload.Get("nbf"))
+	}
+	key, found := v.tokenKey(ctx, t, who, made)
+	if found.Outcome == Failed {
+		return []Check{found}, false
+	}
+	if key == (did.PublicKey{}) {
+		return []Check{v.check("proof.unchecked", GroupUnchanged, Unchecked, "Could not check whether anything was changed, without the "+who.word+"'s key.", jwtSection, t.Kid), found}, false
+	}
+	if err := t.Verify(key); err != nil {
+		return bad("Changed since it was signed, or signed with another key: " + strings.TrimSuffix(err.Error(), ".") + ".")
+	}
+	return []Check{v.signed(who, made, found, jwtSection, t.Kid), found}, found.Outcome != Unchecked
+}
+
+// tokenKey finds the key of a token by its header: kid, a DID URL or a web address, or
+// the name of a key in the issuer's document or key set; or jwk, which must be one of
+// the issuer's keys (Open Badges 3.0; 1EdTech's guide on key provenance).
+func (v *verifier) tokenKey(ctx context.Context, t *jose.Token, who signatory, made time.Time) (did.PublicKey, Check) {
+	check := func(code string, o Outcome, sentence string) Check {
+		return v.check(code, GroupIssuer, o, sentence, jwtSection, t.Kid)
+	}
+	if !hasScheme(who.id, "did") {
+		return v.setKey(ctx, t, who)
+	}
+	if t.Kid != "" {
+		method := t.Kid
+		if !hasScheme(method, "did", "http", "https") {
+			method = who.id + "#" + strings.TrimPrefix(method, "#")
+		}
+		key, found := v.key(ctx, method, who, made)
+		if t.JWK != nil && key != *t.JWK && found.Outcome != Unchecked {
+			return did.PublicKey{}, check("key.foreign", Failed, "The token's header has another key (jwk) than the one that it names (kid).")
+		}
+		return key, found
+	}
+	d, err := did.Parse(who.id)
+	if err != nil {
+		return did.PublicKey{}, check("key.unlisted", Failed, "The "+who.word+"'s identifier can't be read: "+err.Error()+".")
+	}
+	document, failed := v.documentOf(ctx, d, who, check)
+	if document == nil {
+		return did.PublicKey{}, failed
+	}
+	if t.JWK == nil {
+		return did.PublicKey{}, check("key.unlisted", Failed, "The token's header names no key (kid or jwk).")
+	}
+	for _, m := range document.VerificationMethod {
+		if key, err := m.Key(); err == nil && key == *t.JWK {
+			return v.key(ctx, m.ID, who, made)
+		}
+	}
+	return did.PublicKey{}, check("key.unlisted", Failed, "The key in the token's header (jwk) isn't in the document of "+who.id+".")
+}
+
+// setKey finds the key of a token whose issuer is known by a web address: it lies at
+// that site, or in the site's key set, /.well-known/jwks.json.
+func (v *verifier) setKey(ctx context.Context, t *jose.Token, who signatory) (did.PublicKey, Check) {
+	check := func(code string, o Outcome, sentence string) Check {
+		return v.check(code, GroupIssuer, o, sentence, jwtSection, t.Kid)
+	}
+	u, err := url.Parse(who.id)
+	if err != nil || !hasScheme(who.id, "http", "https") || u.Host == "" {
+		key := did.PublicKey{}
+		if t.JWK != nil {
+			key = *t.JWK
+		}
+		return key, check("key.unbound", Unchecked, "Could not check who issued it: "+short(who.id)+", whom it names, is no DID and no web address.")
+	}
+	if t.Kid == "" && t.JWK == nil {
+		return did.PublicKey{}, check("key.unlisted", Failed, "The token's header names no key (kid or jwk).")
+	}
+	if hasScheme(t.Kid, "http", "https") && sameSite(t.Kid, who.id) {
+		base, _, _ := strings.Cut(t.Kid, "#")
+		if doc, err := v.page(ctx, base); err == nil && doc.Has("kty") {
+			key, err := did.ParseJWK(doc.Append(nil))
+			if err != nil || t.JWK != nil && key != *t.JWK {
+				return did.PublicKey{}, check("key.unlisted", Failed, "What lies at the key's address "+t.Kid+" isn't a key that fits.")
+			}
+			return key, check("key.ok", OK, "The key lies at the "+who.word+"'s own web site, "+u.Host+".")
+		}
+	}
+	set := u.Scheme + "://" + u.Host + "/.well-known/jwks.json"
+	doc, err := v.page(ctx, set)
+	if err == nil {
+		if iss := doc.Get("iss"); iss != nil && iss.String() != who.id {
+			return did.PublicKey{}, check("key.foreign", Failed, "The key set at "+set+" is that of "+short(iss.Text)+", not of "+who.id+".")
+		}
+		keys := doc.Get("keys").Items()
+		for i := range keys[:min(len(keys), maxSetKeys)] {
+			key, err := did.ParseJWK(keys[i].Append(nil))
+			if err == nil && (t.JWK != nil && key == *t.JWK || t.JWK == nil && keys[i].Str("kid") == t.Kid) {
+				return key, check("key.ok", OK, "The key is in the key set of the "+who.word+"'s web site, "+set+".")
+			}
+		}
+		return did.PublicKey{}, check("key.unlisted", Failed, "The key set at "+set+" doesn't have the token's key.")
+	}
+	if hasScheme(t.Kid, "http", "https") {
+		key, found := v.webKey(ctx, t.Kid, who)
+		if found.Outcome == OK {
+			return key, found
+		}
+	}
+	key := did.PublicKey{}
+	if t.JWK != nil {
+		key = *t.JWK
+	}
+	return key, check("key.unresolved", Unchecked, "Could not check whether the key is the "+who.word+"'s: "+set+" was asked, and "+err.Error()+".")
+}
+
+// maxSetKeys is how many keys of a key set are looked at.
+const maxSetKeys = 100
+
+// enveloped is the token in an EnvelopedVerifiableCredential or
+// EnvelopedVerifiablePresentation (VC Data Model 2.0, 4.13 and 4.14); ok is whether doc
+// is one.
+func enveloped(doc *jcs.Value) (token string, ok bool) {
+	types := doc.Get("type")
+	if !types.HasString("EnvelopedVerifiableCredential") && !types.HasString("EnvelopedVerifiablePresentation") {
+		return "", false
+	}
+	for _, prefix := range []string{envelopedPrefix, presentedPrefix} {
+		if t, found := strings.CutPrefix(doc.Str("id"), prefix); found {
+			return t, true
+		}
+	}
+	return "", true
+}
+
+// Envelope puts a credential that is a JSON Web Token into an
+// EnvelopedVerifiableCredential (VC Data Model 2.0, 4.13), the form in which it stands
+// among JSON.
+func Envelope(s Signed) Credential {
+	return Credential{
+		"@context": []any{clr.ContextVC},
+		"type":     []any{"EnvelopedVerifiableCredential"},
+		"id":       envelopedPrefix + string(s.raw),
+	}
+}

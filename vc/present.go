@@ -1,0 +1,193 @@
+package vc
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"clrnode/did"
+	"clrnode/internal/jcs"
+	"clrnode/vc/clr"
+)
+
+const presentationSection = "VC Data Model 2.0, 4.13"
+
+// maxPresented is how many credentials of one presentation are judged.
+const maxPresented = 50
+
+func isPresentation(doc *jcs.Value) bool {
+	types := doc.Get("type").Items()
+	for i := range types {
+		if strings.Contains(types[i].String(), "VerifiablePresentation") {
+			return true
+		}
+	}
+	return false
+}
+
+// presentationRules says what is wrong with a presentation, signed or not; its
+// credentials are judged by themselves.
+func presentationRules(doc *jcs.Value) []clr.Problem {
+	m := newModel(doc)
+	if m.contexts(doc) {
+		m.presentation(doc)
+	}
+	return m.problems
+}
+
+// holderOf is who should have signed a presentation: the holder it names, or else the
+// controller of the key that it names.
+func holderOf(doc *jcs.Value, method string) signatory {
+	who := signatory{idOf(doc.Get("holder")), "holder", did.Authentication}
+	if u, err := did.ParseURL(method); who.id == "" && err == nil {
+		who.id = u.DID.String()
+	}
+	return who
+}
+
+// A Presented is a presentation that is provably its holder's, as [VerifyPresentation]
+// makes it.
+type Presented struct {
+	signed Signed
+	holder string
+	report *Report
+}
+
+// Holder is the DID of who presented, proven by the signature.
+func (p *Presented) Holder() string { return p.holder }
+
+// Report is what was checked.
+func (p *Presented) Report() *Report { return p.report }
+
+// Signed is the presentation's bytes.
+func (p *Presented) Signed() Signed { return p.signed }
+
+// VerifyPresentation judges a presentation (VC Data Model 2.0, 4.13) by a policy, with
+// proofs in it or as a token: that its holder signed it for authentication, for the
+// policy's Challenge and Domain, and each credential in it as [Verify] does. The
+// report's envelope is the presentation.
+//
+// One that nobody signed shows credentials, and not who presents them: it is invalid
+// where the policy has a challenge or a domain, else a warning. Errors are those of
+// Verify. The *Presented is there when all that was signed is proven, also together
+// with an error.
+func VerifyPresentation(ctx context.Context, raw []byte, p Policy) (*Presented, error) {
+	v, err := newVerifier(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	s, report, err := v.read(raw)
+	if err != nil {
+		return nil, err
+	}
+	if report != nil {
+		return nil, reportError(report)
+	}
+	if !isPresentation(s.doc) {
+		return nil, &NotCredentialError{"this isn't a presentation: its type doesn't have VerifiablePresentation"}
+	}
+	digest := s.Digest()
+	r := &Report{What: "Verifiable Presentation", At: v.now, Digest: hex.EncodeToString(digest[:]), Envelope: newPart(s.doc, "")}
+	proven := v.presentation(ctx, s, r)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	r.finish()
+	if !proven {
+		return nil, reportError(r)
+	}
+	return &Presented{s, r.Envelope.issuer, r}, reportError(r)
+}
+
+func (v *verifier) presentation(ctx context.Context, s Signed, r *Report) bool {
+	envelope := &r.Envelope
+	for _, q := range presentationRules(s.doc) {
+		envelope.add(v.check("structure."+q.Code, GroupUnchanged, Failed, q.Sentence, q.Section, q.Pointer))
+	}
+	list := s.doc.Get("verifiableCredential").Items()
+	if len(list) > maxPresented {
+		envelope.add(v.check("structure.size", GroupUnchanged, Failed,
+			fmt.Sprintf("It has %d credentials, more than this program judges at once (%d).", len(list), maxPresented), presentationSection, ""))
+	}
+	if envelope.Outcome == Failed {
+		return false
+	}
+	proven := v.holder(ctx, s, envelope)
+	if envelope.Outcome == Failed {
+		return false
+	}
+	for i := range list {
+		at := "/verifiableCredential"
+		if s.doc.Get("verifiableCredential").Is(jcs.Array) {
+			at = fmt.Sprintf("/verifiableCredential/%d", i)
+		}
+		parts, inside, good := v.presented(ctx, &list[i])
+		for k := range parts {
+			parts[k].Pointer = oneLine(at+parts[k].Pointer, maxAboutShown)
+		}
+		r.Embedded = append(r.Embedded, parts...)
+		r.inside += 1 + inside
+		proven = proven && good
+	}
+	return proven
+}
+
+// holder judges who presents.
+func (v *verifier) holder(ctx context.Context, s Signed, envelope *Part) bool {
+	proofs := s.doc.Get("proof").Items()
+	if s.token == nil && len(proofs) == 0 {
+		outcome := Warning
+		if v.policy.Challenge != "" || v.policy.Domain != "" {
+			outcome = Failed
+		}
+		envelope.add(v.check("holder.unsigned", GroupHolder, outcome, "Nobody signed the presentation, so that it doesn't show who presents it.", presentationSection, ""))
+		return false
+	}
+	method := ""
+	if len(proofs) > 0 {
+		method = proofs[0].Str("verificationMethod")
+	} else {
+		method = s.token.Kid
+		if iss := s.token.Payload.Str("iss"); hasScheme(iss, "did") {
+			method = iss
+		}
+	}
+	who := holderOf(s.doc, method)
+	v.plan(s.secured)
+	checks, proven := v.proofs(ctx, s.secured, who)
+	envelope.add(v.check("structure.ok", GroupUnchanged, OK, "Written as "+standardOf(s.doc)+" wants a presentation.", presentationSection, ""))
+	for _, c := range checks {
+		if c.Group == GroupIssuer {
+			c.Group = GroupHolder
+		}
+		envelope.add(c)
+	}
+	envelope.issuer, envelope.IssuerID = who.id, oneLine(who.id, maxAboutShown)
+	return proven
+}
+
+// presented judges one credential of a presentation.
+func (v *verifier) presented(ctx context.Context, item *jcs.Value) (parts []Part, inside int, proven bool) {
+	s, err := signedIn(item)
+	if err == nil {
+		if ok, reason := looksLikeCredential(s.doc); !ok {
+			err = &NotCredentialError{reason}
+		}
+	}
+	if err != nil {
+		p := newPart(item, "")
+		p.add(v.check("structure.token", GroupUnchanged, Failed, "It isn't a credential that can be read: "+err.Error()+".", presentationSection, ""))
+		return []Part{p}, 0, false
+	}
+	return v.document(ctx, s, true)
+}
+
+// signedIn is a credential that stands in a presentation: an object, or a token in one
+// or by itself.
+func signedIn(item *jcs.Value) (Signed, error) {
+	if item.Is(jcs.String) {
+		return parseToken(item.Text)
+	}
+	return ParseSigned(item.Append(nil))
+}

@@ -1,0 +1,179 @@
+package vc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"sync"
+
+	"clrnode/did"
+	"clrnode/internal/jcs"
+)
+
+// A webPage is a JSON object at a web address, asked for at most once in a call of Verify.
+type webPage struct {
+	once sync.Once
+	doc  *jcs.Value
+	err  error
+}
+
+const maxPage = 1 << 20 // bytes of a key document
+
+// errNoJSON is that of an address which answers with something else than a JSON object.
+var errNoJSON = errors.New("it answers with something else than a JSON object")
+
+// page gets the JSON object at a web address.
+func (v *verifier) page(ctx context.Context, address string) (*jcs.Value, error) {
+	if v.policy.Fetch == nil {
+		return nil, errors.New("no connection is opened")
+	}
+	v.mu.Lock()
+	p := v.pages[address]
+	if p == nil && len(v.pages) < maxPages {
+		p = new(webPage)
+		v.pages[address] = p
+	}
+	v.mu.Unlock()
+	if p == nil {
+		return nil, fmt.Errorf("the file names more addresses than this program asks at once (%d)", maxPages)
+	}
+	p.once.Do(func() {
+		r, err := v.policy.Fetch(ctx, address, "application/cid, application/jwk+json;q=0.9, application/ld+json;q=0.8, application/json;q=0.7")
+		switch {
+		case err != nil:
+			p.err = err
+		case r.Status != 200:
+			p.err = fmt.Errorf("it answered %d", r.Status)
+		case len(r.Body) > maxPage:
+			p.err = fmt.Errorf("its answer is longer than %d bytes", maxPage)
+		default:
+			if p.doc, p.err = jcs.Read(r.Body); p.err != nil || !p.doc.Is(jcs.Object) {
+				p.doc, p.err = nil, errNoJSON
+			}
+		}
+	})
+	return p.doc, p.err
+}
+
+// webKey finds a key that is named by a web address (Open Badges 3.0, "Dereferencing
+// the public key"; Controlled Identifiers 1.0, 3.3). It is the issuer's if the document
+// at the issuer's own address lists it; or if it names the issuer as its controller and
+// lies at the same web site.
+func (v *verifier) webKey(ctx context.Context, method string, who signatory) (did.PublicKey, Check) {
+	check := func(code string, o Outcome, sentence string) Check {
+		return v.check(code, GroupIssuer, o, sentence, keySection, method)
+	}
+	base, fragment, _ := strings.Cut(method, "#")
+	named, _ := did.ParseMultibase(fragment) // issuer#z6Mk...: shows whether the bytes hang together, not whose the key is
+	if !hasScheme(who.id, "http", "https") || base != who.id && !sameSite(base, who.id) {
+		return named, check("key.foreign", Failed, "The key "+method+" isn't the "+who.word+"'s, who is "+who.id+".")
+	}
+	profile, err := v.page(ctx, who.id)
+	if err == nil && profile.Str("id") == who.id && profile.Has(string(who.relation)) {
+		return v.listedKey(ctx, profile, method, who, check)
+	}
+	if base == who.id {
+		if err == nil {
+			err = errors.New("the document there lists no keys")
+		}
+		return named, check("key.unresolved", Unchecked, "Could not check whether the key is the "+who.word+"'s: "+who.id+" was asked, and "+err.Error()+".")
+	}
+	key, err := v.keyDocument(ctx, method, who.id)
+	switch {
+	case errors.Is(err, did.ErrNoKey):
+		return did.PublicKey{}, check("key.unlisted", Failed, "The key isn't the "+who.word+"'s: "+err.Error()+".")
+	case err != nil:
+		return named, check("key.unresolved", Unchecked, "Could not check the "+who.word+"'s key at "+base+": "+err.Error()+".")
+	}
+	return key, check("key.ok", OK, "The key lies at the "+who.word+"'s own web site, and names "+who.id+" as its controller.")
+}
+
+// listedKey finds a key in a controlled identifier document.
+func (v *verifier) listedKey(ctx context.Context, profile *jcs.Value, method string, who signatory, check func(string, Outcome, string) Check) (did.PublicKey, Check) {
+	var entry *jcs.Value
+	listed := false
+	items := profile.Get(string(who.relation)).Items()
+	for i := range items {
+		if absolute(who.id, idOf(&items[i])) == method {
+			listed = true
+			if items[i].Is(jcs.Object) {
+				entry = &items[i]
+			}
+		}
+	}
+	if !listed {
+		return did.PublicKey{}, check("key.unlisted", Failed, "The "+who.word+"'s document at "+who.id+" doesn't list this key for "+string(who.relation)+".")
+	}
+	methods := profile.Get("verificationMethod").Items()
+	for i := range methods {
+		if entry == nil && absolute(who.id, methods[i].Str("id")) == method {
+			entry = &methods[i]
+		}
+	}
+	var key did.PublicKey
+	var err error
+	if entry != nil {
+		key, err = keyIn(entry, who.id)
+	} else {
+		key, err = v.keyDocument(ctx, method, who.id)
+	}
+	switch {
+	case errors.Is(err, did.ErrNoKey):
+		return did.PublicKey{}, check("key.unlisted", Failed, "The key isn't the "+who.word+"'s: "+err.Error()+".")
+	case err != nil:
+		return did.PublicKey{}, check("key.unresolved", Unchecked, "Could not check the "+who.word+"'s key: "+err.Error()+".")
+	}
+	if t := timeAt(entry, "revoked"); !t.IsZero() && !v.now.Before(t) {
+		return key, check("key.revoked", Failed, "The "+who.word+" revoked the key on "+day(t)+".")
+	}
+	if t := timeAt(entry, "expires"); !t.IsZero() && v.now.After(t) {
+		return key, check("key.expired", Failed, "The key could be used until "+day(t)+".")
+	}
+	return key, check("key.ok", OK, "The key is listed for signing at the "+who.word+"'s own address, "+who.id+".")
+}
+
+// keyDocument gets a key that is a document of its own, of a controller. [did.ErrNoKey]
+// means that it is another's.
+func (v *verifier) keyDocument(ctx context.Context, method, controller string) (did.PublicKey, error) {
+	base, _, _ := strings.Cut(method, "#")
+	doc, err := v.page(ctx, base)
+	if err != nil {
+		return did.PublicKey{}, err
+	}
+	if doc.Has("kty") {
+		return did.PublicKey{}, errors.New("the JSON Web Key there doesn't say whose it is")
+	}
+	if id := doc.Str("id"); id != method && id != base {
+		return did.PublicKey{}, fmt.Errorf("%w: what lies there is %s", did.ErrNoKey, short(id))
+	}
+	return keyIn(doc, controller)
+}
+
+// keyIn reads the key of a verification method that has a controller.
+func keyIn(method *jcs.Value, controller string) (did.PublicKey, error) {
+	if c := method.Str("controller"); c != controller {
+		return did.PublicKey{}, fmt.Errorf("%w: it is controlled by %s, not by %s", did.ErrNoKey, short(c), controller)
+	}
+	m := did.VerificationMethod{Type: method.Str("type"), PublicKeyMultibase: method.Str("publicKeyMultibase")}
+	if jwk := method.Get("publicKeyJwk"); jwk.Is(jcs.Object) {
+		m.PublicKeyJWK = jwk.Append(nil)
+	}
+	return m.Key()
+}
+
+// absolute resolves the fragment of a key against the id of the document around it.
+func absolute(base, id string) string {
+	if strings.HasPrefix(id, "#") {
+		return base + id
+	}
+	return id
+}
+
+// sameSite says whether two web addresses have one scheme, host and port.
+func sameSite(a, b string) bool {
+	x, errX := url.Parse(a)
+	y, errY := url.Parse(b)
+	return errX == nil && errY == nil && x.Host != "" && x.Scheme == y.Scheme && x.Host == y.Host
+}

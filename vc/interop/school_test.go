@@ -89,7 +89,7 @@ func (s *school) publishStatus() {
 
 func (s *school) issue(c vc.Credential) vc.Signed {
 	s.Helper()
-	signed, err := vc.Issue(context.Background(), c, s.key, issuedAt)
+	signed, err := vc.Issue(context.Background(), c, s.key, vc.Options{Created: issuedAt})
 	if err != nil {
 		s.Fatal(err)
 	}

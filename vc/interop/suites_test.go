@@ -57,7 +57,7 @@ func TestTheyVerifyOurBadges(t *testing.T) {
 				t.Fatal(err)
 			}
 			id, method := did.KeyDID(signer.Public())
-			badge, err := vc.Issue(t.Context(), by(id.String(), s.badge(3)), vc.Key{Method: method, Signer: signer}, issuedAt)
+			badge, err := vc.Issue(t.Context(), by(id.String(), s.badge(3)), vc.Key{Method: method, Signer: signer}, vc.Options{Created: issuedAt})
 			if err != nil {
 				t.Fatal(err)
 			}

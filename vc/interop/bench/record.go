@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/json"
@@ -97,7 +98,13 @@ func texts(signed []byte) ([]text, error) {
 }
 
 // canonize is our own canonical form of a decoded document.
-func canonize(doc map[string]any) ([]byte, error) { return rdf.Canonize(doc) }
+func canonize(doc map[string]any) ([]byte, error) {
+	v, err := jcs.From(doc)
+	if err != nil {
+		return nil, err
+	}
+	return rdf.Canonize(context.Background(), v, crypto.SHA256)
+}
 
 // credentials are the record and those in it, decoded.
 func credentials(signed []byte) ([]map[string]any, error) {
@@ -134,7 +141,7 @@ func parts(credential map[string]any) (document, options map[string]any, signatu
 
 // issue is what package vc does: every rule, and the signature.
 func (r *record) issue(c vc.Credential) (vc.Signed, error) {
-	return vc.Issue(context.Background(), c, r.key, interop.IssuedAt)
+	return vc.Issue(context.Background(), c, r.key, vc.Options{Created: interop.IssuedAt})
 }
 
 func (r *record) publicKey() ed25519.PublicKey {

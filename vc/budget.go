@@ -31,13 +31,16 @@ type questions struct {
 	keys  map[string]*resolved // of DIDs that are keys alone: nobody is asked
 	pages map[string]*webPage
 	lists map[string]*list
-	size  int // bytes of status lists
+
+	answers map[keyQuestion]keyAnswer
+
+	size int // bytes of status lists
 
 	reasons int // of revocations that were asked for
 }
 
 func newQuestions() questions {
-	return questions{docs: map[string]*resolved{}, keys: map[string]*resolved{}, pages: map[string]*webPage{}, lists: map[string]*list{}}
+	return questions{docs: map[string]*resolved{}, keys: map[string]*resolved{}, pages: map[string]*webPage{}, lists: map[string]*list{}, answers: map[keyQuestion]keyAnswer{}}
 }
 
 // resolved is a DID's document, asked for once.
@@ -114,6 +117,34 @@ func (v *verifier) resolve(ctx context.Context, d did.DID) (*did.Document, error
 	}
 	r.once.Do(func() { r.doc, r.err = v.policy.Resolver.Resolve(ctx, d) })
 	return r.doc, r.err
+}
+
+// keyIn is what [did.Document.KeyFor] says, asked once: reading a key takes longer than
+// using it once.
+func (v *verifier) keyIn(document *did.Document, method string, relation did.Relationship) (did.PublicKey, did.VerificationMethod, error) {
+	of := keyQuestion{document, method, relation}
+	v.mu.Lock()
+	a, ok := v.answers[of]
+	v.mu.Unlock()
+	if !ok {
+		a.key, a.method, a.err = document.KeyFor(method, relation)
+		v.mu.Lock()
+		v.answers[of] = a
+		v.mu.Unlock()
+	}
+	return a.key, a.method, a.err
+}
+
+type keyQuestion struct {
+	document *did.Document
+	method   string
+	relation did.Relationship
+}
+
+type keyAnswer struct {
+	key    did.PublicKey
+	method did.VerificationMethod
+	err    error
 }
 
 // take says whether n more bytes of status lists are within bounds.

@@ -136,7 +136,7 @@ func TestManyStatusListsAreNotAllAskedFor(t *testing.T) {
 		t.Errorf("%s", codes(r))
 	}
 	// What is kept of a list is what was asked for.
-	q := &verifier{policy: p, now: now, questions: questions{docs: map[string]*resolved{}, lists: map[string]*list{}}}
+	q := &verifier{policy: p, now: now, questions: newQuestions()}
 	q.plan(secured{doc: tree(badges[0])})
 	q.plan(secured{doc: tree(badges[0])})
 	l := q.list(context.Background(), u.url("/lists/0"))
@@ -144,7 +144,8 @@ func TestManyStatusListsAreNotAllAskedFor(t *testing.T) {
 		t.Errorf("%+v", l)
 	}
 	// All together they have a bound too.
-	q = &verifier{policy: p, now: now, questions: questions{docs: map[string]*resolved{}, lists: map[string]*list{}, size: maxListsSize}}
+	q = &verifier{policy: p, now: now, questions: newQuestions()}
+	q.size = maxListsSize
 	q.plan(secured{doc: tree(badges[0])})
 	if l := q.list(context.Background(), u.url("/lists/0")); !strings.Contains(l.problem, "longer together") {
 		t.Errorf("%q", l.problem)

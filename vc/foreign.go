@@ -19,6 +19,9 @@ const (
 // ends the line, changes the direction of writing or can't be seen becomes U+FFFD, and
 // what is longer than most runes is cut off. The text of a good name stays as it is.
 func oneLine(s string, most int) string {
+	if len(s) <= most && plain(s) {
+		return s
+	}
 	var b strings.Builder
 	n := 0
 	for _, r := range s {
@@ -35,12 +38,24 @@ func oneLine(s string, most int) string {
 	return b.String()
 }
 
+// plain says whether s has nothing but the characters of ASCII that are seen.
+func plain(s string) bool {
+	for i := range len(s) {
+		if s[i] < 0x20 || s[i] > 0x7e {
+			return false
+		}
+	}
+	return true
+}
+
 // misleads says whether a rune does something else than to stand there: C0, C1, DEL,
 // line and paragraph separators, and format characters such as bidi overrides and
 // isolates. Joiners, of which some scripts and emoji make use, and the number signs of
 // Arabic and other scripts, which are seen, are good.
 func misleads(r rune) bool {
 	switch {
+	case r < 0x7f:
+		return r < 0x20
 	case r == '\u200c' || r == '\u200d',
 		r >= '\u0600' && r <= '\u0605', r == '\u06dd', r == '\u070f', r == '\u0890' || r == '\u0891', r == '\u08e2':
 		return false

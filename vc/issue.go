@@ -151,7 +151,7 @@ func AddProof(ctx context.Context, s Signed, k Key, o Options) (Signed, error) {
 // sealed is a signed document as it is stored.
 func sealed(doc *jcs.Value) Signed {
 	raw := doc.Append(make([]byte, 0, 4096))
-	return Signed{secured{doc: doc}, raw, sha256.Sum256(raw)}
+	return Signed{secured{doc: doc}, string(raw), sha256.Sum256(raw)}
 }
 
 // secure signs a document whose rules are kept.

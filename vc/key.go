@@ -36,7 +36,7 @@ func (v *verifier) key(ctx context.Context, method string, who signatory, made t
 	if document == nil {
 		return did.PublicKey{}, failed
 	}
-	key, m, err := document.KeyFor(method, who.relation)
+	key, m, err := v.keyIn(document, method, who.relation)
 	switch {
 	case errors.Is(err, did.ErrKeyNotSupported):
 		return did.PublicKey{}, check("key.unresolved", Unchecked, "Could not check the "+who.word+"'s key: "+err.Error()+".")

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"time"
+	"unsafe"
 
 	"clrnode/internal/jcs"
 	"clrnode/internal/jose"
@@ -19,7 +20,7 @@ type Credential = map[string]any
 // see [Verify]. The zero Signed is none.
 type Signed struct {
 	secured
-	raw    []byte
+	raw    string
 	digest [32]byte
 }
 
@@ -31,7 +32,7 @@ func ParseSigned(raw []byte) (Signed, error) {
 	if text := bytes.TrimSpace(raw); bytes.HasPrefix(text, []byte("ey")) {
 		return parseToken(string(text))
 	}
-	doc, err := jcs.Read(raw)
+	doc, canonical, err := jcs.ReadCanonical(string(raw))
 	if err != nil {
 		return Signed{}, err
 	}
@@ -44,8 +45,12 @@ func ParseSigned(raw []byte) (Signed, error) {
 		}
 		return parseToken(token)
 	}
-	canonical := doc.Append(make([]byte, 0, len(raw)))
-	return Signed{secured{doc: doc}, canonical, sha256.Sum256(canonical)}, nil
+	return Signed{secured{doc: doc}, canonical, sum256(canonical)}, nil
+}
+
+// sum256 is the SHA-256 of a text, which isn't copied for it.
+func sum256(text string) [32]byte {
+	return sha256.Sum256(unsafe.Slice(unsafe.StringData(text), len(text)))
 }
 
 func parseToken(text string) (Signed, error) {
@@ -57,11 +62,11 @@ func parseToken(text string) (Signed, error) {
 	if err != nil {
 		return Signed{}, err
 	}
-	return Signed{secured{doc, t}, []byte(text), sha256.Sum256([]byte(text))}, nil
+	return Signed{secured{doc, t}, text, sum256(text)}, nil
 }
 
 // Bytes is the credential as it was signed, to be stored, sent and never marshalled again.
-func (s Signed) Bytes() []byte { return bytes.Clone(s.raw) }
+func (s Signed) Bytes() []byte { return []byte(s.raw) }
 
 // ID is the credential's id, or "" when it has none.
 func (s Signed) ID() string { return s.doc.Str("id") }

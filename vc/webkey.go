@@ -115,7 +115,7 @@ func (v *verifier) listedKey(ctx context.Context, profile *jcs.Value, method str
 	var key did.PublicKey
 	var err error
 	if entry != nil {
-		key, err = keyIn(entry, who.id)
+		key, err = keyOfMethod(entry, who.id)
 	} else {
 		key, err = v.keyDocument(ctx, method, who.id)
 	}
@@ -148,11 +148,11 @@ func (v *verifier) keyDocument(ctx context.Context, method, controller string) (
 	if id := doc.Str("id"); id != method && id != base {
 		return did.PublicKey{}, fmt.Errorf("%w: what lies there is %s", did.ErrNoKey, short(id))
 	}
-	return keyIn(doc, controller)
+	return keyOfMethod(doc, controller)
 }
 
-// keyIn reads the key of a verification method that has a controller.
-func keyIn(method *jcs.Value, controller string) (did.PublicKey, error) {
+// keyOfMethod reads the key of a verification method that has a controller.
+func keyOfMethod(method *jcs.Value, controller string) (did.PublicKey, error) {
 	if c := method.Str("controller"); c != controller {
 		return did.PublicKey{}, fmt.Errorf("%w: it is controlled by %s, not by %s", did.ErrNoKey, short(c), controller)
 	}

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf16"
+	"unsafe"
 
 	"clrnode/internal/jcs"
 )
@@ -225,6 +226,15 @@ func FuzzTransform(f *testing.F) {
 		once, err := jcs.Marshal(v)
 		if err != nil {
 			t.Fatal(err)
+		}
+		for text, same := range map[string]bool{string(in): bytes.Equal(in, once), string(once): true} {
+			tree, canonical, err := jcs.ReadCanonical(text)
+			if err != nil || canonical != string(once) || !bytes.Equal(tree.Append(nil), once) {
+				t.Fatalf("%q is %q in canonical form, %v; want %q", text, canonical, err, once)
+			}
+			if again := unsafe.StringData(canonical) == unsafe.StringData(text); again != same {
+				t.Fatalf("%q was taken for canonical: %v", text, again)
+			}
 		}
 		twice, err := jcs.Transform(once)
 		if err != nil || !bytes.Equal(once, twice) {

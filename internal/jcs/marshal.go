@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Transform reads raw as [Read] does and returns it in canonical form.
@@ -85,36 +86,46 @@ func appendString(b []byte, s string) []byte {
 	b = append(b, '"')
 	start := 0
 	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if c >= 0x20 && c != '"' && c != '\\' {
-			continue
-		}
-		b = append(b, s[start:i]...)
-		start = i + 1
-		switch c {
-		case '"', '\\':
-			b = append(b, '\\', c)
-		case '\b':
-			b = append(b, '\\', 'b')
-		case '\t':
-			b = append(b, '\\', 't')
-		case '\n':
-			b = append(b, '\\', 'n')
-		case '\f':
-			b = append(b, '\\', 'f')
-		case '\r':
-			b = append(b, '\\', 'r')
-		default:
-			b = fmt.Appendf(b, `\u%04x`, c)
+		if c := s[i]; c < 0x20 || c == '"' || c == '\\' {
+			b = appendEscaped(append(b, s[start:i]...), rune(c))
+			start = i + 1
 		}
 	}
 	return append(append(b, s[start:]...), '"')
 }
 
+// appendEscaped writes a character with the escape that it has in a string, if it has
+// one.
+func appendEscaped(b []byte, r rune) []byte {
+	switch r {
+	case '"', '\\':
+		return append(b, '\\', byte(r))
+	case '\b':
+		return append(b, '\\', 'b')
+	case '\t':
+		return append(b, '\\', 't')
+	case '\n':
+		return append(b, '\\', 'n')
+	case '\f':
+		return append(b, '\\', 'f')
+	case '\r':
+		return append(b, '\\', 'r')
+	}
+	if r < 0x20 {
+		return fmt.Appendf(b, `\u%04x`, r)
+	}
+	return utf8.AppendRune(b, r)
+}
+
+// plainNumber says whether a number is canonical as it is spelled because it is a short
+// integer, as nearly all are.
+func plainNumber(s string) bool {
+	return len(s) > 0 && len(s) <= 15 && s[0] >= '1' && s[0] <= '9' && strings.Trim(s, "0123456789") == ""
+}
+
 // appendNumber writes a JSON number that a double can hold.
 func appendNumber(b []byte, s string) []byte {
-	// Short integers are canonical as they are spelled, and nearly all numbers are that.
-	if len(s) > 0 && len(s) <= 15 && s[0] >= '1' && s[0] <= '9' && strings.Trim(s, "0123456789") == "" {
+	if plainNumber(s) {
 		return append(b, s...)
 	}
 	f, _ := strconv.ParseFloat(s, 64)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // MaxDepth is the number of arrays and objects that may lie inside each other.
@@ -31,7 +32,24 @@ func (e *Error) Error() string {
 // of a double, nesting deeper than [MaxDepth] and anything after the value, because
 // each of these is read differently by different programs. Errors are of type
 // [*Error].
-func Read(raw []byte) (*Value, error) { return read(string(raw), 0) }
+func Read(raw []byte) (*Value, error) {
+	v, _, err := read(string(raw), 0)
+	return v, err
+}
+
+// ReadCanonical is [Read] for whoever wants the canonical form too: that of [Value.Append],
+// which is text itself where text is canonical already.
+func ReadCanonical(text string) (v *Value, canonical string, err error) {
+	v, is, err := read(text, 0)
+	switch {
+	case err != nil:
+		return nil, "", err
+	case is:
+		return v, text, nil
+	}
+	b := v.Append(make([]byte, 0, len(text)))
+	return v, unsafe.String(unsafe.SliceData(b), len(b)), nil
+}
 
 // Parse is [Read] for whoever wants Go's own types: map[string]any, []any, string,
 // json.Number, bool and nil. A json.Number holds the number as it was spelled. Arrays
@@ -44,7 +62,8 @@ func Parse(raw []byte) (any, error) {
 	return v.Any(), nil
 }
 
-func read(s string, depth int) (*Value, error) {
+// read also says whether s is in canonical form.
+func read(s string, depth int) (*Value, bool, error) {
 	if !utf8.ValidString(s) {
 		i := 0
 		for i < len(s) {
@@ -54,18 +73,18 @@ func read(s string, depth int) (*Value, error) {
 			}
 			i += n
 		}
-		return nil, &Error{Reason: fmt.Sprintf("byte %d isn't valid UTF-8", i)}
+		return nil, false, &Error{Reason: fmt.Sprintf("byte %d isn't valid UTF-8", i)}
 	}
 	p := parser{s: s, stack: make([]Value, 0, 64), chunk: min(max(len(s)/48, 4), 256)}
 	v := new(Value)
 	if err := p.value(v, depth); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	p.space()
 	if p.i < len(p.s) {
-		return nil, p.fail("there is more after the end of the value")
+		return nil, false, p.fail("there is more after the end of the value")
 	}
-	return v, nil
+	return v, !p.loose, nil
 }
 
 type parser struct {
@@ -74,6 +93,7 @@ type parser struct {
 	stack []Value // of the lists that are being read
 	free  []Value // where finished lists go
 	chunk int     // how many values are made ready at once
+	loose bool    // something was written otherwise than canonically
 }
 
 // list moves the values on the stack from a place on to where they stay.
@@ -106,6 +126,7 @@ func (p *parser) space() {
 		switch p.s[p.i] {
 		case ' ', '\t', '\n', '\r':
 			p.i++
+			p.loose = true
 		default:
 			return
 		}
@@ -133,6 +154,10 @@ func (p *parser) value(v *Value, depth int) *Error {
 		start := p.i
 		err := p.number()
 		v.Kind, v.Text = Number, p.s[start:p.i]
+		if err == nil && !plainNumber(v.Text) {
+			var b [32]byte
+			p.loose = p.loose || string(appendNumber(b[:0], v.Text)) != v.Text
+		}
 		return err
 	case strings.HasPrefix(p.s[p.i:], "true"):
 		p.i += 4
@@ -185,7 +210,9 @@ func (p *parser) object(v *Value, depth int) *Error {
 		}
 	}
 	v.List = p.list(from)
-	v.sort()
+	if v.sort() {
+		p.loose = true
+	}
 	for i := 1; i < len(v.List); i++ {
 		if k := v.List[i].Name; v.List[i-1].Name == k {
 			return within(&Error{Reason: fmt.Sprintf("the member occurs twice in the object that ends at byte %d", p.i)}, k)
@@ -248,9 +275,14 @@ func (p *parser) str() (string, *Error) {
 			return "", p.fail("a control character in a string must be escaped")
 		case c == '\\':
 			b = append(b, p.s[start:p.i]...)
+			escape := p.i
 			r, err := p.escape()
 			if err != nil {
 				return "", err
+			}
+			if !p.loose {
+				var c [8]byte
+				p.loose = string(appendEscaped(c[:0], r)) != p.s[escape:p.i]
 			}
 			b = utf8.AppendRune(b, r)
 			start = p.i

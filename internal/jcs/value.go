@@ -252,7 +252,7 @@ func from(v any, depth int) (Value, error) {
 	case *Value:
 		return *v, nil
 	case json.RawMessage:
-		parsed, err := read(string(v), depth)
+		parsed, _, err := read(string(v), depth)
 		if err != nil {
 			return Value{}, err
 		}
@@ -290,10 +290,13 @@ func inside(err error, k string) error {
 	return err
 }
 
-// sort brings an object's members into canonical order.
-func (v *Value) sort() {
-	order := func(a, b Value) int { return compareUTF16(a.Name, b.Name) }
-	if !slices.IsSortedFunc(v.List, order) {
-		slices.SortFunc(v.List, order)
+// sort brings an object's members into canonical order, and says whether they weren't.
+func (v *Value) sort() bool {
+	for i := 1; i < len(v.List); i++ {
+		if compareUTF16(v.List[i-1].Name, v.List[i].Name) > 0 {
+			slices.SortFunc(v.List, func(a, b Value) int { return compareUTF16(a.Name, b.Name) })
+			return true
+		}
 	}
+	return false
 }

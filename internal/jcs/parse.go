@@ -76,15 +76,15 @@ func read(s string, depth int) (*Value, bool, error) {
 		return nil, false, &Error{Reason: fmt.Sprintf("byte %d isn't valid UTF-8", i)}
 	}
 	p := parser{s: s, stack: make([]Value, 0, 64), chunk: min(max(len(s)/48, 4), 256)}
-	v := new(Value)
-	if err := p.value(v, depth); err != nil {
+	v, err := p.value(depth)
+	if err != nil {
 		return nil, false, err
 	}
 	p.space()
 	if p.i < len(p.s) {
 		return nil, false, p.fail("there is more after the end of the value")
 	}
-	return v, !p.loose, nil
+	return &v, !p.loose, nil
 }
 
 type parser struct {
@@ -133,23 +133,24 @@ func (p *parser) space() {
 	}
 }
 
-func (p *parser) value(v *Value, depth int) *Error {
+func (p *parser) value(depth int) (v Value, err *Error) {
 	p.space()
 	if p.i == len(p.s) {
-		return p.fail("the text ends where a value should begin")
+		return v, p.fail("the text ends where a value should begin")
 	}
 	switch c := p.s[p.i]; {
 	case c == '{':
 		v.Kind = Object
-		return p.object(v, depth+1)
+		v.List, err = p.object(depth + 1)
+		return v, err
 	case c == '[':
 		v.Kind = Array
-		return p.array(v, depth+1)
+		v.List, err = p.array(depth + 1)
+		return v, err
 	case c == '"':
 		v.Kind = String
-		var err *Error
 		v.Text, err = p.str()
-		return err
+		return v, err
 	case c == '-' || '0' <= c && c <= '9':
 		start := p.i
 		err := p.number()
@@ -158,25 +159,25 @@ func (p *parser) value(v *Value, depth int) *Error {
 			var b [32]byte
 			p.loose = p.loose || string(appendNumber(b[:0], v.Text)) != v.Text
 		}
-		return err
+		return v, err
 	case strings.HasPrefix(p.s[p.i:], "true"):
 		p.i += 4
 		v.Kind, v.Text = Bool, "true"
-		return nil
+		return v, nil
 	case strings.HasPrefix(p.s[p.i:], "false"):
 		p.i += 5
 		v.Kind, v.Text = Bool, "false"
-		return nil
+		return v, nil
 	case strings.HasPrefix(p.s[p.i:], "null"):
 		p.i += 4
-		return nil
+		return v, nil
 	}
-	return p.fail("no JSON value begins like this")
+	return v, p.fail("no JSON value begins like this")
 }
 
-func (p *parser) object(v *Value, depth int) *Error {
+func (p *parser) object(depth int) ([]Value, *Error) {
 	if depth > MaxDepth {
-		return p.fail(fmt.Sprintf("nested deeper than %d levels", MaxDepth))
+		return nil, p.fail(fmt.Sprintf("nested deeper than %d levels", MaxDepth))
 	}
 	p.i++
 	from := len(p.stack)
@@ -186,44 +187,45 @@ func (p *parser) object(v *Value, depth int) *Error {
 			break
 		}
 		if p.i == len(p.s) || p.s[p.i] != '"' {
-			return p.fail("a member name in quotes should stand here")
+			return nil, p.fail("a member name in quotes should stand here")
 		}
 		k, err := p.str()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		p.space()
 		if !p.at(':') {
-			return within(p.fail("a colon should follow the member name"), k)
+			return nil, within(p.fail("a colon should follow the member name"), k)
 		}
-		m := Value{Name: k}
-		if err := p.value(&m, depth); err != nil {
-			return within(err, k)
+		m, err := p.value(depth)
+		if err != nil {
+			return nil, within(err, k)
 		}
+		m.Name = k
 		p.stack = append(p.stack, m)
 		p.space()
 		if p.at('}') {
 			break
 		}
 		if !p.at(',') {
-			return p.fail("a comma or the end of the object should stand here")
+			return nil, p.fail("a comma or the end of the object should stand here")
 		}
 	}
-	v.List = p.list(from)
-	if v.sort() {
+	list := p.list(from)
+	if putInOrder(list) {
 		p.loose = true
 	}
-	for i := 1; i < len(v.List); i++ {
-		if k := v.List[i].Name; v.List[i-1].Name == k {
-			return within(&Error{Reason: fmt.Sprintf("the member occurs twice in the object that ends at byte %d", p.i)}, k)
+	for i := 1; i < len(list); i++ {
+		if k := list[i].Name; list[i-1].Name == k {
+			return nil, within(&Error{Reason: fmt.Sprintf("the member occurs twice in the object that ends at byte %d", p.i)}, k)
 		}
 	}
-	return nil
+	return list, nil
 }
 
-func (p *parser) array(v *Value, depth int) *Error {
+func (p *parser) array(depth int) ([]Value, *Error) {
 	if depth > MaxDepth {
-		return p.fail(fmt.Sprintf("nested deeper than %d levels", MaxDepth))
+		return nil, p.fail(fmt.Sprintf("nested deeper than %d levels", MaxDepth))
 	}
 	p.i++
 	from := len(p.stack)
@@ -232,9 +234,9 @@ func (p *parser) array(v *Value, depth int) *Error {
 		if first && p.at(']') {
 			break
 		}
-		var e Value
-		if err := p.value(&e, depth); err != nil {
-			return within(err, strconv.Itoa(len(p.stack)-from))
+		e, err := p.value(depth)
+		if err != nil {
+			return nil, within(err, strconv.Itoa(len(p.stack)-from))
 		}
 		p.stack = append(p.stack, e)
 		p.space()
@@ -242,11 +244,10 @@ func (p *parser) array(v *Value, depth int) *Error {
 			break
 		}
 		if !p.at(',') {
-			return p.fail("a comma or the end of the array should stand here")
+			return nil, p.fail("a comma or the end of the array should stand here")
 		}
 	}
-	v.List = p.list(from)
-	return nil
+	return p.list(from), nil
 }
 
 // at steps over c if it stands here.

@@ -247,7 +247,7 @@ func from(v any, depth int) (Value, error) {
 			m.Name = k
 			out.List = append(out.List, m)
 		}
-		out.sort()
+		putInOrder(out.List)
 		return out, nil
 	case *Value:
 		return *v, nil
@@ -290,11 +290,12 @@ func inside(err error, k string) error {
 	return err
 }
 
-// sort brings an object's members into canonical order, and says whether they weren't.
-func (v *Value) sort() bool {
-	for i := 1; i < len(v.List); i++ {
-		if compareUTF16(v.List[i-1].Name, v.List[i].Name) > 0 {
-			slices.SortFunc(v.List, func(a, b Value) int { return compareUTF16(a.Name, b.Name) })
+// putInOrder brings an object's members into canonical order, and says whether they
+// weren't.
+func putInOrder(list []Value) bool {
+	for i := 1; i < len(list); i++ {
+		if compareUTF16(list[i-1].Name, list[i].Name) > 0 {
+			slices.SortFunc(list, func(a, b Value) int { return compareUTF16(a.Name, b.Name) })
 			return true
 		}
 	}

@@ -76,14 +76,11 @@ func Issue(ctx context.Context, c Credential, k Key, o Options) (Signed, error) 
 	if err != nil {
 		return Signed{}, fmt.Errorf("issue: %w", err)
 	}
-	if problems := rules(doc); len(problems) > 0 {
-		return Signed{}, &RulesError{problems}
+	s, err := secure(ctx, doc, k, o, issuerOf(doc), rules)
+	if broken := (*RulesError)(nil); err != nil && !errors.As(err, &broken) {
+		err = fmt.Errorf("issue: %w", err)
 	}
-	s, err := secure(ctx, doc, k, o, issuerOf(doc))
-	if err != nil {
-		return Signed{}, fmt.Errorf("issue: %w", err)
-	}
-	return s, nil
+	return s, err
 }
 
 // Present signs a presentation (VC Data Model 2.0, 4.13) with the holder's key, for
@@ -94,14 +91,11 @@ func Present(ctx context.Context, presentation Credential, k Key, o Options) (Si
 	if err != nil {
 		return Signed{}, fmt.Errorf("present: %w", err)
 	}
-	if problems := presentationRules(doc); len(problems) > 0 {
-		return Signed{}, &RulesError{problems}
+	s, err := secure(ctx, doc, k, o, holderOf(doc, k.Method), presentationRules)
+	if broken := (*RulesError)(nil); err != nil && !errors.As(err, &broken) {
+		err = fmt.Errorf("present: %w", err)
 	}
-	s, err := secure(ctx, doc, k, o, holderOf(doc, k.Method))
-	if err != nil {
-		return Signed{}, fmt.Errorf("present: %w", err)
-	}
-	return s, nil
+	return s, err
 }
 
 // unsigned reads c as a reader of its bytes will.
@@ -154,26 +148,36 @@ func sealed(doc *jcs.Value) Signed {
 	return Signed{secured{doc: doc}, string(raw), sha256.Sum256(raw)}
 }
 
-// secure signs a document whose rules are kept.
-func secure(ctx context.Context, doc *jcs.Value, k Key, o Options, who signatory) (Signed, error) {
+// secure signs a document that keeps rules.
+func secure(ctx context.Context, doc *jcs.Value, k Key, o Options, who signatory, rules func(*jcs.Value) []clr.Problem) (Signed, error) {
+	// Its statements are made beside the judging of the rules; each takes as long as
+	// the other. They are made in every form, so that no term means nothing.
+	of := newPayload(doc)
+	made := make(chan error, 1)
+	go func() {
+		_, err := of.sum(ctx, sumOf{hash: k.hash()})
+		made <- err
+	}()
+	problems := rules(doc)
+	if len(problems) > 0 {
+		<-made
+		return Signed{}, &RulesError{problems}
+	}
 	if o.Form == FormJWT || o.Form == FormJWT11 {
+		if err := <-made; err != nil {
+			return Signed{}, err
+		}
 		return secureToken(ctx, doc, k, o, who)
 	}
 	proof, err := newProof(doc, k, o, who)
-	if err != nil {
-		return Signed{}, err
-	}
 	ours := kindOf(doc) != kindOther
-	if ours && o.Form == FormRDFC && !proof.Has("nonce") {
+	if err == nil && ours && o.Form == FormRDFC {
 		proof = proof.With("nonce", jcs.NewString(bindingNonce(doc, proof)))
 	}
-	suite, _ := suiteOf(proof)
-	of := newPayload(doc)
-	if suite.jcs {
-		if _, err := of.sum(ctx, sumOf{hash: crypto.SHA256}); err != nil {
-			return Signed{}, err
-		}
+	if err := errors.Join(err, <-made); err != nil {
+		return Signed{}, err
 	}
+	suite, _ := suiteOf(proof)
 	if proof, err = of.sign(ctx, suite, proof, k.Signer); err != nil {
 		return Signed{}, err
 	}
@@ -237,6 +241,14 @@ func (k Key) fits(who signatory) error {
 	return nil
 }
 
+// hash is the one that the key signs with.
+func (k Key) hash() crypto.Hash {
+	if k.Signer == nil {
+		return crypto.SHA256
+	}
+	return hashWith(k.Signer.Public())
+}
+
 // second writes a time as proofs have it; nothing for none.
 func second(t time.Time) string {
 	if t.IsZero() {
@@ -260,9 +272,6 @@ func secureToken(ctx context.Context, doc *jcs.Value, k Key, o Options, who sign
 	subject := doc.Get("credentialSubject").Str("id")
 	if kindOf(doc) != kindOther && subject == "" {
 		return Signed{}, errors.New("a record or badge in a token names the learner by the id of its credentialSubject, for the claim sub; give it one, or use a Data Integrity form")
-	}
-	if _, err := newPayload(doc).sum(ctx, sumOf{hash: crypto.SHA256}); err != nil {
-		return Signed{}, err
 	}
 	claims := doc
 	if o.Form == FormJWT11 {

@@ -63,8 +63,9 @@ func suiteFor(key did.PublicKey, jcs bool) (*cryptosuite, error) {
 	return nil, fmt.Errorf("a key of type %s makes no Data Integrity proofs; use Ed25519, P-256 or P-384", key.Algorithm())
 }
 
-// hash is the one that a suite uses throughout with a key.
-func (s *cryptosuite) hash(key did.PublicKey) crypto.Hash {
+// hashWith is the hash that Data Integrity uses throughout with a key (ECDSA
+// Cryptosuites 1.0, 3.2).
+func hashWith(key did.PublicKey) crypto.Hash {
 	if key.Algorithm() == "P-384" {
 		return crypto.SHA384
 	}
@@ -138,7 +139,7 @@ func (p *payload) hashData(ctx context.Context, s *cryptosuite, proof *jcs.Value
 // sign returns proof with its proofValue.
 func (p *payload) sign(ctx context.Context, s *cryptosuite, proof *jcs.Value, signer did.Signer) (*jcs.Value, error) {
 	key := signer.Public()
-	data, err := p.hashData(ctx, s, proof, s.hash(key))
+	data, err := p.hashData(ctx, s, proof, hashWith(key))
 	if err != nil {
 		return nil, err
 	}
@@ -162,7 +163,7 @@ func (p *payload) verify(ctx context.Context, s *cryptosuite, proof *jcs.Value, 
 	if err != nil {
 		return fmt.Errorf("%w (proofValue: %v)", errAltered, err)
 	}
-	data, err := p.hashData(ctx, s, proof, s.hash(key))
+	data, err := p.hashData(ctx, s, proof, hashWith(key))
 	if err != nil {
 		return err
 	}

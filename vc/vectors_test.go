@@ -125,7 +125,7 @@ func TestVectorsOfTheCryptosuites(t *testing.T) {
 			if !suite.jcs {
 				config = config.Without("@context")
 			}
-			hash := suite.hash(signer.Public())
+			hash := hashWith(signer.Public())
 			of := newPayload(doc)
 			sum, err := of.sum(ctx, sumOf{suite.jcs, hash})
 			if err != nil {

@@ -92,9 +92,11 @@ func (n *Node) Job(ctx context.Context, id string) (j registry.Job, err error) {
 	return j, err
 }
 
-// runIssue works a job off, step by step: plan in a transaction, sign outside,
-// finish in a transaction. A job that an earlier run left takes the same path. A
-// publisher's jobs run one after another: two would sign the same records.
+// runIssue works a job off, group by group: plan in a transaction, sign outside, finish
+// in a transaction. While one group is signed the next is planned and the one before is
+// finished; groups are finished in their order, so that a job which an earlier run left
+// takes the same path from where it was. A publisher's jobs run one after another: two
+// would sign the same records.
 func (n *Node) runIssue(ctx context.Context, id string) error {
 	j, err := n.Job(ctx, id)
 	if err != nil {
@@ -103,20 +105,71 @@ func (n *Node) runIssue(ctx context.Context, id string) error {
 	turn := n.turn(j.Publisher)
 	turn.Lock()
 	defer turn.Unlock()
-	for {
-		j, err := n.Job(ctx, id)
-		if err != nil || j.State != registry.JobRunning {
+	if j, err = n.Job(ctx, id); err != nil || j.State != registry.JobRunning {
+		return err
+	}
+	planned, signed := make(chan *group, 1), make(chan *group, 1)
+	work, inside := errgroup.WithContext(ctx)
+	work.Go(func() error {
+		defer close(planned)
+		return n.planGroups(inside, j, planned)
+	})
+	work.Go(func() error {
+		defer close(signed)
+		return pass(inside, planned, func(g *group) error {
+			if err := n.signGroup(inside, g); err != nil {
+				return err
+			}
+			return send(inside, signed, g)
+		})
+	})
+	work.Go(func() error {
+		return pass(inside, signed, func(g *group) error {
+			err := n.finishGroup(inside, id, g.publisher, g.plans)
+			n.nudge()
 			return err
-		}
-		more, err := n.issueStep(ctx, j)
-		if err != nil && ctx.Err() != nil {
-			return nil // the next start goes on with it
-		}
-		if err != nil {
-			return errors.Join(err, n.endJob(ctx, id, registry.JobFailed, err))
-		}
-		if !more {
-			return n.endJob(ctx, id, registry.JobDone, nil)
+		})
+	})
+	err = work.Wait()
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil // the next start goes on with it
+	case err != nil:
+		return errors.Join(err, n.endJob(ctx, id, registry.JobFailed, err))
+	}
+	return n.endJob(ctx, id, registry.JobDone, nil)
+}
+
+// A group is a few records that are planned, signed and finished together.
+type group struct {
+	publisher registry.Publisher
+	key       vc.Key
+	plans     []*plan
+}
+
+// send hands a group on, unless the work has ended.
+func send(ctx context.Context, to chan<- *group, g *group) error {
+	select {
+	case to <- g:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// pass gives each group to deal, until there are no more or the work has ended.
+func pass(ctx context.Context, from <-chan *group, deal func(*group) error) error {
+	for {
+		select {
+		case g, more := <-from:
+			if !more {
+				return nil
+			}
+			if err := deal(g); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
 }
@@ -145,72 +198,85 @@ func (n *Node) endJob(ctx context.Context, id, state string, cause error) error 
 	})
 }
 
-// issueStep deals with the job's next learners, and tells whether there may be
-// more.
-func (n *Node) issueStep(ctx context.Context, j registry.Job) (bool, error) {
-	p, err := n.Publisher(ctx, j.Publisher)
-	if err != nil {
-		return false, err
-	}
-	key, err := n.signer(ctx, p)
-	if err != nil {
-		return false, err
-	}
-	var learners []string
-	if len(j.Learners) > 0 {
-		at, found := slices.BinarySearch(j.Learners, j.After)
-		if found {
-			at++
+// planGroups plans what the job has left to do, with the publisher's policy and key as
+// they are at each moment.
+func (n *Node) planGroups(ctx context.Context, j registry.Job, planned chan<- *group) error {
+	for after := j.After; ; {
+		p, err := n.Publisher(ctx, j.Publisher)
+		if err != nil {
+			return err
 		}
-		learners = j.Learners[at:min(at+issueStep, len(j.Learners))]
-	} else if err := n.db.View(ctx, func(tx *registry.Tx) (err error) {
-		learners, err = tx.Changed(p.ID, j.After, issueStep)
-		return err
-	}); err != nil {
-		return false, err
+		key, err := n.signer(ctx, p)
+		if err != nil {
+			return err
+		}
+		var learners []string
+		if len(j.Learners) > 0 {
+			at, found := slices.BinarySearch(j.Learners, after)
+			if found {
+				at++
+			}
+			learners = j.Learners[at:min(at+issueStep, len(j.Learners))]
+		} else if err := n.db.View(ctx, func(tx *registry.Tx) (err error) {
+			learners, err = tx.Changed(p.ID, after, issueStep)
+			return err
+		}); err != nil {
+			return err
+		}
+		if len(learners) == 0 {
+			return nil
+		}
+		plans, err := n.planFor(ctx, p, learners)
+		if err != nil {
+			return err
+		}
+		after = plans[len(plans)-1].learner
+		if err := send(ctx, planned, &group{p, key, plans}); err != nil {
+			return err
+		}
 	}
-	if len(learners) == 0 {
-		return false, nil
-	}
-
-	err = n.issueFor(ctx, p, key, j.ID, learners)
-	for few := len(learners) / 4; errors.Is(err, registry.ErrTooBig) && few > 0; few /= 4 {
-		err = n.issueFor(ctx, p, key, j.ID, learners[:few]) // these have more than others
-	}
-	return err == nil, err
 }
 
-// issueFor plans, signs and finishes the records of a few learners.
-func (n *Node) issueFor(ctx context.Context, p registry.Publisher, key vc.Key, job string, learners []string) (err error) {
-	plans := make([]*plan, len(learners))
-	if err := n.db.Update(ctx, func(tx *registry.Tx) error {
+// planFor plans the records of learners, or of the first of them where all are more
+// than one transaction holds.
+func (n *Node) planFor(ctx context.Context, p registry.Publisher, learners []string) ([]*plan, error) {
+	var plans []*plan
+	err := n.db.Update(ctx, func(tx *registry.Tx) error {
+		plans = make([]*plan, len(learners))
 		for i, id := range learners {
+			var err error
 			if plans[i], err = n.plan(tx, p, id); err != nil {
 				return err
 			}
 		}
 		return nil
-	}); err != nil {
-		return err
+	})
+	if few := len(learners) / 4; errors.Is(err, registry.ErrTooBig) && few > 0 {
+		return n.planFor(ctx, p, learners[:few]) // these have more than others
 	}
+	return plans, err
+}
 
-	var g errgroup.Group
-	g.SetLimit(runtime.GOMAXPROCS(0))
-	for _, pl := range plans {
+func (n *Node) signGroup(ctx context.Context, g *group) error {
+	var signing errgroup.Group
+	signing.SetLimit(runtime.GOMAXPROCS(0))
+	for _, pl := range g.plans {
 		if pl.skip == "" {
-			g.Go(func() error {
-				if err := n.sign(ctx, p, key, pl); err != nil && ctx.Err() == nil {
+			signing.Go(func() error {
+				if err := n.sign(ctx, g.publisher, g.key, pl); err != nil && ctx.Err() == nil {
 					pl.skip = err.Error() // one record that cannot be signed stops no other
 				}
 				return ctx.Err()
 			})
 		}
 	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
+	return signing.Wait()
+}
 
-	err = n.db.Update(ctx, func(tx *registry.Tx) error {
+// finishGroup stores what was signed and how far the job is, in as many transactions as
+// it takes.
+func (n *Node) finishGroup(ctx context.Context, job string, p registry.Publisher, plans []*plan) error {
+	err := n.db.Update(ctx, func(tx *registry.Tx) error {
 		j, err := tx.Job(job)
 		if err != nil {
 			return err
@@ -232,6 +298,8 @@ func (n *Node) issueFor(ctx context.Context, p registry.Publisher, key vc.Key, j
 		j.Total = max(j.Total, j.Done+j.Skipped)
 		return tx.PutJob(j)
 	})
-	n.nudge()
+	if few := len(plans) / 4; errors.Is(err, registry.ErrTooBig) && few > 0 {
+		return errors.Join(n.finishGroup(ctx, job, p, plans[:few]), n.finishGroup(ctx, job, p, plans[few:]))
+	}
 	return err
 }

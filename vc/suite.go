@@ -147,8 +147,11 @@ func (p *payload) sign(ctx context.Context, s *cryptosuite, proof *jcs.Value, si
 	if err != nil {
 		return nil, fmt.Errorf("sign: %w", err)
 	}
-	if err := key.Verify(data, signature); err != nil {
-		return nil, fmt.Errorf("the signer made a signature that its own key refuses: %w", err)
+	// What comes from a device may be wrong; what this program computes is not.
+	if _, inMemory := signer.(*did.MemorySigner); !inMemory {
+		if err := key.Verify(data, signature); err != nil {
+			return nil, fmt.Errorf("the signer made a signature that its own key refuses: %w", err)
+		}
 	}
 	return proof.With("proofValue", jcs.NewString(did.EncodeMultibase(signature))), nil
 }

@@ -118,11 +118,11 @@ func Credential(r Record, embedded []json.RawMessage, s Seal) (map[string]any, e
 	asserted := map[string]bool{}
 	inside := make([]any, 0, len(embedded))
 	for i, raw := range embedded {
-		v, err := jcs.Parse(raw)
+		v, err := jcs.Read(raw)
 		if err != nil {
 			return nil, fmt.Errorf("embedded credential of %s: %w", r.Assertions[i].Key, err)
 		}
-		id := stringAt(v, "credentialSubject", "achievement", "id")
+		id := v.Get("credentialSubject").Get("achievement").Str("id")
 		if id == "" {
 			return nil, fmt.Errorf("embedded credential of %s: it has no achievement with an id", r.Assertions[i].Key)
 		}
@@ -442,14 +442,4 @@ func unique(words []string) []any {
 		}
 	}
 	return list
-}
-
-// stringAt follows members down and returns the string there, or "".
-func stringAt(v any, path ...string) string {
-	for _, k := range path {
-		o, _ := v.(map[string]any)
-		v = o[k]
-	}
-	s, _ := v.(string)
-	return s
 }

@@ -173,15 +173,6 @@ func sampleCredential(t testing.TB) map[string]any {
 }
 
 func TestCredentialIsValidByThePublishedSchemas(t *testing.T) {
-	compile := func(file string) *jsonschema.Schema {
-		c := jsonschema.NewCompiler()
-		c.AssertFormat()
-		s, err := c.Compile(reference(t, "schemas", file))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s
-	}
 	c := sampleCredential(t)
 	for _, p := range Check(tree(t, c)) {
 		t.Errorf("Check: %+v", p)
@@ -197,9 +188,9 @@ func TestCredentialIsValidByThePublishedSchemas(t *testing.T) {
 			t.Errorf("schema: %#v", err)
 		}
 	}
-	valid(compile("clr_v2p0_clrcredential_schema.json"), c)
-	badge := compile("ob_v3p0_achievementcredential_schema.json")
-	clrBadge := compile("clr_v2p0_achievementcredential_schema.json")
+	valid(compile(t, "clr_v2p0_clrcredential_schema.json"), c)
+	badge := compile(t, "ob_v3p0_achievementcredential_schema.json")
+	clrBadge := compile(t, "clr_v2p0_achievementcredential_schema.json")
 	embedded := FirstEmbedded(tree(t, c), 10)
 	if len(embedded) != 3 {
 		t.Fatalf("FirstEmbedded gives %d, want 3", len(embedded))

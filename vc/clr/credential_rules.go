@@ -108,7 +108,7 @@ func (c *checker) credential(o *jcs.Value, m *member) {
 		c.subject(o, row)
 		c.results(o.Get("credentialSubject"))
 	case "VerifiableCredential":
-		c.issuer(o, row)
+		c.other(o, row)
 	}
 }
 
@@ -163,14 +163,24 @@ func (c *checker) describedBeside(o *jcs.Value, id string) bool {
 	return found
 }
 
-// issuer judges that of a credential of another kind: a URI, or an object with one.
-func (c *checker) issuer(o *jcs.Value, row *class) {
+// other judges the issuer and the subjects of a credential of another kind: an issuer is
+// a URI, or an object with one, which is a Profile if it says so.
+func (c *checker) other(o *jcs.Value, row *class) {
 	issuer := o.Get("issuer")
-	if issuer.Is(jcs.Object) {
+	switch {
+	case issuer.Is(jcs.Object) && issuer.Get("type").HasString("Profile"):
+		c.object(issuer, classes["Profile"])
+	case issuer.Is(jcs.Object):
 		if !isURI(issuer.Str("id")) {
 			c.notURI(issuer, "id", "id", row.section)
 		}
-	} else if issuer != nil && !isURI(issuer.String()) {
+	case issuer != nil && !isURI(issuer.String()):
 		c.notURI(issuer, "", "issuer", row.section)
+	}
+	subjects := o.Get("credentialSubject").Items()
+	for i := range subjects {
+		if id := subjects[i].Get("id"); id != nil && !isURI(id.String()) {
+			c.notURI(id, "", "id", row.section)
+		}
 	}
 }

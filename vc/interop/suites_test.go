@@ -7,16 +7,19 @@ import (
 	"maps"
 	"testing"
 
-	"clrnode/did"
 	"clrnode/vc"
 )
 
 // suites are the ways of a proof inside the JSON, with the keys that each takes.
 var suites = []struct {
 	name, algorithm string
-	old             bool // VC 1.1, which we don't issue
+	form            vc.Form
+	old             bool // of data model 1.1; we don't issue it
 }{
-	{"eddsa-rdfc-2022", "Ed25519", false},
+	{"eddsa-rdfc-2022", "Ed25519", vc.FormRDFC, false},
+	{"ecdsa-rdfc-2019", "P-256", vc.FormRDFC, false},
+	{"ecdsa-rdfc-2019", "P-384", vc.FormRDFC, false},
+	{"Ed25519Signature2020", "Ed25519", 0, true},
 }
 
 // We verify a badge that @digitalbazaar/vc signed, in each suite, and no changed copy.
@@ -52,18 +55,15 @@ func TestTheyVerifyOurBadges(t *testing.T) {
 			continue
 		}
 		t.Run(suite.name+" "+suite.algorithm, func(t *testing.T) {
-			signer, err := did.Generate(suite.algorithm)
-			if err != nil {
-				t.Fatal(err)
-			}
-			id, method := did.KeyDID(signer.Public())
-			badge, err := vc.Issue(t.Context(), by(id.String(), s.badge(3)), vc.Key{Method: method, Signer: signer}, vc.Options{Created: issuedAt})
+			id, key := newKey(t, suite.algorithm)
+			badge, err := vc.Issue(t.Context(), by(id.String(), s.badge(3)), key, vc.Options{Form: suite.form, Created: issuedAt})
 			if err != nil {
 				t.Fatal(err)
 			}
 			if !bytes.Contains(badge.Bytes(), fmt.Appendf(nil, `"cryptosuite":%q`, suite.name)) {
 				t.Fatalf("another suite: %s", badge.Bytes())
 			}
+			weAccept(t, badge.Bytes(), s.policy(id))
 			if a := p.ask("verify", object{"doc": json.RawMessage(badge.Bytes()), "now": now}); !a.Verified || a.Results[0].Proofs != 1 {
 				t.Errorf("@digitalbazaar/vc: %+v", a)
 			}

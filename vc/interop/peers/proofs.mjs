@@ -8,7 +8,7 @@ import {cryptosuite as eddsaRdfc} from '@digitalbazaar/eddsa-rdfc-2022-cryptosui
 import {cryptosuite as ecdsaRdfc} from '@digitalbazaar/ecdsa-rdfc-2019-cryptosuite';
 import * as eddsaJcs from '@digitalbazaar/eddsa-jcs-2022-cryptosuite';
 import * as ecdsaJcs from '@digitalbazaar/ecdsa-jcs-2019-cryptosuite';
-import {checkStatus} from '@digitalbazaar/vc-bitstring-status-list';
+import {checkStatus, createCredential, createList} from '@digitalbazaar/vc-bitstring-status-list';
 import {verifyCredential as coreVerify} from '@digitalcredentials/verifier-core';
 import {documentLoader} from './web.mjs';
 import {keyOf} from './keys.mjs';
@@ -85,6 +85,13 @@ export async function verifyPresentation({doc, challenge, domain, now, own}) {
   }
   const r = await vc.verify({...options, presentation: doc, challenge, domain, now, checkStatus: async () => ({verified: true})});
   return {verified: r.verified, errors: [...reasons(r.error), ...(r.credentialResults ?? []).flatMap(c => reasons(c.error))]};
+}
+
+// statusList makes a list for revocation in which these entries are set, not signed.
+export async function statusList({url, issuer, set}) {
+  const list = await createList({length: 131072});
+  set.forEach(i => list.setStatus(i, true));
+  return {doc: {...await createCredential({id: url, list, statusPurpose: 'revocation'}), issuer}};
 }
 
 // verifierCore answers with its steps (valid or not) and its errors.

@@ -155,6 +155,7 @@ func (p *parser) object(v *Value, depth int) *Error {
 	}
 	p.i++
 	from := len(p.stack)
+	var m Value // here, because inside the loop each one would be an allocation
 	for first := true; ; first = false {
 		p.space()
 		if first && p.at('}') {
@@ -171,7 +172,7 @@ func (p *parser) object(v *Value, depth int) *Error {
 		if !p.at(':') {
 			return within(p.fail("a colon should follow the member name"), k)
 		}
-		m := Value{Name: k}
+		m = Value{Name: k}
 		if err := p.value(&m, depth); err != nil {
 			return within(err, k)
 		}
@@ -200,12 +201,13 @@ func (p *parser) array(v *Value, depth int) *Error {
 	}
 	p.i++
 	from := len(p.stack)
+	var e Value // see object
 	for first := true; ; first = false {
 		p.space()
 		if first && p.at(']') {
 			break
 		}
-		var e Value
+		e = Value{}
 		if err := p.value(&e, depth); err != nil {
 			return within(err, strconv.Itoa(len(p.stack)-from))
 		}

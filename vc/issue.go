@@ -177,6 +177,13 @@ func secure(ctx context.Context, doc *jcs.Value, k Key, o Options, who signatory
 	if err := errors.Join(err, <-made); err != nil {
 		return Signed{}, err
 	}
+	if !ours {
+		if problem, err := renamed(ctx, doc); err != nil {
+			return Signed{}, err
+		} else if problem != "" {
+			return Signed{}, &RulesError{[]clr.Problem{{Code: "shape.name", Sentence: problem, Section: proofSection}}}
+		}
+	}
 	suite, _ := suiteOf(proof)
 	if proof, err = of.sign(ctx, suite, proof, k.Signer); err != nil {
 		return Signed{}, err

@@ -224,7 +224,7 @@ func newPart(doc *jcs.Value, pointer string) Part {
 // An inner is a credential that lies in another one.
 type inner struct {
 	secured
-	pointer, kind string
+	pointer, kind string // kind: the member of a record or badge that holds it; "" in others
 	within        *jcs.Value
 	problem       *Check // why it can't be read
 }
@@ -256,6 +256,13 @@ func (v *verifier) structure(doc *jcs.Value, envelope *Part) (parts []Part, insi
 		}
 		for _, pointer := range tokens {
 			inside = append(inside, v.endorsementToken(doc, pointer))
+		}
+	}
+	if len(problems) == 0 && kindOf(doc) == kindOther {
+		var problem string
+		if inside, problem = v.signedInside(doc); problem != "" {
+			envelope.add(v.check("structure.size", GroupUnchanged, Failed, problem, dataModel, ""))
+			return nil, nil, false
 		}
 	}
 	if len(problems) == 0 {
@@ -345,7 +352,7 @@ func (v *verifier) embedded(ctx context.Context, e *inner, part *Part, envelopeI
 	if part.issuer != envelopeIssuer {
 		part.add(v.trust(part, e.kind == "endorsement")...)
 	}
-	if part.issuer != issuerID(e.within) && (e.kind == "verifiableCredential" || kindOf(e.doc) != kindEndorsement) {
+	if part.issuer != issuerID(e.within) && e.kind != "" && (e.kind == "verifiableCredential" || kindOf(e.doc) != kindEndorsement) {
 		part.add(v.subject(e.doc, e.within, e.pointer))
 	}
 	part.add(v.status(ctx, e.doc, part)...)

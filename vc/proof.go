@@ -177,6 +177,10 @@ func (v *verifier) term(doc *jcs.Value, err error) Check {
 // proof judges one proof, which signs of.
 func (v *verifier) proof(ctx context.Context, of *payload, proof *jcs.Value, who signatory) ([]Check, bool) {
 	suite, name := suiteOf(proof)
+	types := proof.Get("type").Strings()
+	if len(types) != 1 || len(proof.Get("type").Items()) != 1 || types[0] == "" || types[0] == "DataIntegrityProof" && proof.Str("cryptosuite") == "" {
+		return []Check{v.bad("The proof doesn't say in which way it was made.", proof.Str("verificationMethod"))}, false
+	}
 	if suite == nil {
 		return []Check{v.check("proof.unsupported", GroupUnchanged, Unchecked,
 			"Could not check the proof: this version doesn't know the way of signing “"+name+"”.", proofSection, name)}, false

@@ -155,6 +155,10 @@ func secure(ctx context.Context, doc *jcs.Value, k Key, o Options, who signatory
 	of := newPayload(doc)
 	made := make(chan error, 1)
 	go func() {
+		of := of
+		if o.Form == FormJWT11 {
+			of = newPayload(withoutTokens(doc))
+		}
 		_, err := of.sum(ctx, sumOf{hash: k.hash()})
 		made <- err
 	}()
@@ -176,6 +180,13 @@ func secure(ctx context.Context, doc *jcs.Value, k Key, o Options, who signatory
 	}
 	if err := errors.Join(err, <-made); err != nil {
 		return Signed{}, err
+	}
+	if !ours {
+		if problem, err := renamed(ctx, doc); err != nil {
+			return Signed{}, err
+		} else if problem != "" {
+			return Signed{}, &RulesError{[]clr.Problem{{Code: "shape.name", Sentence: problem, Section: proofSection}}}
+		}
 	}
 	suite, _ := suiteOf(proof)
 	if proof, err = of.sign(ctx, suite, proof, k.Signer); err != nil {

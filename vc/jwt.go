@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -153,7 +154,7 @@ func (v *verifier) jwt(ctx context.Context, s secured, who signatory) ([]Check, 
 		}
 	}
 	// The signature binds every byte; that every term means something is checked all the same.
-	if _, err := newPayload(s.doc).sum(ctx, sumOf{hash: crypto.SHA256}); err != nil {
+	if _, err := newPayload(withoutTokens(s.doc)).sum(ctx, sumOf{hash: crypto.SHA256}); err != nil {
 		return []Check{v.term(s.doc, err)}, false
 	}
 	made, _ := numericDate(t.Payload.Get("iat"))
@@ -171,6 +172,25 @@ func (v *verifier) jwt(ctx context.Context, s secured, who signatory) ([]Check, 
 		return bad("Changed since it was signed, or signed with another key: " + strings.TrimSuffix(err.Error(), ".") + ".")
 	}
 	return []Check{v.signed(who, made, found, jwtSection, t.Kid), found}, found.Outcome != Unchecked
+}
+
+// withoutTokens is a presentation without the tokens that stand among its credentials
+// in data model 1.1: they are strings, which say nothing in JSON-LD.
+func withoutTokens(doc *jcs.Value) *jcs.Value {
+	list := doc.Get("verifiableCredential").Items()
+	if !isV1(doc) || !isPresentation(doc) || !slices.ContainsFunc(list, func(c jcs.Value) bool { return c.Kind == jcs.String }) {
+		return doc
+	}
+	objects := []*jcs.Value{}
+	for i := range list {
+		if list[i].Kind != jcs.String {
+			objects = append(objects, &list[i])
+		}
+	}
+	if len(objects) == 0 {
+		return doc.Without("verifiableCredential")
+	}
+	return doc.With("verifiableCredential", jcs.NewArray(objects...))
 }
 
 // tokenKey finds the key of a token by its header: kid, a DID URL or a web address, or

@@ -54,7 +54,7 @@ type Presented struct {
 	report *Report
 }
 
-// Holder is the DID of who presented, proven by the signature.
+// Holder is the DID of who presented, proven by the signature; "" when nobody signed.
 func (p *Presented) Holder() string { return p.holder }
 
 // Report is what was checked.
@@ -89,6 +89,8 @@ func VerifyPresentation(ctx context.Context, raw []byte, p Policy) (*Presented, 
 	}
 	digest := s.Digest()
 	r := &Report{What: "Verifiable Presentation", At: v.now, Digest: hex.EncodeToString(digest[:]), Envelope: newPart(s.doc, "")}
+	// A presentation has a holder, whom its signature shows, and no issuer.
+	r.presented, r.Envelope.issuer, r.Envelope.IssuerID, r.Envelope.IssuerName = true, "", "", ""
 	proven := v.presentation(ctx, s, r)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
@@ -117,12 +119,19 @@ func (v *verifier) presentation(ctx context.Context, s Signed, r *Report) bool {
 	if envelope.Outcome == Failed {
 		return false
 	}
+	begun, unread := make([]*reading, len(list)), make([][]Part, len(list))
+	for i := range list {
+		begun[i], unread[i] = v.presented(&list[i])
+	}
 	for i := range list {
 		at := "/verifiableCredential"
 		if s.doc.Get("verifiableCredential").Is(jcs.Array) {
 			at = fmt.Sprintf("/verifiableCredential/%d", i)
 		}
-		parts, inside, good := v.presented(ctx, &list[i])
+		parts, inside, good := unread[i], 0, false
+		if begun[i] != nil {
+			parts, inside, good = v.document(ctx, begun[i], true)
+		}
 		for k := range parts {
 			parts[k].Pointer = oneLine(at+parts[k].Pointer, maxAboutShown)
 		}
@@ -142,7 +151,7 @@ func (v *verifier) holder(ctx context.Context, s Signed, envelope *Part) bool {
 			outcome = Failed
 		}
 		envelope.add(v.check("holder.unsigned", GroupHolder, outcome, "Nobody signed the presentation, so that it doesn't show who presents it.", presentationSection, ""))
-		return false
+		return true // nothing was signed that could be wrong
 	}
 	method := ""
 	if len(proofs) > 0 {
@@ -164,11 +173,12 @@ func (v *verifier) holder(ctx context.Context, s Signed, envelope *Part) bool {
 		envelope.add(c)
 	}
 	envelope.issuer, envelope.IssuerID = who.id, oneLine(who.id, maxAboutShown)
+	envelope.IssuerName = oneLine(s.doc.Get("holder").Str("name"), maxNameShown)
 	return proven
 }
 
-// presented judges one credential of a presentation.
-func (v *verifier) presented(ctx context.Context, item *jcs.Value) (parts []Part, inside int, proven bool) {
+// presented begins one credential of a presentation, or says why it can't be read.
+func (v *verifier) presented(item *jcs.Value) (*reading, []Part) {
 	s, err := signedIn(item)
 	if err == nil {
 		if ok, reason := looksLikeCredential(s.doc); !ok {
@@ -178,9 +188,9 @@ func (v *verifier) presented(ctx context.Context, item *jcs.Value) (parts []Part
 	if err != nil {
 		p := newPart(item, "")
 		p.add(v.check("structure.token", GroupUnchanged, Failed, "It isn't a credential that can be read: "+err.Error()+".", presentationSection, ""))
-		return []Part{p}, 0, false
+		return nil, []Part{p}
 	}
-	return v.document(ctx, s, true)
+	return v.begin(s), nil
 }
 
 // signedIn is a credential that stands in a presentation: an object, or a token in one

@@ -76,6 +76,13 @@ func (v *verifier) proofs(ctx context.Context, s secured, who signatory) ([]Chec
 	if _, err := whole.sum(ctx, sumOf{hash: crypto.SHA256}); err != nil {
 		return []Check{v.term(s.doc, err)}, false
 	}
+	if kindOf(s.doc) == kindOther {
+		if problem, err := renamed(ctx, s.doc); err != nil {
+			return []Check{v.term(s.doc, err)}, false
+		} else if problem != "" {
+			return []Check{v.check("structure.name", GroupUnchanged, Failed, problem, proofSection, "")}, false
+		}
+	}
 	var good, bad, other []Check
 	proven := false
 	for i := range list {
@@ -170,6 +177,10 @@ func (v *verifier) term(doc *jcs.Value, err error) Check {
 // proof judges one proof, which signs of.
 func (v *verifier) proof(ctx context.Context, of *payload, proof *jcs.Value, who signatory) ([]Check, bool) {
 	suite, name := suiteOf(proof)
+	types := proof.Get("type").Strings()
+	if len(types) != 1 || len(proof.Get("type").Items()) != 1 || types[0] == "" || types[0] == "DataIntegrityProof" && proof.Str("cryptosuite") == "" {
+		return []Check{v.bad("The proof doesn't say in which way it was made.", proof.Str("verificationMethod"))}, false
+	}
 	if suite == nil {
 		return []Check{v.check("proof.unsupported", GroupUnchanged, Unchecked,
 			"Could not check the proof: this version doesn't know the way of signing “"+name+"”.", proofSection, name)}, false
@@ -220,6 +231,11 @@ func (v *verifier) options(of *payload, suite *cryptosuite, proof *jcs.Value, wh
 			return "The proof has a context of its own, which isn't how the document's begins."
 		case !suite.jcs && !same(contexts, c):
 			return "The proof has a context of its own, which could rename its terms."
+		}
+	}
+	for i := range proof.List {
+		if name := proof.List[i].Name; !suite.jcs && !slices.Contains(proofMembers, name) {
+			return "The proof has the member " + short(name) + ", which says what no program reads."
 		}
 	}
 	if purpose := proof.Str("proofPurpose"); purpose != string(who.relation) {

@@ -68,7 +68,8 @@ type Report struct {
 	Envelope Part      `json:"envelope"`
 	Embedded []Part    `json:"embedded,omitempty"`
 
-	inside int // how many credentials lie inside, shown or not
+	inside    int  // how many credentials lie inside, shown or not
+	presented bool // it is a presentation, whose envelope's issuer is its holder
 }
 
 // ReportSchema is the JSON Schema (2020-12) of a [Report].
@@ -178,7 +179,14 @@ func (r *Report) finish() {
 		} else if r.inside > 1 {
 			inside = fmt.Sprintf(" The %s inside are valid too.", credentials(r.inside))
 		}
-		r.Sentence = fmt.Sprintf("Valid. Issued by %s; nothing was changed since. Checked on %s.%s", r.Envelope.by(), when, inside)
+		who := "Issued by " + r.Envelope.by() + "; nothing was changed since"
+		switch {
+		case r.presented && r.Envelope.issuer == "":
+			who = "Nobody signed the presentation, so that it doesn't show who presents it"
+		case r.presented:
+			who = "Presented by " + r.Envelope.by() + "; nothing was changed since"
+		}
+		r.Sentence = fmt.Sprintf("Valid. %s. Checked on %s.%s", who, when, inside)
 	}
 }
 

@@ -46,7 +46,7 @@ func Verify(ctx context.Context, raw []byte, p Policy) (*Verified, error) {
 	}
 	digest := s.Digest()
 	report = &Report{What: whatIs(s.doc), At: v.now, Digest: hex.EncodeToString(digest[:])}
-	parts, inside, proven := v.document(ctx, s, true)
+	parts, inside, proven := v.document(ctx, v.begin(s), true)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -137,23 +137,41 @@ func (v *verifier) check(code, group string, o Outcome, sentence, section, about
 	return Check{Code: code, Group: group, Outcome: o, Sentence: oneLine(sentence, maxSentenceShown), Section: section, About: oneLine(about, maxAboutShown), At: v.now}
 }
 
-// document judges the whole of s: the parts, its envelope first, how many credentials
-// lie inside, and whether it is provably the issuer's. outermost says that nothing else
-// lies around it, so that what it elects counts.
-func (v *verifier) document(ctx context.Context, s Signed, outermost bool) (parts []Part, inside int, proven bool) {
-	envelope := newPart(s.doc, "")
-	parts, inner, good := v.structure(s.doc, &envelope)
+// A reading is a document whose structure was judged, and whose questions are planned.
+type reading struct {
+	s        Signed
+	envelope Part
+	parts    []Part // where rules are broken
+	inner    []inner
+	good     bool
+}
+
+// begin judges the structure of s, and takes up what it asks of others. Of several
+// documents that are judged together all are begun before any is finished: an answer is
+// read once, for all who ask.
+func (v *verifier) begin(s Signed) *reading {
+	d := &reading{s: s, envelope: newPart(s.doc, "")}
+	if d.parts, d.inner, d.good = v.structure(s.doc, &d.envelope); d.good {
+		v.plan(s.secured)
+		for i := range d.inner {
+			v.plan(d.inner[i].secured)
+		}
+	}
+	return d
+}
+
+// document judges the whole of what was begun: the parts, its envelope first, how many
+// credentials lie inside, and whether it is provably the issuer's. outermost says that
+// nothing else lies around it, so that what it elects counts.
+func (v *verifier) document(ctx context.Context, d *reading, outermost bool) (parts []Part, inside int, proven bool) {
+	s, envelope, inner := d.s, d.envelope, d.inner
 	inside = len(inner)
-	if !good {
+	if !d.good {
 		// What isn't written by the rules is not looked at further.
 		if kindOf(s.doc) != kindOther {
 			inside = clr.CountEmbedded(s.doc)
 		}
-		return append([]Part{envelope}, parts...), inside, false
-	}
-	v.plan(s.secured)
-	for i := range inner {
-		v.plan(inner[i].secured)
+		return append([]Part{envelope}, d.parts...), inside, false
 	}
 	provens := make([]bool, len(inner)+1)
 	parts = make([]Part, len(inner))
@@ -206,7 +224,7 @@ func newPart(doc *jcs.Value, pointer string) Part {
 // An inner is a credential that lies in another one.
 type inner struct {
 	secured
-	pointer, kind string
+	pointer, kind string // kind: the member of a record or badge that holds it; "" in others
 	within        *jcs.Value
 	problem       *Check // why it can't be read
 }
@@ -238,6 +256,13 @@ func (v *verifier) structure(doc *jcs.Value, envelope *Part) (parts []Part, insi
 		}
 		for _, pointer := range tokens {
 			inside = append(inside, v.endorsementToken(doc, pointer))
+		}
+	}
+	if len(problems) == 0 && kindOf(doc) == kindOther {
+		var problem string
+		if inside, problem = v.signedInside(doc); problem != "" {
+			envelope.add(v.check("structure.size", GroupUnchanged, Failed, problem, dataModel, ""))
+			return nil, nil, false
 		}
 	}
 	if len(problems) == 0 {
@@ -327,7 +352,7 @@ func (v *verifier) embedded(ctx context.Context, e *inner, part *Part, envelopeI
 	if part.issuer != envelopeIssuer {
 		part.add(v.trust(part, e.kind == "endorsement")...)
 	}
-	if part.issuer != issuerID(e.within) && (e.kind == "verifiableCredential" || kindOf(e.doc) != kindEndorsement) {
+	if part.issuer != issuerID(e.within) && e.kind != "" && (e.kind == "verifiableCredential" || kindOf(e.doc) != kindEndorsement) {
 		part.add(v.subject(e.doc, e.within, e.pointer))
 	}
 	part.add(v.status(ctx, e.doc, part)...)

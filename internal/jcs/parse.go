@@ -33,6 +33,9 @@ func (e *Error) Error() string {
 // [*Error].
 func Read(raw []byte) (*Value, error) { return read(string(raw), 0) }
 
+// ReadString is [Read] for text; the strings of the value point into it.
+func ReadString(text string) (*Value, error) { return read(text, 0) }
+
 // Parse is [Read] for whoever wants Go's own types: map[string]any, []any, string,
 // json.Number, bool and nil. A json.Number holds the number as it was spelled. Arrays
 // and objects are never nil.

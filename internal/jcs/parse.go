@@ -51,6 +51,9 @@ func ReadCanonical(text string) (v *Value, canonical string, err error) {
 	return v, unsafe.String(unsafe.SliceData(b), len(b)), nil
 }
 
+// ReadString is [Read] for text; the strings of the value point into it.
+func ReadString(text string) (*Value, error) { return read(text, 0) }
+
 // Parse is [Read] for whoever wants Go's own types: map[string]any, []any, string,
 // json.Number, bool and nil. A json.Number holds the number as it was spelled. Arrays
 // and objects are never nil.

@@ -43,12 +43,26 @@ func inToken(t *jose.Token) (*jcs.Value, error) {
 		if !isV1(inner) {
 			return nil, fmt.Errorf("its claim %s belongs to data model 1.1, and the credential in it isn't written in that; the claims themselves should be the credential", claim)
 		}
-		return restored(inner, t.Payload, claim == "vp"), nil
+		for _, other := range []string{"vp", "@context", "credentialSubject", "verifiableCredential"} {
+			if other != claim && t.Payload.Has(other) {
+				return nil, fmt.Errorf("it has a claim %s and a claim %s, so that two programs could read two credentials in it", claim, other)
+			}
+		}
+		return fitsTyp(t, restored(inner, t.Payload, claim == "vp"))
 	}
 	if isV1(t.Payload) {
 		return nil, errors.New("the credential is written in data model 1.1, which has it in a claim vc")
 	}
-	return t.Payload.Without(registered...), nil
+	return fitsTyp(t, t.Payload.Without(registered...))
+}
+
+// fitsTyp refuses a credential in a token that says it is a presentation, and the
+// reverse: what was signed as the one is never taken for the other (RFC 8725, 3.11).
+func fitsTyp(t *jose.Token, doc *jcs.Value) (*jcs.Value, error) {
+	if t.Typ == "vp+jwt" && !isPresentation(doc) || t.Typ == "vc+jwt" && isPresentation(doc) {
+		return nil, fmt.Errorf("its header says that it is of type %s, and it holds something else", t.Typ)
+	}
+	return doc, nil
 }
 
 // restored puts into a credential or presentation of data model 1.1 what its token
@@ -101,8 +115,12 @@ func disagreement(t *jose.Token, doc *jcs.Value) string {
 		party = "holder"
 	}
 	says := map[string]string{"iss": idOf(doc.Get(party)), "jti": doc.Str("id")}
-	if subject := doc.Get("credentialSubject"); subject.Is(jcs.Object) {
-		says["sub"] = subject.Str("id")
+	subjects := doc.Get("credentialSubject").Items()
+	for i := range subjects {
+		// Of several subjects the token is about one.
+		if id := subjects[i].Str("id"); i == 0 || id == claims.Str("sub") {
+			says["sub"] = id
+		}
 	}
 	for _, claim := range []string{"iss", "jti", "sub"} {
 		v := claims.Get(claim)

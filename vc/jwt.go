@@ -311,18 +311,35 @@ const maxSetKeys = 100
 
 // enveloped is the token in an EnvelopedVerifiableCredential or
 // EnvelopedVerifiablePresentation (VC Data Model 2.0, 4.13 and 4.14); ok is whether doc
-// is one.
-func enveloped(doc *jcs.Value) (token string, ok bool) {
-	types := doc.Get("type")
-	if !types.HasString("EnvelopedVerifiableCredential") && !types.HasString("EnvelopedVerifiablePresentation") {
-		return "", false
+// is one. Of other members it has none: nobody signed them, and a reader might believe
+// them.
+func enveloped(doc *jcs.Value) (token string, ok bool, err error) {
+	prefix := envelopedPrefix
+	switch types := doc.Get("type"); {
+	case types.HasString("EnvelopedVerifiablePresentation"):
+		prefix = presentedPrefix
+	case !types.HasString("EnvelopedVerifiableCredential"):
+		return "", false, nil
 	}
-	for _, prefix := range []string{envelopedPrefix, presentedPrefix} {
-		if t, found := strings.CutPrefix(doc.Str("id"), prefix); found {
-			return t, true
+	refuse := func(reason string) (string, bool, error) {
+		return "", true, &jose.Error{Reason: reason, Err: did.ErrInvalid}
+	}
+	if len(doc.Get("type").Items()) != 1 {
+		return refuse("what envelops it must be of that one type")
+	}
+	if contexts := doc.Get("@context").Items(); len(contexts) == 0 || contexts[0].String() != clr.ContextVC {
+		return refuse("the first context of what envelops it must be " + clr.ContextVC)
+	}
+	for i := range doc.List {
+		if name := doc.List[i].Name; name != "@context" && name != "type" && name != "id" {
+			return refuse("what envelops it has the member " + short(name) + ", which nobody signed")
 		}
 	}
-	return "", true
+	token, found := strings.CutPrefix(doc.Str("id"), prefix)
+	if !found {
+		return refuse("the id of what envelops it must be a data: URL that begins with " + prefix)
+	}
+	return token, true, nil
 }
 
 // Envelope puts a credential that is a JSON Web Token into an

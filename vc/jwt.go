@@ -43,12 +43,26 @@ func inToken(t *jose.Token) (*jcs.Value, error) {
 		if !isV1(inner) {
 			return nil, fmt.Errorf("its claim %s belongs to data model 1.1, and the credential in it isn't written in that; the claims themselves should be the credential", claim)
 		}
-		return restored(inner, t.Payload, claim == "vp"), nil
+		for _, other := range []string{"vp", "@context", "credentialSubject", "verifiableCredential"} {
+			if other != claim && t.Payload.Has(other) {
+				return nil, fmt.Errorf("it has a claim %s and a claim %s, so that two programs could read two credentials in it", claim, other)
+			}
+		}
+		return fitsTyp(t, restored(inner, t.Payload, claim == "vp"))
 	}
 	if isV1(t.Payload) {
 		return nil, errors.New("the credential is written in data model 1.1, which has it in a claim vc")
 	}
-	return t.Payload.Without(registered...), nil
+	return fitsTyp(t, t.Payload.Without(registered...))
+}
+
+// fitsTyp refuses a credential in a token that says it is a presentation, and the
+// reverse: what was signed as the one is never taken for the other (RFC 8725, 3.11).
+func fitsTyp(t *jose.Token, doc *jcs.Value) (*jcs.Value, error) {
+	if t.Typ == "vp+jwt" && !isPresentation(doc) || t.Typ == "vc+jwt" && isPresentation(doc) {
+		return nil, fmt.Errorf("its header says that it is of type %s, and it holds something else", t.Typ)
+	}
+	return doc, nil
 }
 
 // restored puts into a credential or presentation of data model 1.1 what its token
@@ -101,8 +115,12 @@ func disagreement(t *jose.Token, doc *jcs.Value) string {
 		party = "holder"
 	}
 	says := map[string]string{"iss": idOf(doc.Get(party)), "jti": doc.Str("id")}
-	if subject := doc.Get("credentialSubject"); subject.Is(jcs.Object) {
-		says["sub"] = subject.Str("id")
+	subjects := doc.Get("credentialSubject").Items()
+	for i := range subjects {
+		// Of several subjects the token is about one.
+		if id := subjects[i].Str("id"); i == 0 || id == claims.Str("sub") {
+			says["sub"] = id
+		}
 	}
 	for _, claim := range []string{"iss", "jti", "sub"} {
 		v := claims.Get(claim)
@@ -293,18 +311,35 @@ const maxSetKeys = 100
 
 // enveloped is the token in an EnvelopedVerifiableCredential or
 // EnvelopedVerifiablePresentation (VC Data Model 2.0, 4.13 and 4.14); ok is whether doc
-// is one.
-func enveloped(doc *jcs.Value) (token string, ok bool) {
-	types := doc.Get("type")
-	if !types.HasString("EnvelopedVerifiableCredential") && !types.HasString("EnvelopedVerifiablePresentation") {
-		return "", false
+// is one. Of other members it has none: nobody signed them, and a reader might believe
+// them.
+func enveloped(doc *jcs.Value) (token string, ok bool, err error) {
+	prefix := envelopedPrefix
+	switch types := doc.Get("type"); {
+	case types.HasString("EnvelopedVerifiablePresentation"):
+		prefix = presentedPrefix
+	case !types.HasString("EnvelopedVerifiableCredential"):
+		return "", false, nil
 	}
-	for _, prefix := range []string{envelopedPrefix, presentedPrefix} {
-		if t, found := strings.CutPrefix(doc.Str("id"), prefix); found {
-			return t, true
+	refuse := func(reason string) (string, bool, error) {
+		return "", true, &jose.Error{Reason: reason, Err: did.ErrInvalid}
+	}
+	if len(doc.Get("type").Items()) != 1 {
+		return refuse("what envelops it must be of that one type")
+	}
+	if contexts := doc.Get("@context").Items(); len(contexts) == 0 || contexts[0].String() != clr.ContextVC {
+		return refuse("the first context of what envelops it must be " + clr.ContextVC)
+	}
+	for i := range doc.List {
+		if name := doc.List[i].Name; name != "@context" && name != "type" && name != "id" {
+			return refuse("what envelops it has the member " + short(name) + ", which nobody signed")
 		}
 	}
-	return "", true
+	token, found := strings.CutPrefix(doc.Str("id"), prefix)
+	if !found {
+		return refuse("the id of what envelops it must be a data: URL that begins with " + prefix)
+	}
+	return token, true, nil
 }
 
 // Envelope puts a credential that is a JSON Web Token into an

@@ -39,10 +39,9 @@ func ParseSigned(raw []byte) (Signed, error) {
 	if !doc.Is(jcs.Object) {
 		return Signed{}, errors.New("a credential is a JSON object; this is something else")
 	}
-	if token, ok := enveloped(doc); ok {
-		if token == "" {
-			return Signed{}, errors.New("the id of an enveloped credential must be a data: URL of type application/vc+jwt; this is something else")
-		}
+	if token, ok, err := enveloped(doc); err != nil {
+		return Signed{}, err
+	} else if ok {
 		return parseToken(token)
 	}
 	return Signed{secured{doc: doc}, canonical, sum256(canonical)}, nil

@@ -51,7 +51,7 @@ func (v *verifier) statusEntry(ctx context.Context, id string, entry *jcs.Value,
 		return check("status.unchecked", Unchecked, "Could not check if revoked: %s.", why)
 	}
 	if !entry.Get("type").HasString("BitstringStatusListEntry") {
-		return check("status.unsupported", Unchecked, "Could not check if revoked: this version doesn't know a status of type “%s”.", strings.Join(entry.Get("type").Strings(), ", "))
+		return check("status.unsupported", Unchecked, "Could not check if revoked: this version doesn't know a status of type %s.", quoted(strings.Join(entry.Get("type").Strings(), ", ")))
 	}
 	purpose := entry.Str("statusPurpose")
 	if purpose == "" {
@@ -73,7 +73,7 @@ func (v *verifier) statusEntry(ctx context.Context, id string, entry *jcs.Value,
 	case l.issuer != part.issuer:
 		return unchecked("the status list is by " + l.issuer + ", not by the issuer")
 	case !slices.Contains(l.purposes, purpose):
-		return unchecked("the list isn't one of “" + purpose + "”")
+		return unchecked("the list isn't one of " + quoted(purpose))
 	case index >= l.entries:
 		return unchecked(fmt.Sprintf("the list ends before entry %d", index))
 	}
@@ -81,9 +81,9 @@ func (v *verifier) statusEntry(ctx context.Context, id string, entry *jcs.Value,
 	switch {
 	case purpose != "revocation" && purpose != "suspension":
 		if !set {
-			return check("status.ok", OK, "The issuer's list of “%s” says nothing of it.", purpose)
+			return check("status.ok", OK, "The issuer's list of %s says nothing of it.", quoted(purpose))
 		}
-		return check("status.message", Warning, "The issuer's list of “%s” names it; that says nothing about whether it is valid.", purpose)
+		return check("status.message", Warning, "The issuer's list of %s names it; that says nothing about whether it is valid.", quoted(purpose))
 	case !set && purpose == "revocation":
 		return check("status.ok", OK, "Not revoked, by the issuer's list.")
 	case !set:
@@ -101,7 +101,7 @@ func (v *verifier) whyRevoked(ctx context.Context, id, list string) string {
 	if err != nil {
 		return "."
 	}
-	if its, err := url.Parse(list); err != nil || at.Scheme != its.Scheme || at.Host != its.Host || !v.askWhy() {
+	if its, err := url.Parse(list); err != nil || at.Scheme != its.Scheme || at.Host != its.Host || !v.may(&v.reasons, maxReasons) {
 		return "."
 	}
 	r, err := v.policy.Fetch(ctx, id, accept)

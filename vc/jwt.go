@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -129,6 +130,23 @@ func disagreement(t *jose.Token, doc *jcs.Value) string {
 	return ""
 }
 
+// stated is what of a document in a token is JSON-LD: all of it, but in a presentation
+// of data model 1.1 not the credentials that are tokens themselves (VC Data Model 1.1,
+// 6.3.1), which are judged each.
+func stated(doc *jcs.Value) *jcs.Value {
+	list := doc.Get("verifiableCredential").Items()
+	if !isV1(doc) || !isPresentation(doc) || !slices.ContainsFunc(list, func(c jcs.Value) bool { return c.Kind == jcs.String }) {
+		return doc
+	}
+	var objects []*jcs.Value
+	for i := range list {
+		if list[i].Kind != jcs.String {
+			objects = append(objects, &list[i])
+		}
+	}
+	return doc.With("verifiableCredential", jcs.NewArray(objects...))
+}
+
 // jwt judges the token around a credential or presentation.
 func (v *verifier) jwt(ctx context.Context, s secured, who signatory) ([]Check, bool) {
 	t := s.token
@@ -153,7 +171,7 @@ func (v *verifier) jwt(ctx context.Context, s secured, who signatory) ([]Check, 
 		}
 	}
 	// The signature binds every byte; that every term means something is checked all the same.
-	if _, err := newPayload(s.doc).sum(ctx, sumOf{hash: crypto.SHA256}); err != nil {
+	if _, err := newPayload(stated(s.doc)).sum(ctx, sumOf{hash: crypto.SHA256}); err != nil {
 		return []Check{v.term(s.doc, err)}, false
 	}
 	made, _ := numericDate(t.Payload.Get("iat"))
@@ -278,6 +296,9 @@ func enveloped(doc *jcs.Value) (token string, ok bool) {
 	types := doc.Get("type")
 	if !types.HasString("EnvelopedVerifiableCredential") && !types.HasString("EnvelopedVerifiablePresentation") {
 		return "", false
+	}
+	if !doc.Get("@context").HasString(clr.ContextVC) { // nothing says what the type means
+		return "", true
 	}
 	for _, prefix := range []string{envelopedPrefix, presentedPrefix} {
 		if t, found := strings.CutPrefix(doc.Str("id"), prefix); found {

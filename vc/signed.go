@@ -9,6 +9,7 @@ import (
 
 	"clrnode/internal/jcs"
 	"clrnode/internal/jose"
+	"clrnode/vc/clr"
 )
 
 // A Credential is what an issuer means to say: the members of the JSON object, not
@@ -41,7 +42,7 @@ func ParseSigned(raw []byte) (Signed, error) {
 	}
 	if token, ok := enveloped(doc); ok {
 		if token == "" {
-			return Signed{}, errors.New("the id of an enveloped credential must be a data: URL of type application/vc+jwt; this is something else")
+			return Signed{}, errors.New("an enveloped credential has the context " + clr.ContextVC + ", and for its id a data: URL of type application/vc+jwt; this is something else")
 		}
 		return parseToken(token)
 	}
@@ -73,6 +74,14 @@ func (s Signed) ID() string { return s.doc.Str("id") }
 
 // Token says whether the credential is a JSON Web Token.
 func (s Signed) Token() bool { return s.token != nil }
+
+// Model is the data model in which it is written: 1 (version 1.1) or 2 (version 2.0).
+func (s Signed) Model() int {
+	if isV1(s.doc) {
+		return 1
+	}
+	return 2
+}
 
 // Digest is the SHA-256 of the bytes, proof and all: what is anchored.
 func (s Signed) Digest() [32]byte { return s.digest }

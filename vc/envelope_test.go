@@ -85,3 +85,21 @@ func signedToken(t *testing.T, c Credential, form Form) Signed {
 	}
 	return s
 }
+
+// A presentation that nobody signed shows its credentials, and no holder.
+func TestUnsignedPresentation(t *testing.T) {
+	token := signedToken(t, Credential{
+		"@context": []any{"https://www.w3.org/ns/credentials/v2"}, "type": []any{"VerifiableCredential"}, "credentialSubject": map[string]any{"id": "did:example:a"},
+	}, FormJWT)
+	raw, err := json.Marshal(Credential{"@context": []any{"https://www.w3.org/ns/credentials/v2"}, "type": []any{"VerifiablePresentation"}, "verifiableCredential": []any{Envelope(token)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := VerifyPresentation(t.Context(), raw, Policy{Trust: TrustAnyIssuerUnsafe()})
+	if err != nil || p == nil || p.Holder() != "" || p.Report().Warnings == 0 {
+		t.Errorf("unsigned: %v, %v", p, err)
+	}
+	if _, err := VerifyPresentation(t.Context(), raw, Policy{Trust: TrustAnyIssuerUnsafe(), Challenge: "c"}); err == nil {
+		t.Error("an unsigned presentation was accepted where a challenge was given out")
+	}
+}

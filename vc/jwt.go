@@ -107,6 +107,9 @@ func disagreement(t *jose.Token, doc *jcs.Value) string {
 	for _, claim := range []string{"iss", "jti", "sub"} {
 		v := claims.Get(claim)
 		member, judged := says[claim]
+		if claim == "iss" && party == "holder" && !doc.Has("holder") {
+			continue // then the token alone says who presents
+		}
 		if v == nil || !judged {
 			continue
 		}

@@ -54,7 +54,7 @@ type Presented struct {
 	report *Report
 }
 
-// Holder is the DID of who presented, proven by the signature.
+// Holder is the DID of who presented, proven by the signature; "" when nobody signed.
 func (p *Presented) Holder() string { return p.holder }
 
 // Report is what was checked.
@@ -122,7 +122,7 @@ func (v *verifier) presentation(ctx context.Context, s Signed, r *Report) bool {
 		if s.doc.Get("verifiableCredential").Is(jcs.Array) {
 			at = fmt.Sprintf("/verifiableCredential/%d", i)
 		}
-		parts, inside, good := v.presented(ctx, &list[i])
+		parts, inside, good := v.presented(ctx, s, &list[i], proven)
 		for k := range parts {
 			parts[k].Pointer = oneLine(at+parts[k].Pointer, maxAboutShown)
 		}
@@ -142,7 +142,7 @@ func (v *verifier) holder(ctx context.Context, s Signed, envelope *Part) bool {
 			outcome = Failed
 		}
 		envelope.add(v.check("holder.unsigned", GroupHolder, outcome, "Nobody signed the presentation, so that it doesn't show who presents it.", presentationSection, ""))
-		return false
+		return outcome == Warning // nothing that was to be proven is unproven
 	}
 	method := ""
 	if len(proofs) > 0 {
@@ -167,8 +167,9 @@ func (v *verifier) holder(ctx context.Context, s Signed, envelope *Part) bool {
 	return proven
 }
 
-// presented judges one credential of a presentation.
-func (v *verifier) presented(ctx context.Context, item *jcs.Value) (parts []Part, inside int, proven bool) {
+// presented judges one credential of a presentation, which is proven its holder's or
+// not.
+func (v *verifier) presented(ctx context.Context, presentation Signed, item *jcs.Value, holderProven bool) (parts []Part, inside int, proven bool) {
 	s, err := signedIn(item)
 	if err == nil {
 		if ok, reason := looksLikeCredential(s.doc); !ok {
@@ -180,7 +181,44 @@ func (v *verifier) presented(ctx context.Context, item *jcs.Value) (parts []Part
 		p.add(v.check("structure.token", GroupUnchanged, Failed, "It isn't a credential that can be read: "+err.Error()+".", presentationSection, ""))
 		return []Part{p}, 0, false
 	}
+	if selfAsserted(presentation, s) {
+		p := newPart(s.doc, "")
+		proven = v.selfAsserted(ctx, s, &p, holderProven)
+		return []Part{p}, 0, proven
+	}
 	return v.document(ctx, s, true)
+}
+
+// selfAsserted says whether a credential has no proof but that of the presentation
+// around it, which counts where the holder is named and is its issuer (VC Data Model
+// 2.0, 4.13.4). A record or badge always has its own.
+func selfAsserted(presentation, s Signed) bool {
+	secured := presentation.token != nil || presentation.doc.Has("proof")
+	holder := idOf(presentation.doc.Get("holder"))
+	return secured && !isV1(presentation.doc) && s.token == nil && !s.doc.Has("proof") && kindOf(s.doc) == kindOther &&
+		holder != "" && holder == issuerID(s.doc)
+}
+
+// selfAsserted judges what the holder says of itself.
+func (v *verifier) selfAsserted(ctx context.Context, s Signed, part *Part, holderProven bool) bool {
+	const section = "VC Data Model 2.0, 4.13.4"
+	for _, q := range rules(s.doc) {
+		part.add(v.check("structure."+q.Code, GroupUnchanged, Failed, q.Sentence, q.Section, q.Pointer))
+	}
+	if part.Outcome == Failed {
+		return false
+	}
+	part.add(v.check("structure.ok", GroupUnchanged, OK, "Written as "+standardOf(s.doc)+" wants it.", dataModel, ""))
+	if !holderProven {
+		part.add(v.check("proof.unchecked", GroupUnchanged, Unchecked, "Could not check whether anything was changed: it has no proof but the presentation's.", section, ""))
+		return false
+	}
+	part.add(v.check("proof.presented", GroupUnchanged, OK, "The holder says it of itself; the proof of the presentation is its own.", section, ""))
+	part.add(v.dates(s.doc)...)
+	part.add(v.trust(part, false)...)
+	v.plan(s.secured)
+	part.add(v.status(ctx, s.doc, part)...)
+	return true
 }
 
 // signedIn is a credential that stands in a presentation: an object, or a token in one

@@ -2,6 +2,8 @@ package api
 
 import (
 	"encoding/json"
+	"log/slog"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -141,7 +143,7 @@ func TestVCAPIIssuesWhatTheDataModelAllows(t *testing.T) {
 	s.vcVerified(old, 200)
 }
 
-func mustJSON(t *testing.T, v any) []byte {
+func mustJSON(t testing.TB, v any) []byte {
 	t.Helper()
 	raw, err := json.Marshal(v)
 	if err != nil {
@@ -431,4 +433,27 @@ func TestVCAPICouldNotCheck(t *testing.T) {
 	if report, _ := a["report"].(object); report["verdict"] != "could not check" {
 		t.Errorf("report %v", report)
 	}
+}
+
+// Whatever body comes, the answer is a status below 500 and JSON.
+func FuzzVCAPI(f *testing.F) {
+	s := startSite(f, true)
+	good := string(mustJSON(f, object{"credential": boat()}))
+	for _, seed := range []string{good, `{"credential":{}}`, `{"verifiableCredential":"eyJhbGciOiJFUzI1NiJ9.e30.AA"}`, `{"verifiablePresentation":{"type":"VerifiablePresentation"}}`,
+		`{"credentialId":"urn:a:b","credentialStatus":{"type":"BitstringStatusListEntry","statusPurpose":"revocation"},"status":false}`, "{", "null", `{"options":{"checks":[7]}}`} {
+		f.Add(seed)
+	}
+	handler := Handler(s.node, Options{Log: slog.New(slog.DiscardHandler), Dev: true})
+	f.Fuzz(func(t *testing.T, body string) {
+		for _, path := range []string{"/issuers/status/credentials/issue", "/issuers/jwt/credentials/issue", "/credentials/verify", "/presentations/verify", "/credentials/status"} {
+			r := httptest.NewRequest("POST", "http://localhost/vc-api"+path, strings.NewReader(body))
+			r.RemoteAddr = "127.0.0.1:7"
+			r.Header.Set("Content-Type", "application/json")
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, r)
+			if w.Code >= 500 || w.Code == 401 || !json.Valid(w.Body.Bytes()) {
+				t.Errorf("%s %q: %d %s", path, body, w.Code, w.Body)
+			}
+		}
+	})
 }

@@ -226,6 +226,8 @@ func (a *answering) part(p vc.Part) {
 		skipped := !a.status && strings.HasPrefix(c.Code, "status.")
 		switch {
 		case c.Outcome == vc.OK:
+		case c.Code == "holder.unsigned": // a door for proofs
+			a.Problems = append(a.Problems, t)
 		case c.Outcome == vc.Warning || skipped:
 			a.Warnings = append(a.Warnings, t)
 		default:
@@ -254,7 +256,7 @@ func trouble(c vc.Check) vcTrouble {
 		t.Type = malformedValue
 	case group == "proof" && strings.Contains(c.Section, "JOSE"):
 		t.Type = cryptoError
-	case group == "proof", c.Code == "holder.unsigned":
+	case group == "proof", group == "holder":
 		t.Type = proofError
 	case c.Code == "key.unlisted":
 		t.Type = relationError

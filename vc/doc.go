@@ -68,6 +68,7 @@
 //	proof.expired          the proof says it holds no longer
 //	proof.unsupported      a suite that this version doesn't know: a warning beside a good proof, else could not check
 //	proof.unchecked        the key could not be had: could not check
+//	proof.presented        what the holder says of itself has the presentation's proof
 //	proof.loose            the outer proof of a foreign record binds the parts less than their own proofs do: a warning
 //	key.ok                 the issuer's DID document lists the key for signing
 //	key.unresolved         the DID document could not be had, or the file names more issuers than are

@@ -101,6 +101,9 @@ func (p *program) greet(ctx context.Context, h *house) error {
 			return err
 		}
 	}
+	if p.cfg.Dev {
+		fmt.Fprintf(w, "  VC-API\t%s/vc-api/issuers/eddsa-rdfc-2022\tand other issuers for tests; no token needed here (--dev)\n", n.PublicURL())
+	}
 	if err := w.Flush(); err != nil {
 		return err
 	}

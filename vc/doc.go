@@ -40,7 +40,9 @@
 //
 //	structure.ok           the rules of the standard are kept
 //	structure.json         not strict JSON: a member twice, bad UTF-8, too deep
-//	structure.version      a form that this version doesn't read (VC 1.1, a JWT): could not check
+//	structure.version      a form that this version doesn't read (SD-JWT): could not check
+//	structure.token        a JSON Web Token that breaks the rules of its form
+//	claims.disagree        a token's claims contradict the credential in it
 //	structure.context      a context that isn't bundled: could not check
 //	structure.term         a term that no context defines, or what JSON-LD can't say
 //	structure.size         too many credentials inside, or too many inside each other

@@ -32,10 +32,7 @@ func (e *Error) Error() string {
 // of a double, nesting deeper than [MaxDepth] and anything after the value, because
 // each of these is read differently by different programs. Errors are of type
 // [*Error].
-func Read(raw []byte) (*Value, error) {
-	v, _, err := read(string(raw), 0)
-	return v, err
-}
+func Read(raw []byte) (*Value, error) { return ReadString(string(raw)) }
 
 // ReadCanonical is [Read] for whoever wants the canonical form too: that of [Value.Append],
 // which is text itself where text is canonical already.
@@ -49,6 +46,12 @@ func ReadCanonical(text string) (v *Value, canonical string, err error) {
 	}
 	b := v.Append(make([]byte, 0, len(text)))
 	return v, unsafe.String(unsafe.SliceData(b), len(b)), nil
+}
+
+// ReadString is [Read] for text; the strings of the value point into it.
+func ReadString(text string) (*Value, error) {
+	v, _, err := read(text, 0)
+	return v, err
 }
 
 // Parse is [Read] for whoever wants Go's own types: map[string]any, []any, string,

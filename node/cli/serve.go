@@ -38,7 +38,7 @@ func (p *program) serve(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, h.close()) }()
 
 	web := &http.Server{
-		Handler:           api.Handler(h.node, api.Options{Log: log, TrustedProxies: proxies}),
+		Handler:           api.Handler(h.node, api.Options{Log: log, TrustedProxies: proxies, Dev: p.cfg.Dev}),
 		ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 	}
 	local, socket, err := listenLocal(p.cfg, h.node)

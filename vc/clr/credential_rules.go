@@ -71,15 +71,8 @@ func (c *checker) credential(o *jcs.Value, m *member) {
 		c.add("type.missing", o, "type", row.section, "The type must have VerifiableCredential; add it.")
 		return
 	}
-	kinds := 0
-	for i, list := 0, types.Items(); i < len(list); i++ {
-		switch list[i].String() {
-		case "ClrCredential", "AchievementCredential", "OpenBadgeCredential", "EndorsementCredential":
-			kinds++
-		}
-	}
-	if kinds > 1 {
-		c.add("type.mixed", o, "type", row.section, "A credential is one of ClrCredential, AchievementCredential, OpenBadgeCredential and EndorsementCredential; keep one.")
+	if mixed(types, row.name) {
+		c.add("type.mixed", o, "type", row.section, "A credential is one of ClrCredential, AchievementCredential (or OpenBadgeCredential) and EndorsementCredential; keep one.")
 		return
 	}
 	if m != nil && m.of == "EndorsementCredential" && row.name != m.of {
@@ -110,6 +103,25 @@ func (c *checker) credential(o *jcs.Value, m *member) {
 	case "VerifiableCredential":
 		c.other(o, row)
 	}
+}
+
+// mixed says whether types have another kind of credential beside that of a row. A badge
+// may have both of its names.
+func mixed(types *jcs.Value, row string) bool {
+	list := types.Items()
+	for i := range list {
+		switch t := list[i].String(); t {
+		case "ClrCredential", "AchievementCredential", "EndorsementCredential":
+			if t != row {
+				return true
+			}
+		case "OpenBadgeCredential":
+			if row != "AchievementCredential" {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func issuerOf(o *jcs.Value) string {

@@ -3,6 +3,7 @@ package clr
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -39,10 +40,63 @@ var heavy = map[string]func(t testing.TB, n int) map[string]any{
 		a := at(c, "/credentialSubject/verifiableCredential/0/credentialSubject/achievement").(map[string]any)
 		v := any(strings.Repeat("x", n))
 		for i := range 40 {
-			v = []any{map[string]any{"in": v}, map[string]any{"n": fmt.Sprint(i)}}
+			v = []any{map[string]any{"in": v}, map[string]any{"in": fmt.Sprint(i)}}
 		}
 		a["sets"] = v
 		return c
+	},
+	"large sets of sets without ids": func(t testing.TB, n int) map[string]any {
+		c := sampleCredential(t)
+		list := make([]any, n/100)
+		for i := range list {
+			list[i] = map[string]any{"a": []any{fmt.Sprint(i), "x", map[string]any{"b": "x"}}, "b": []any{map[string]any{"c": "x"}, map[string]any{"c": "y"}}}
+		}
+		c["sets"] = list
+		return c
+	},
+	"many small sets that look alike": func(t testing.TB, n int) map[string]any {
+		c := sampleCredential(t)
+		list := make([]any, n/400)
+		for i := range list {
+			set := make([]any, fewMembers)
+			for j := range set {
+				set[j] = map[string]any{"a": []any{"x", "y"}, "n": float64(i*fewMembers + j)}
+			}
+			list[i] = map[string]any{"id": fmt.Sprint("urn:x:", i), "set": set}
+		}
+		c["sets"] = list
+		return c
+	},
+	"many results of many descriptions": func(t testing.TB, n int) map[string]any {
+		c := sampleCredential(t)
+		s := at(c, "/credentialSubject/verifiableCredential/0/credentialSubject").(map[string]any)
+		descriptions, results, levels := make([]any, n/1000), make([]any, n/1000), make([]any, n/1000)
+		for i := range descriptions {
+			levels[i] = map[string]any{"id": fmt.Sprint("urn:x:level:", i), "type": "RubricCriterionLevel", "name": "x"}
+			descriptions[i] = map[string]any{"id": fmt.Sprint("urn:x:description:", i), "type": "ResultDescription", "name": "x", "resultType": "Result"}
+			results[i] = map[string]any{"id": fmt.Sprint("urn:x:result:", i), "type": "Result", "value": "x",
+				"resultDescription": "urn:x:description:0", "achievedLevel": fmt.Sprint("urn:x:level:", i)}
+		}
+		descriptions[0].(map[string]any)["rubricCriterionLevel"] = levels
+		s["achievement"].(map[string]any)["resultDescription"], s["result"] = descriptions, results
+		return c
+	},
+	"credentials in credentials": func(t testing.TB, n int) map[string]any {
+		badge := at(sampleCredential(t), "/credentialSubject/verifiableCredential/0").(map[string]any)
+		badge["credentialSubject"].(map[string]any)["id"] = badge["issuer"].(map[string]any)["id"] // described beside
+		badge["credentialSubject"].(map[string]any)["note"] = "x"
+		list := make([]any, n/20_000)
+		for i := range list {
+			inner := any(maps.Clone(badge))
+			for range 5 {
+				outer := maps.Clone(badge)
+				outer["note"] = map[string]any{"verifiableCredential": inner}
+				inner = outer
+			}
+			list[i] = map[string]any{"note": inner}
+		}
+		badge["notes"] = list
+		return badge
 	},
 	"a long name around much": func(t testing.TB, n int) map[string]any {
 		c := sampleCredential(t)

@@ -30,6 +30,8 @@ func (c *checker) shape(name string, v *jcs.Value, root bool) {
 			switch k := m.Name; {
 			case k == "@context" && root:
 				c.contextShape(m)
+			case k == "@context" && name == "proof":
+				// Proofs over JSON say the document's contexts again, and are compared with them.
 			case len(k) > maxName:
 				c.add("shape.name", v, "", shapeSection, "The member name %s is longer than %d bytes; no term is.", quoted(k), maxName)
 			case !plainName(k):

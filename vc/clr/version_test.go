@@ -89,3 +89,14 @@ func TestVersionsMayMeetInARecord(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 }
+
+// Open Badges 3.0 gives the badge two names, and some issuers write both.
+func TestABadgeMayHaveBothNames(t *testing.T) {
+	c := at(sampleCredential(t), "/credentialSubject/verifiableCredential/0").(map[string]any)
+	for _, types := range [][]any{{"AchievementCredential"}, {"OpenBadgeCredential"}, {"OpenBadgeCredential", "AchievementCredential", "https://example.edu/types#Own"}} {
+		c["type"] = append(types, "VerifiableCredential")
+		if p := Check(tree(t, c)); len(p) > 0 {
+			t.Errorf("%q: %+v", types, p)
+		}
+	}
+}

@@ -19,6 +19,9 @@ var suites = []struct {
 	{"eddsa-rdfc-2022", "Ed25519", vc.FormRDFC, false},
 	{"ecdsa-rdfc-2019", "P-256", vc.FormRDFC, false},
 	{"ecdsa-rdfc-2019", "P-384", vc.FormRDFC, false},
+	{"eddsa-jcs-2022", "Ed25519", vc.FormJCS, false},
+	{"ecdsa-jcs-2019", "P-256", vc.FormJCS, false},
+	{"ecdsa-jcs-2019", "P-384", vc.FormJCS, false},
 	{"Ed25519Signature2020", "Ed25519", 0, true},
 }
 

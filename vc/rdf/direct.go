@@ -104,12 +104,8 @@ func (w *walk) insideObject(o *jcs.Value, t *table, property *term, graph node) 
 			return 0, false
 		}
 	}
-	for _, name := range inOrder(types) {
-		if scope := outer.terms[name.Text]; scope != nil && scope.scoped {
-			if t = t.inside(scope, true); t == nil {
-				return 0, false
-			}
-		}
+	if t = scopes(types, t); t == nil {
+		return 0, false
 	}
 	if t != outer {
 		if again, ok := only(o, t.types); !ok || again != typed {
@@ -189,14 +185,24 @@ func only(o *jcs.Value, names []string) (found *jcs.Value, ok bool) {
 	return found, true
 }
 
-// inOrder sorts types as scoped contexts are applied.
-func inOrder(types []jcs.Value) []jcs.Value {
-	if len(types) < 2 {
-		return types
+// scopes applies the contexts of types to t, in the order of their names. It returns nil
+// where json-gold must judge.
+func scopes(types []jcs.Value, t *table) *table {
+	outer := t
+	var few [8]string
+	names := few[:0]
+	for i := range types {
+		if scope := outer.terms[types[i].Text]; scope != nil && scope.scoped {
+			names = append(names, types[i].Text)
+		}
 	}
-	types = slices.Clone(types)
-	slices.SortFunc(types, func(a, b jcs.Value) int { return strings.Compare(a.Text, b.Text) })
-	return types
+	slices.Sort(names)
+	for _, name := range names {
+		if t = t.inside(outer.terms[name], true); t == nil {
+			return nil
+		}
+	}
+	return t
 }
 
 // member writes what the object self says by its member m.

@@ -52,7 +52,7 @@ func (c *canonicalizer) compareSeenFrom(self, a, b node) int {
 
 // compareOwn orders the quads of one subject as it sees them. It is zero only for the
 // same quad.
-func (c *canonicalizer) compareOwn(a, b *quad) int {
+func (c *canonicalizer) compareOwn(a, b quad) int {
 	k := c.compare(a.predicate, b.predicate)
 	if k == 0 && a.object != b.object {
 		k = c.compareSeenFrom(a.subject, a.object, b.object)
@@ -70,7 +70,7 @@ func (c *canonicalizer) compareOwn(a, b *quad) int {
 }
 
 // compareMention orders quads with different subjects as the blank node self sees them.
-func (c *canonicalizer) compareMention(self node, a, b *quad) int {
+func (c *canonicalizer) compareMention(self node, a, b quad) int {
 	k := c.compareSeenFrom(self, a.subject, b.subject)
 	if k == 0 {
 		k = c.compare(a.predicate, b.predicate)
@@ -85,7 +85,7 @@ func (c *canonicalizer) compareMention(self node, a, b *quad) int {
 }
 
 // compareNamed orders the quads of one subject as they are written in the end.
-func (c *canonicalizer) compareNamed(a, b *quad) int {
+func (c *canonicalizer) compareNamed(a, b quad) int {
 	named := func(a, b node) int {
 		if a >= 0 && b >= 0 {
 			return c.compare(a, b)
@@ -106,15 +106,17 @@ func (c *canonicalizer) compareNamed(a, b *quad) int {
 }
 
 // sortQuads sorts few quads by insertion and more in the library's way.
-func sortQuads(quads []quad, compare func(a, b *quad) int) {
+func sortQuads(quads []quad, compare func(a, b quad) int) {
 	if len(quads) > 24 {
-		slices.SortFunc(quads, func(a, b quad) int { return compare(&a, &b) })
+		slices.SortFunc(quads, compare)
 		return
 	}
 	for i := 1; i < len(quads); i++ {
-		for k := i; k > 0 && compare(&quads[k], &quads[k-1]) < 0; k-- {
-			quads[k], quads[k-1] = quads[k-1], quads[k]
+		q, k := quads[i], i
+		for ; k > 0 && compare(q, quads[k-1]) < 0; k-- {
+			quads[k] = quads[k-1]
 		}
+		quads[k] = q
 	}
 }
 
@@ -152,7 +154,7 @@ func (c *canonicalizer) group() {
 		c.start[p] = int32(kept)
 		sortQuads(quads, c.compareOwn)
 		for i := range quads {
-			if i == 0 || c.compareOwn(&c.grouped[kept-1], &quads[i]) != 0 {
+			if i == 0 || c.compareOwn(c.grouped[kept-1], quads[i]) != 0 {
 				c.grouped[kept] = quads[i]
 				kept++
 			}

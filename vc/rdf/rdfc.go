@@ -188,7 +188,7 @@ func (c *canonicalizer) firstDegree(b int32) {
 	self := blankNode(b)
 	mentions := c.mentioned(b)
 	if len(mentions) > 1 {
-		slices.SortFunc(mentions, func(x, y int32) int { return c.compareMention(self, &c.grouped[x], &c.grouped[y]) })
+		slices.SortFunc(mentions, func(x, y int32) int { return c.compareMention(self, c.grouped[x], c.grouped[y]) })
 	}
 	buf := c.buf[:0]
 	i := 0
@@ -268,7 +268,7 @@ func (c *canonicalizer) serialize(into hash.Hash) []byte {
 		p := c.place(s)
 		quads := c.grouped[c.start[p]:c.start[p+1]]
 		for i := 1; i < len(quads); i++ {
-			if c.compareNamed(&quads[i-1], &quads[i]) > 0 {
+			if c.compareNamed(quads[i-1], quads[i]) > 0 {
 				sortQuads(quads, c.compareNamed)
 				break
 			}

@@ -287,7 +287,14 @@ func (v *verifier) setKey(ctx context.Context, t *jose.Token, who signatory) (di
 		keys := doc.Get("keys").Items()
 		for i := range keys[:min(len(keys), maxSetKeys)] {
 			key, err := did.ParseJWK(keys[i].Append(nil))
-			if err == nil && (t.JWK != nil && key == *t.JWK || t.JWK == nil && keys[i].Str("kid") == t.Kid) {
+			named := keys[i].Str("kid") == t.Kid
+			switch {
+			case t.JWK != nil && t.Kid != "" && !hasScheme(t.Kid, "http", "https") && keys[i].Has("kid"):
+				named = named && err == nil && key == *t.JWK
+			case t.JWK != nil:
+				named = err == nil && key == *t.JWK
+			}
+			if err == nil && named {
 				return key, check("key.ok", OK, "The key is in the key set of the "+who.word+"'s web site, "+set+".")
 			}
 		}

@@ -167,7 +167,7 @@ func disguised(uri string) bool {
 
 func (m *model) dates(doc *jcs.Value, from, until string) {
 	for _, k := range []string{from, until} {
-		if v := doc.Get(k); v != nil && !clr.IsDateTime(v.String()) {
+		if v := doc.Get(k); v != nil && (!clr.IsDateTime(v.String()) || timeAt(doc, k).IsZero()) {
 			m.add("member.kind", "/"+k, k+" must be a date and time with its zone, such as 2026-05-15T14:00:00Z.")
 			return
 		}

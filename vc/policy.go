@@ -62,6 +62,7 @@ type Response struct {
 	Status      int // of HTTP
 	Body        []byte
 	ContentType string
+	URL         string // where it was found, after redirects; "" is where it was asked for
 }
 
 // An AnchorFunc says whether s is anchored in log (CAIP-10, such as

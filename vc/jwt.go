@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"net/url"
 	"slices"
@@ -115,6 +116,9 @@ func disagreement(t *jose.Token, doc *jcs.Value) string {
 		party = "holder"
 	}
 	says := map[string]string{"iss": idOf(doc.Get(party)), "jti": doc.Str("id")}
+	if isPresentation(doc) { // which needs neither a holder nor an id; the token may name them
+		maps.DeleteFunc(says, func(_, said string) bool { return said == "" })
+	}
 	subjects := doc.Get("credentialSubject").Items()
 	for i := range subjects {
 		// Of several subjects the token is about one.

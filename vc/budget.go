@@ -3,7 +3,6 @@ package vc
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"sync"
 
 	"clrnode/did"
@@ -34,6 +33,7 @@ type questions struct {
 	pages map[string]*webPage
 	lists map[string]*list
 
+	revoked map[*jcs.Value]map[string]*jcs.Value // by revocation list, and by the id of the credential
 	answers map[keyQuestion]keyAnswer
 
 	size int // bytes of status lists
@@ -44,7 +44,7 @@ type questions struct {
 }
 
 func newQuestions() questions {
-	return questions{docs: map[string]*resolved{}, keys: map[string]*resolved{}, pages: map[string]*webPage{}, lists: map[string]*list{}, answers: map[keyQuestion]keyAnswer{}}
+	return questions{docs: map[string]*resolved{}, keys: map[string]*resolved{}, pages: map[string]*webPage{}, lists: map[string]*list{}, revoked: map[*jcs.Value]map[string]*jcs.Value{}, answers: map[keyQuestion]keyAnswer{}}
 }
 
 // resolved is a DID's document, asked for once.
@@ -73,26 +73,10 @@ func (v *verifier) plan(s secured) {
 	}
 	entries := doc.Get("credentialStatus").Items()
 	for i := range entries {
-		entry := &entries[i]
-		index, err := statusIndex(entry)
-		if err != nil || i >= maxStatuses {
-			continue
-		}
-		url := entry.Str("statusListCredential")
-		l := v.lists[url]
-		if l == nil && len(v.lists) < maxLists {
-			l = &list{set: map[int]bool{}}
-			v.lists[url] = l
-		}
-		if l != nil {
-			l.set[index] = false
+		if i < maxStatuses {
+			v.planList(&entries[i])
 		}
 	}
-}
-
-func statusIndex(entry *jcs.Value) (int, error) {
-	i, err := strconv.ParseUint(entry.Str("statusListIndex"), 10, 31)
-	return int(i), err
 }
 
 // question is the question after a DID's document; nil when there are too many.

@@ -140,7 +140,7 @@ func TestManyStatusListsAreNotAllAskedFor(t *testing.T) {
 	q.plan(secured{doc: tree(badges[0])})
 	q.plan(secured{doc: tree(badges[0])})
 	l := q.list(context.Background(), u.url("/lists/0"))
-	if l.problem != "" || l.entries != StatusListSize || len(l.set) != 1 || l.set[7] {
+	if l.problem != "" || l.bits != StatusListSize || len(l.values) != 1 || l.values[place{7, 1}] != 0 {
 		t.Errorf("%+v", l)
 	}
 	// All together they have a bound too.

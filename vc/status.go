@@ -5,25 +5,14 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
-	"sync"
 
 	"clrnode/internal/jcs"
 )
 
 // accept is what is asked of a place that serves credentials.
 const accept = "application/vc, application/vc+ld+json;q=0.9, application/ld+json;q=0.8, application/json;q=0.7"
-
-// A list is a status list, fetched and verified at most once in a call of Verify.
-type list struct {
-	once     sync.Once
-	issuer   string
-	purposes []string
-	entries  int          // how many it has
-	set      map[int]bool // of the entries that are asked for; the keys are made before it is fetched
-	problem  string       // why it can't be used; a sentence without its full stop
-	part     Part
-}
 
 const statusSection = "Bitstring Status List 1.0, 3.2"
 
@@ -42,7 +31,20 @@ func (v *verifier) status(ctx context.Context, doc *jcs.Value, part *Part) []Che
 	return checks
 }
 
+// statusEntry judges one status by its kind.
 func (v *verifier) statusEntry(ctx context.Context, id string, entry *jcs.Value, part *Part) Check {
+	types := entry.Get("type")
+	switch {
+	case types.HasString("1EdTechRevocationList"):
+		return v.revocationList(ctx, id, entry.Str("id"), part)
+	case listKindOf(types, entryTypes) != "":
+		return v.listEntry(ctx, id, entry, part)
+	}
+	return v.check("status.unsupported", GroupNow, Unchecked, "Could not check if revoked: this version doesn't know a status of type "+quoted(strings.Join(types.Strings(), ", "))+".", statusSection, entry.Str("id"))
+}
+
+// listEntry judges an entry of a status list.
+func (v *verifier) listEntry(ctx context.Context, id string, entry *jcs.Value, part *Part) Check {
 	where := entry.Str("statusListCredential")
 	check := func(code string, o Outcome, format string, args ...any) Check {
 		return v.check(code, GroupNow, o, fmt.Sprintf(format, args...), statusSection, where)
@@ -50,19 +52,13 @@ func (v *verifier) statusEntry(ctx context.Context, id string, entry *jcs.Value,
 	unchecked := func(why string) Check {
 		return check("status.unchecked", Unchecked, "Could not check if revoked: %s.", why)
 	}
-	if !entry.Get("type").HasString("BitstringStatusListEntry") {
-		return check("status.unsupported", Unchecked, "Could not check if revoked: this version doesn't know a status of type %s.", quoted(strings.Join(entry.Get("type").Strings(), ", ")))
-	}
 	purpose := entry.Str("statusPurpose")
 	if purpose == "" {
 		return unchecked("the status doesn't say its purpose")
 	}
-	if size := entry.Get("statusSize"); size != nil && size.Text != "1" {
-		return unchecked("the status has entries of more than one bit")
-	}
-	index, err := statusIndex(entry)
-	if err != nil {
-		return unchecked("the index in the status list is no number")
+	place, messages, problem := placeOf(entry)
+	if problem != "" {
+		return unchecked(problem)
 	}
 	l := v.list(ctx, where)
 	switch {
@@ -72,26 +68,81 @@ func (v *verifier) statusEntry(ctx context.Context, id string, entry *jcs.Value,
 		return unchecked(l.problem)
 	case l.issuer != part.issuer:
 		return unchecked("the status list is by " + l.issuer + ", not by the issuer")
+	case l.kind != listKindOf(entry.Get("type"), entryTypes):
+		return unchecked("the status is an entry of another kind of list than what lies at " + where)
 	case !slices.Contains(l.purposes, purpose):
 		return unchecked("the list isn't one of " + quoted(purpose))
-	case index >= l.entries:
-		return unchecked(fmt.Sprintf("the list ends before entry %d", index))
+	case l.bits/place.size < StatusListSize:
+		return unchecked(fmt.Sprintf("the list has fewer than %d entries of %d bits, among which nobody hides", StatusListSize, place.size))
+	case place.index >= l.bits/place.size:
+		return unchecked(fmt.Sprintf("the list ends before entry %d", place.index))
 	}
-	set := l.set[index]
+	value, by := l.values[place], "by the issuer's list"+v.looked(l)
 	switch {
+	case purpose == "message":
+		if value == 0 && messages[0] == "" {
+			return check("status.ok", OK, "The issuer's list%s has no message about it.", v.looked(l))
+		}
+		return check("status.message", Warning, "The issuer's message about it is %s%s; that says nothing about whether it is valid.", quoted(messages[value]), v.looked(l))
+	case purpose == "refresh" && value != 0:
+		return check("status.refresh", Warning, "The issuer has a newer version%s; ask for that one.", v.looked(l))
 	case purpose != "revocation" && purpose != "suspension":
-		if !set {
+		if value == 0 {
 			return check("status.ok", OK, "The issuer's list of %s says nothing of it.", quoted(purpose))
 		}
 		return check("status.message", Warning, "The issuer's list of %s names it; that says nothing about whether it is valid.", quoted(purpose))
-	case !set && purpose == "revocation":
-		return check("status.ok", OK, "Not revoked, by the issuer's list.")
-	case !set:
-		return check("status.ok", OK, "Not suspended, by the issuer's list.")
+	case value == 0 && purpose == "revocation":
+		return check("status.ok", OK, "Not revoked, %s.", by)
+	case value == 0:
+		return check("status.ok", OK, "Not suspended, %s.", by)
 	case purpose == "suspension":
 		return check("status.suspended", Failed, "Suspended by %s.", part.by())
 	}
 	return check("status.revoked", Failed, "Revoked by %s%s", part.by(), v.whyRevoked(ctx, id, where))
+}
+
+// A place is where an entry stands in a list: the index counts entries of size bits.
+type place struct{ index, size int }
+
+// maxStatusSize bounds the bits of one entry; more than 256 messages nobody has.
+const maxStatusSize = 8
+
+// placeOf reads where an entry of a status list stands and, where it has more than one
+// bit, what its values mean (Bitstring Status List 1.0, 2.1). problem is why it can't be
+// read.
+func placeOf(entry *jcs.Value) (p place, messages []string, problem string) {
+	index, err := strconv.ParseUint(entry.Str("statusListIndex"), 10, 31)
+	if err != nil {
+		return p, nil, "the index in the status list is no number"
+	}
+	p = place{int(index), 1}
+	if size := entry.Get("statusSize"); size != nil {
+		p.size, err = strconv.Atoi(size.Text)
+		if err != nil || !size.Is(jcs.Number) || p.size < 1 || p.size > maxStatusSize {
+			return p, nil, fmt.Sprintf("its statusSize isn't a number of bits from 1 to %d", maxStatusSize)
+		}
+	}
+	list := entry.Get("statusMessage").Items()
+	if purpose := entry.Str("statusPurpose"); purpose != "message" {
+		if p.size != 1 {
+			return p, nil, "a status of purpose " + quoted(purpose) + " has one bit, and this one has more"
+		}
+		return p, nil, ""
+	}
+	if len(list) != 1<<p.size {
+		return p, nil, fmt.Sprintf("it has %d messages for the %d values of its status", len(list), 1<<p.size)
+	}
+	messages = make([]string, len(list))
+	seen := map[uint64]bool{}
+	for i := range list {
+		digits, hex := strings.CutPrefix(list[i].Str("status"), "0x")
+		value, err := strconv.ParseUint(digits, 16, 16)
+		if !hex || err != nil || value >= uint64(len(messages)) || seen[value] {
+			return p, nil, "its messages don't have one for each value of its status"
+		}
+		seen[value], messages[value] = true, list[i].Str("message")
+	}
+	return p, messages, ""
 }
 
 // whyRevoked asks at a revoked credential's id for the reason, if the issuer has it
@@ -109,69 +160,4 @@ func (v *verifier) whyRevoked(ctx context.Context, id, list string) string {
 		return "."
 	}
 	return reason(r.Body)
-}
-
-// list is a list that was planned for; nil when there were too many.
-func (v *verifier) list(ctx context.Context, url string) *list {
-	l := v.lists[url]
-	if l != nil {
-		l.once.Do(func() { l.problem = v.fetchList(ctx, url, l) })
-	}
-	return l
-}
-
-// fetchList fills l, or says why it can't be used.
-func (v *verifier) fetchList(ctx context.Context, url string, l *list) string {
-	if ctx.Err() != nil {
-		return "there was no more time for the list " + url
-	}
-	if v.policy.Fetch == nil {
-		return "no connection is opened, and the list lies at " + url
-	}
-	if !strings.HasPrefix(url, "https://") && !strings.HasPrefix(url, "http://") {
-		return "the status list has no web address"
-	}
-	r, err := v.policy.Fetch(ctx, url, accept)
-	switch {
-	case err != nil:
-		return "the status list " + url + " could not be had (" + err.Error() + ")"
-	case r.Status != 200:
-		return fmt.Sprintf("%s answered %d instead of a status list", url, r.Status)
-	case !v.take(len(r.Body)):
-		return fmt.Sprintf("the status lists that it names are longer together than %d MiB", maxListsSize>>20)
-	}
-	s, err := ParseSigned(r.Body)
-	if err != nil {
-		return "what lies at " + url + " is no status list (" + err.Error() + ")"
-	}
-	if problems := rules(s.doc); len(problems) > 0 {
-		return "the status list breaks the rules: " + strings.TrimSuffix(problems[0].Sentence, ".")
-	}
-	l.issuer, l.part = s.IssuerID(), newPart(s.doc, "")
-	subject := s.doc.Get("credentialSubject")
-	switch {
-	case !s.doc.Get("type").HasString("BitstringStatusListCredential"),
-		!subject.Get("type").HasString("BitstringStatusList"):
-		return "what lies at " + url + " is another credential than a status list"
-	case s.ID() != "" && s.ID() != url:
-		return "what lies at " + url + " is the status list " + s.ID()
-	}
-	if proven := v.credential(ctx, s.secured, &l.part); !proven || l.part.Outcome == Failed {
-		for _, o := range []Outcome{Failed, Unchecked} {
-			if c, found := l.part.has(o); found {
-				return "the status list isn't good: " + strings.TrimSuffix(c.Sentence, ".")
-			}
-		}
-		return "the status list isn't good"
-	}
-	l.purposes = subject.Get("statusPurpose").Strings()
-	bits, err := DecodeBits(subject.Str("encodedList"))
-	if err != nil {
-		return err.Error()
-	}
-	l.entries = bits.Len()
-	for i := range l.set {
-		l.set[i] = bits.Get(i)
-	}
-	return ""
 }

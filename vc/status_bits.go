@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"clrnode/vc/clr"
@@ -35,6 +36,19 @@ func (b StatusBits) Get(i int) bool {
 	return i >= 0 && i < b.Len() && b[i/8]&(0x80>>(i%8)) != 0
 }
 
+// value is the number in the bits of an entry, the first bit its highest. It is zero
+// beyond the list.
+func (b StatusBits) value(p place) int {
+	n := 0
+	for i := range p.size {
+		n <<= 1
+		if b.Get(p.index*p.size + i) {
+			n |= 1
+		}
+	}
+	return n
+}
+
 // Set sets entry i. Nothing ever clears one: revocation is final. Setting beyond the
 // list panics, as it does for any slice.
 func (b StatusBits) Set(i int) { b[i/8] |= 0x80 >> (i % 8) }
@@ -55,10 +69,24 @@ func DecodeBits(encoded string) (StatusBits, error) {
 	if encoded == "" || encoded[0] != 'u' {
 		return nil, errors.New("status list: encodedList should begin with u (base64url)")
 	}
-	if len(encoded) > maxListBytes*2 {
+	return unzipBits(base64.RawURLEncoding.Strict(), encoded[1:])
+}
+
+// decodeBits2021 reads the encodedList of a StatusList2021: base64 or base64url, with or
+// without padding, and no multibase prefix.
+func decodeBits2021(encoded string) (StatusBits, error) {
+	text := strings.TrimRight(encoded, "=")
+	if strings.ContainsAny(text, "+/") {
+		return unzipBits(base64.RawStdEncoding.Strict(), text)
+	}
+	return unzipBits(base64.RawURLEncoding.Strict(), text)
+}
+
+func unzipBits(encoding *base64.Encoding, text string) (StatusBits, error) {
+	if len(text) > maxListBytes*2 {
 		return nil, errors.New("status list: encodedList is too long")
 	}
-	zipped, err := base64.RawURLEncoding.Strict().DecodeString(encoded[1:])
+	zipped, err := encoding.DecodeString(text)
 	if err != nil {
 		return nil, fmt.Errorf("status list: %w", err)
 	}

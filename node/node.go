@@ -15,6 +15,7 @@ import (
 	"clrnode/anchor"
 	"clrnode/did"
 	"clrnode/registry"
+	"clrnode/vc"
 )
 
 // Ledger is what a node needs of a chain: to append to logs and to read them,

@@ -164,7 +164,7 @@ func (v *verifier) jwt(ctx context.Context, s secured, who signatory) ([]Check, 
 	if exp, ok := numericDate(t.Payload.Get("exp")); ok && validUntil(s.doc).IsZero() && v.now.After(exp) {
 		return []Check{v.check("proof.expired", GroupUnchanged, Failed, "The token says that it holds only until "+day(exp)+".", jwtSection, t.Kid)}, false
 	}
-	if nbf, ok := numericDate(t.Payload.Get("nbf")); ok && validFrom(s.doc).IsZero() && v.now.Before(nbf) {
+	if nbf, ok := numericDate(t.Payload.Get("nbf")); ok && validFrom(s.doc).IsZero() && v.now.Add(skew).Before(nbf) {
 		return []Check{v.check("proof.early", GroupUnchanged, Failed, "The token says that it holds only from "+day(nbf)+".", jwtSection, t.Kid)}, false
 	}
 	if who.relation == did.Authentication {

@@ -106,7 +106,7 @@ func TestWhatEachAnswerMeans(t *testing.T) {
 		{"key revoked", func(x setting) { x.u.publishDID(did.VerificationMethod{Revoked: now.Add(-time.Hour)}) }, Failed, "key.revoked=failed", false},
 		{"key expired before", func(x setting) { x.u.publishDID(did.VerificationMethod{Expires: issuedAt.Add(-time.Hour)}) }, Failed, "key.expired=failed", false},
 		{"key rotated since", func(x setting) { x.u.publishDID(did.VerificationMethod{Expires: issuedAt.Add(time.Hour)}) }, OK, "key.ok=ok", true},
-		{"not yet", func(x setting) { x.p.Now = issuedAt.Add(-time.Second) }, Failed, "dates.early=failed", true},
+		{"not yet", func(x setting) { x.p.Now = issuedAt.Add(-skew - time.Second) }, Failed, "dates.early=failed", true},
 		{"any issuer", func(x setting) { x.p.Trust = TrustAnyIssuerUnsafe() }, OK, "trust.unlisted=warning", true},
 		{"other issuers", func(x setting) { x.p.Trust = TrustIssuers("none") }, Failed, "trust.unlisted=failed", true},
 		{"hosted copy gone", func(x setting) { x.u.serve("/credentials/1", 404, nil) }, Failed, "hosted.bad=failed", true},

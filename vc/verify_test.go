@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -269,14 +270,20 @@ func TestIssueRefusesWhatVerifyWould(t *testing.T) {
 	}
 }
 
-func BenchmarkVerifyRecordOf40(b *testing.B) {
-	u := newUniversity(b)
-	s := u.record(40, "")
-	p := u.policy()
-	for b.Loop() {
-		if v, err := Verify(context.Background(), s.Bytes(), p); v == nil {
-			b.Fatal(err)
-		}
+func BenchmarkVerify(b *testing.B) {
+	for _, n := range []int{1, 40, 400} {
+		b.Run(fmt.Sprintf("record of %d", n), func(b *testing.B) {
+			u := keyed(b)
+			raw, p := u.record(n, learner).Bytes(), u.policy()
+			p.Fetch = nil
+			b.SetBytes(int64(len(raw)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if v, err := Verify(context.Background(), raw, p); v == nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 

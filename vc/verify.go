@@ -350,9 +350,9 @@ func (v *verifier) embedded(ctx context.Context, e *inner, part *Part, envelopeI
 		return false
 	}
 	if part.issuer != envelopeIssuer {
-		part.add(v.trust(part, e.kind == "endorsement")...)
+		part.add(v.trust(part, e.kind == "endorsement" || e.kind == "evidence")...)
 	}
-	if part.issuer != issuerID(e.within) && e.kind != "" && (e.kind == "verifiableCredential" || kindOf(e.doc) != kindEndorsement) {
+	if part.issuer != issuerID(e.within) && e.kind != "" && e.kind != "evidence" && (e.kind == "verifiableCredential" || kindOf(e.doc) != kindEndorsement) {
 		part.add(v.subject(e.doc, e.within, e.pointer))
 	}
 	part.add(v.status(ctx, e.doc, part)...)

@@ -3,11 +3,9 @@ package vc
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"sync"
 
 	"clrnode/did"
-	"clrnode/internal/jcs"
 )
 
 // What one call of Verify asks of others at most: everybody may hand in a document, and
@@ -30,7 +28,7 @@ type questions struct {
 	docs  map[string]*resolved // of DIDs that have to be looked up
 	keys  map[string]*resolved // of DIDs that are keys alone: nobody is asked
 	pages map[string]*webPage
-	lists map[string]*list
+	lists map[listName]*list
 
 	answers map[keyQuestion]keyAnswer
 
@@ -40,7 +38,7 @@ type questions struct {
 }
 
 func newQuestions() questions {
-	return questions{docs: map[string]*resolved{}, keys: map[string]*resolved{}, pages: map[string]*webPage{}, lists: map[string]*list{}, answers: map[keyQuestion]keyAnswer{}}
+	return questions{docs: map[string]*resolved{}, keys: map[string]*resolved{}, pages: map[string]*webPage{}, lists: map[listName]*list{}, answers: map[keyQuestion]keyAnswer{}}
 }
 
 // resolved is a DID's document, asked for once.
@@ -68,27 +66,9 @@ func (v *verifier) plan(s secured) {
 		}
 	}
 	entries := doc.Get("credentialStatus").Items()
-	for i := range entries {
-		entry := &entries[i]
-		index, err := statusIndex(entry)
-		if err != nil || i >= maxStatuses {
-			continue
-		}
-		url := entry.Str("statusListCredential")
-		l := v.lists[url]
-		if l == nil && len(v.lists) < maxLists {
-			l = &list{set: map[int]bool{}}
-			v.lists[url] = l
-		}
-		if l != nil {
-			l.set[index] = false
-		}
+	for i := range entries[:min(len(entries), maxStatuses)] {
+		v.ask(entryOf(doc, &entries[i]))
 	}
-}
-
-func statusIndex(entry *jcs.Value) (int, error) {
-	i, err := strconv.ParseUint(entry.Str("statusListIndex"), 10, 31)
-	return int(i), err
 }
 
 // question is the question after a DID's document; nil when there are too many.

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
-	"sync"
 
 	"clrnode/internal/jcs"
 )
@@ -14,18 +14,75 @@ import (
 // accept is what is asked of a place that serves credentials.
 const accept = "application/vc, application/vc+ld+json;q=0.9, application/ld+json;q=0.8, application/json;q=0.7"
 
-// A list is a status list, fetched and verified at most once in a call of Verify.
-type list struct {
-	once     sync.Once
-	issuer   string
-	purposes []string
-	entries  int          // how many it has
-	set      map[int]bool // of the entries that are asked for; the keys are made before it is fetched
-	problem  string       // why it can't be used; a sentence without its full stop
-	part     Part
+// The types of status entries that are judged.
+const (
+	typeBitstring   = "BitstringStatusListEntry" // Bitstring Status List 1.0
+	typeList2021    = "StatusList2021Entry"      // its draft of 2021
+	typeRevocations = "1EdTechRevocationList"    // a list of ids, which nobody signs
+)
+
+const (
+	statusSection      = "Bitstring Status List 1.0, 3.2"
+	list2021Section    = "Status List 2021, 3.2"
+	revocationsSection = "1EdTech Revocation List 1.0"
+)
+
+// maxStatusSize bounds the bits of one entry: each of its values has a message.
+const maxStatusSize = 12
+
+// An entry is one status of a credential, as it is written there.
+type entry struct {
+	kind    string // one of the types; "" for others
+	list    string // the list's address
+	purpose string
+	place   place
+	id      string // of the credential, by which a list of ids names it
+	problem string // why it can't be judged; a sentence without its full stop
 }
 
-const statusSection = "Bitstring Status List 1.0, 3.2"
+// A place is where an entry stands in a list of bits.
+type place struct {
+	index int
+	size  int // in bits
+}
+
+// entryOf reads one status of the credential doc.
+func entryOf(doc, status *jcs.Value) entry {
+	e := entry{list: status.Str("statusListCredential"), purpose: status.Str("statusPurpose"), id: doc.Str("id"), place: place{size: 1}}
+	for _, kind := range []string{typeBitstring, typeList2021, typeRevocations} {
+		if status.Get("type").HasString(kind) {
+			e.kind = kind
+			break
+		}
+	}
+	switch e.kind {
+	case "":
+		return e
+	case typeRevocations:
+		if e.list = status.Str("id"); e.id == "" {
+			e.problem = "the credential has no id by which the issuer's list could name it"
+		}
+		return e
+	}
+	if e.purpose == "" {
+		e.problem = "the status doesn't say its purpose"
+		return e
+	}
+	if size := status.Get("statusSize"); size != nil && e.kind == typeBitstring {
+		n, err := strconv.ParseUint(size.Text, 10, 31)
+		if !size.Is(jcs.Number) || err != nil || n < 1 || n > maxStatusSize {
+			e.problem = fmt.Sprintf("the statusSize is none that this program reads (1 to %d)", maxStatusSize)
+			return e
+		}
+		e.place.size = int(n)
+	}
+	index, err := strconv.ParseUint(status.Str("statusListIndex"), 10, 31)
+	if err != nil {
+		e.problem = "the index in the status list is no number"
+	}
+	e.place.index = int(index)
+	return e
+}
 
 // status judges every status entry of a credential.
 func (v *verifier) status(ctx context.Context, doc *jcs.Value, part *Part) []Check {
@@ -37,61 +94,103 @@ func (v *verifier) status(ctx context.Context, doc *jcs.Value, part *Part) []Che
 				fmt.Sprintf("Could not check if revoked: it has more statuses than this program judges (%d).", maxStatuses), statusSection, ""))
 			break
 		}
-		checks = append(checks, v.statusEntry(ctx, doc.Str("id"), &entries[i], part))
+		checks = append(checks, v.statusEntry(ctx, doc, &entries[i], part))
 	}
 	return checks
 }
 
-func (v *verifier) statusEntry(ctx context.Context, id string, entry *jcs.Value, part *Part) Check {
-	where := entry.Str("statusListCredential")
+func (v *verifier) statusEntry(ctx context.Context, doc, status *jcs.Value, part *Part) Check {
+	e := entryOf(doc, status)
+	section := map[string]string{typeList2021: list2021Section, typeRevocations: revocationsSection}[e.kind]
+	if section == "" {
+		section = statusSection
+	}
 	check := func(code string, o Outcome, format string, args ...any) Check {
-		return v.check(code, GroupNow, o, fmt.Sprintf(format, args...), statusSection, where)
+		return v.check(code, GroupNow, o, fmt.Sprintf(format, args...), section, e.list)
 	}
 	unchecked := func(why string) Check {
 		return check("status.unchecked", Unchecked, "Could not check if revoked: %s.", why)
 	}
-	if !entry.Get("type").HasString("BitstringStatusListEntry") {
-		return check("status.unsupported", Unchecked, "Could not check if revoked: this version doesn't know a status of type “%s”.", strings.Join(entry.Get("type").Strings(), ", "))
+	if e.kind == "" {
+		return check("status.unsupported", Unchecked, "Could not check if revoked: this version doesn't know a status of type “%s”.", strings.Join(status.Get("type").Strings(), ", "))
 	}
-	purpose := entry.Str("statusPurpose")
-	if purpose == "" {
-		return unchecked("the status doesn't say its purpose")
+	if e.problem != "" {
+		return unchecked(e.problem)
 	}
-	if size := entry.Get("statusSize"); size != nil && size.Text != "1" {
-		return unchecked("the status has entries of more than one bit")
-	}
-	index, err := statusIndex(entry)
-	if err != nil {
-		return unchecked("the index in the status list is no number")
-	}
-	l := v.list(ctx, where)
+	l := v.list(ctx, listName{e.kind, e.list})
 	switch {
 	case l == nil:
 		return unchecked(fmt.Sprintf("the file names more status lists than this program asks for at once (%d)", maxLists))
 	case l.problem != "":
 		return unchecked(l.problem)
-	case l.issuer != part.issuer:
+	case l.issuer != part.issuer && !(e.kind == typeRevocations && l.issuer == ""):
 		return unchecked("the status list is by " + l.issuer + ", not by the issuer")
-	case !slices.Contains(l.purposes, purpose):
-		return unchecked("the list isn't one of “" + purpose + "”")
-	case index >= l.entries:
-		return unchecked(fmt.Sprintf("the list ends before entry %d", index))
+	case e.kind == typeRevocations:
+		return v.revocation(l, e, part, check)
+	case !slices.Contains(l.purposes, e.purpose):
+		return unchecked("the list isn't one of “" + e.purpose + "”")
+	case e.kind == typeList2021 && e.purpose != "revocation" && e.purpose != "suspension":
+		return unchecked("a status list of 2021 has no purpose “" + e.purpose + "”")
+	case l.bits/e.place.size < StatusListSize:
+		return unchecked(fmt.Sprintf("the list has %d entries, fewer than %d, among which nobody hides", l.bits/e.place.size, StatusListSize))
+	case e.place.index >= l.bits/e.place.size:
+		return unchecked(fmt.Sprintf("the list ends before entry %d", e.place.index))
 	}
-	set := l.set[index]
+	c := v.value(ctx, status, e, l.values[e.place], part, check)
+	return l.seen(c)
+}
+
+// value says what the value of an entry means.
+func (v *verifier) value(ctx context.Context, status *jcs.Value, e entry, value int, part *Part, check func(string, Outcome, string, ...any) Check) Check {
+	message, problem := "", ""
+	if e.place.size > 1 || e.purpose == "message" {
+		message, problem = messageOf(status, e.place.size, value)
+	}
 	switch {
-	case purpose != "revocation" && purpose != "suspension":
-		if !set {
-			return check("status.ok", OK, "The issuer's list of “%s” says nothing of it.", purpose)
-		}
-		return check("status.message", Warning, "The issuer's list of “%s” names it; that says nothing about whether it is valid.", purpose)
-	case !set && purpose == "revocation":
-		return check("status.ok", OK, "Not revoked, by the issuer's list.")
-	case !set:
-		return check("status.ok", OK, "Not suspended, by the issuer's list.")
-	case purpose == "suspension":
+	case e.purpose == "revocation" && value != 0:
+		return check("status.revoked", Failed, "Revoked by %s%s", part.by(), v.whyRevoked(ctx, e.id, e.list))
+	case e.purpose == "suspension" && value != 0:
 		return check("status.suspended", Failed, "Suspended by %s.", part.by())
+	case problem != "":
+		return check("status.unchecked", Unchecked, "Could not check what the issuer's list says of it: %s.", problem)
+	case e.purpose == "revocation":
+		return check("status.ok", OK, "Not revoked, by the issuer's list.")
+	case e.purpose == "suspension":
+		return check("status.ok", OK, "Not suspended, by the issuer's list.")
+	case message != "" && value == 0:
+		return check("status.ok", OK, "The issuer's list of “%s” says: “%s”.", e.purpose, message)
+	case message != "":
+		return check("status.message", Warning, "The issuer's list of “%s” says: “%s”. That says nothing about whether it is valid.", e.purpose, message)
+	case value == 0 && e.purpose == "refresh":
+		return check("status.ok", OK, "The issuer's list knows of no newer version.")
+	case e.purpose == "refresh":
+		return check("status.refresh", Warning, "The issuer's list says that there is a newer version; ask for that one.")
+	case value == 0:
+		return check("status.ok", OK, "The issuer's list of “%s” says nothing of it.", e.purpose)
 	}
-	return check("status.revoked", Failed, "Revoked by %s%s", part.by(), v.whyRevoked(ctx, id, where))
+	return check("status.message", Warning, "The issuer's list of “%s” names it; that says nothing about whether it is valid.", e.purpose)
+}
+
+// messageOf is the message that a status has for a value. There is one for each value
+// (Bitstring Status List 1.0, 2.1); problem says what is wrong.
+func messageOf(status *jcs.Value, size, value int) (message, problem string) {
+	list := status.Get("statusMessage").Items()
+	if len(list) != 1<<size {
+		return "", fmt.Sprintf("a status of %d bits has %d messages; it has %d", size, 1<<size, len(list))
+	}
+	said := map[uint64]string{}
+	for i := range list {
+		digits, ok := strings.CutPrefix(list[i].Str("status"), "0x")
+		n, err := strconv.ParseUint(digits, 16, 31)
+		if !ok || err != nil || n >= 1<<size || !list[i].Get("message").Is(jcs.String) {
+			return "", "each message must be an object with a status, such as 0x1, and its message"
+		}
+		said[n] = list[i].Str("message")
+	}
+	if len(said) != len(list) {
+		return "", "two messages are for one value"
+	}
+	return said[uint64(value)], ""
 }
 
 // whyRevoked asks at a revoked credential's id for the reason, if the issuer has it
@@ -109,69 +208,4 @@ func (v *verifier) whyRevoked(ctx context.Context, id, list string) string {
 		return "."
 	}
 	return reason(r.Body)
-}
-
-// list is a list that was planned for; nil when there were too many.
-func (v *verifier) list(ctx context.Context, url string) *list {
-	l := v.lists[url]
-	if l != nil {
-		l.once.Do(func() { l.problem = v.fetchList(ctx, url, l) })
-	}
-	return l
-}
-
-// fetchList fills l, or says why it can't be used.
-func (v *verifier) fetchList(ctx context.Context, url string, l *list) string {
-	if ctx.Err() != nil {
-		return "there was no more time for the list " + url
-	}
-	if v.policy.Fetch == nil {
-		return "no connection is opened, and the list lies at " + url
-	}
-	if !strings.HasPrefix(url, "https://") && !strings.HasPrefix(url, "http://") {
-		return "the status list has no web address"
-	}
-	r, err := v.policy.Fetch(ctx, url, accept)
-	switch {
-	case err != nil:
-		return "the status list " + url + " could not be had (" + err.Error() + ")"
-	case r.Status != 200:
-		return fmt.Sprintf("%s answered %d instead of a status list", url, r.Status)
-	case !v.take(len(r.Body)):
-		return fmt.Sprintf("the status lists that it names are longer together than %d MiB", maxListsSize>>20)
-	}
-	s, err := ParseSigned(r.Body)
-	if err != nil {
-		return "what lies at " + url + " is no status list (" + err.Error() + ")"
-	}
-	if problems := rules(s.doc); len(problems) > 0 {
-		return "the status list breaks the rules: " + strings.TrimSuffix(problems[0].Sentence, ".")
-	}
-	l.issuer, l.part = s.IssuerID(), newPart(s.doc, "")
-	subject := s.doc.Get("credentialSubject")
-	switch {
-	case !s.doc.Get("type").HasString("BitstringStatusListCredential"),
-		!subject.Get("type").HasString("BitstringStatusList"):
-		return "what lies at " + url + " is another credential than a status list"
-	case s.ID() != "" && s.ID() != url:
-		return "what lies at " + url + " is the status list " + s.ID()
-	}
-	if proven := v.credential(ctx, s.secured, &l.part); !proven || l.part.Outcome == Failed {
-		for _, o := range []Outcome{Failed, Unchecked} {
-			if c, found := l.part.has(o); found {
-				return "the status list isn't good: " + strings.TrimSuffix(c.Sentence, ".")
-			}
-		}
-		return "the status list isn't good"
-	}
-	l.purposes = subject.Get("statusPurpose").Strings()
-	bits, err := DecodeBits(subject.Str("encodedList"))
-	if err != nil {
-		return err.Error()
-	}
-	l.entries = bits.Len()
-	for i := range l.set {
-		l.set[i] = bits.Get(i)
-	}
-	return ""
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"clrnode/vc/clr"
@@ -33,6 +34,19 @@ func (b StatusBits) Len() int { return len(b) * 8 }
 // Get says whether entry i is set. It is false beyond the list.
 func (b StatusBits) Get(i int) bool {
 	return i >= 0 && i < b.Len() && b[i/8]&(0x80>>(i%8)) != 0
+}
+
+// number is the value of an entry that may have several bits, the first of which counts
+// most (Bitstring Status List 1.0, 3.2). Bits beyond the list are 0.
+func (b StatusBits) number(at place) int {
+	n := 0
+	for i := range at.size {
+		n <<= 1
+		if b.Get(at.index*at.size + i) {
+			n++
+		}
+	}
+	return n
 }
 
 // Set sets entry i. Nothing ever clears one: revocation is final. Setting beyond the
@@ -62,6 +76,32 @@ func DecodeBits(encoded string) (StatusBits, error) {
 	if err != nil {
 		return nil, fmt.Errorf("status list: %w", err)
 	}
+	return unzipBits(zipped)
+}
+
+// decodeList2021 reads the encodedList of a StatusList2021 (Status List 2021, 5.2): the
+// base64 or base64url of the gzipped bytes, with or without padding. Its bounds are
+// those of DecodeBits.
+func decodeList2021(encoded string) (StatusBits, error) {
+	if len(encoded) > maxListBytes*2 {
+		return nil, errors.New("status list: encodedList is too long")
+	}
+	alphabet := base64.RawStdEncoding
+	if strings.ContainsAny(encoded, "-_") {
+		alphabet = base64.RawURLEncoding
+	}
+	text := strings.TrimRight(encoded, "=")
+	if pad := len(encoded) - len(text); pad > 2 || pad > 0 && len(encoded)%4 != 0 || strings.ContainsAny(text, "\r\n") {
+		return nil, errors.New("status list: encodedList isn't base64")
+	}
+	zipped, err := alphabet.Strict().DecodeString(text)
+	if err != nil {
+		return nil, fmt.Errorf("status list: %w", err)
+	}
+	return unzipBits(zipped)
+}
+
+func unzipBits(zipped []byte) (StatusBits, error) {
 	r, err := gzip.NewReader(bytes.NewReader(zipped))
 	if err != nil {
 		return nil, fmt.Errorf("status list: %w", err)

@@ -15,6 +15,7 @@ import (
 	"clrnode/anchor"
 	"clrnode/did"
 	"clrnode/registry"
+	"clrnode/vc"
 )
 
 // Ledger is what a node needs of a chain: to append to logs and to read them,
@@ -58,6 +59,7 @@ type Node struct {
 	anchorEvery time.Duration
 	wake        chan struct{} // something waits for its anchor
 	checking    chan struct{} // holds one for each verification that is under way
+	lists       vc.ListCache  // of others; its own are as the registry has them
 
 	background context.Context // ends when Close begins
 	stop       context.CancelFunc

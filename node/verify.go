@@ -49,7 +49,7 @@ func (n *Node) Verify(ctx context.Context, raw, receipt []byte) (*vc.Verified, *
 	defer cancel()
 	trust := vc.TrustAnyIssuerUnsafe().Knowing("publishers of this node", own...)
 	v, err := vc.Verify(ctx, raw, vc.Policy{
-		Resolver: n.resolver, Trust: trust, Now: n.now(), Fetch: n.fetch, Anchored: n.anchored(receipt),
+		Resolver: n.resolver, Trust: trust, Now: n.now(), Fetch: n.fetch, Lists: &n.lists, Anchored: n.anchored(receipt),
 	})
 	return Verdict(v, err)
 }
@@ -115,7 +115,7 @@ func discreet(err error) error {
 
 // ownCopy answers what this node publishes itself, as it would over HTTP.
 func (n *Node) ownCopy(ctx context.Context, path string) (r vc.Response, ok bool, err error) {
-	r = vc.Response{Status: http.StatusOK, ContentType: "application/vc"}
+	r = vc.Response{Status: http.StatusOK, ContentType: "application/vc", Volatile: true}
 	switch kind, id, _ := strings.Cut(path, "/"); kind {
 	case "status":
 		r.Body, err = n.SignedList(ctx, id)

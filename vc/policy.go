@@ -14,6 +14,7 @@ type Policy struct {
 	Trust    Trust
 	Now      time.Time  // as of when dates are judged; zero: the present
 	Fetch    FetchFunc  // for status lists and hosted copies; nil: offline
+	Lists    *ListCache // of status lists that earlier calls verified; nil: none is kept
 	Anchored AnchorFunc // for records that elect a chain; nil: no chain to ask
 
 	// Of presentations: the challenge that was given out, and for whom it is to be.

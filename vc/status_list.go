@@ -78,7 +78,7 @@ func (v *verifier) fill(ctx context.Context, name listName, l *list) string {
 	if name.kind == typeRevocations {
 		return v.fillIDs(ctx, name.url, l)
 	}
-	s, problem := v.statusList(ctx, name)
+	s, problem := v.policy.Lists.get(ctx, name, v.now, func() (*statusList, string) { return v.statusList(ctx, name) })
 	if problem != "" {
 		return problem
 	}

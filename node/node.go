@@ -63,7 +63,7 @@ type Node struct {
 	anchorEvery time.Duration
 	wake        chan struct{} // something waits for its anchor
 	checking    chan struct{} // holds one for each verification that is under way
-	lists       vc.ListCache  // others' status lists; one's own are read each time
+	lists       vc.ListCache  // of others; its own are as the registry has them
 
 	background context.Context // ends when Close begins
 	stop       context.CancelFunc

@@ -57,7 +57,7 @@ func (n *Node) judge(ctx context.Context, receipt []byte, judge func(context.Con
 	ctx, cancel := context.WithTimeout(ctx, verifyLasts)
 	defer cancel()
 	return judge(ctx, vc.Policy{
-		Resolver: n.resolver, Trust: vc.TrustAnyIssuerUnsafe().Knowing("publishers of this node", own...), Now: n.now(), Fetch: n.fetch, Anchored: n.anchored(receipt), Lists: &n.lists,
+		Resolver: n.resolver, Trust: vc.TrustAnyIssuerUnsafe().Knowing("publishers of this node", own...), Now: n.now(), Fetch: n.fetch, Lists: &n.lists, Anchored: n.anchored(receipt),
 	})
 }
 
@@ -122,7 +122,7 @@ func discreet(err error) error {
 
 // ownCopy answers what this node publishes itself, as it would over HTTP.
 func (n *Node) ownCopy(ctx context.Context, path string) (r vc.Response, ok bool, err error) {
-	r = vc.Response{Status: http.StatusOK, ContentType: "application/vc", Own: true}
+	r = vc.Response{Status: http.StatusOK, ContentType: "application/vc", Volatile: true}
 	switch kind, id, _ := strings.Cut(path, "/"); kind {
 	case "status":
 		r.Body, err = n.SignedList(ctx, id)

@@ -6,7 +6,6 @@ import (
 	"sync"
 
 	"clrnode/did"
-	"clrnode/internal/jcs"
 )
 
 // What one call of Verify asks of others at most: everybody may hand in a document, and
@@ -31,9 +30,8 @@ type questions struct {
 	docs  map[string]*resolved // of DIDs that have to be looked up
 	keys  map[string]*resolved // of DIDs that are keys alone: nobody is asked
 	pages map[string]*webPage
-	lists map[string]*list
+	lists map[listName]*list
 
-	revoked map[*jcs.Value]map[string]*jcs.Value // by revocation list, and by the id of the credential
 	answers map[keyQuestion]keyAnswer
 
 	size int // bytes of status lists
@@ -44,7 +42,7 @@ type questions struct {
 }
 
 func newQuestions() questions {
-	return questions{docs: map[string]*resolved{}, keys: map[string]*resolved{}, pages: map[string]*webPage{}, lists: map[string]*list{}, revoked: map[*jcs.Value]map[string]*jcs.Value{}, answers: map[keyQuestion]keyAnswer{}}
+	return questions{docs: map[string]*resolved{}, keys: map[string]*resolved{}, pages: map[string]*webPage{}, lists: map[listName]*list{}, answers: map[keyQuestion]keyAnswer{}}
 }
 
 // resolved is a DID's document, asked for once.
@@ -72,10 +70,8 @@ func (v *verifier) plan(s secured) {
 		}
 	}
 	entries := doc.Get("credentialStatus").Items()
-	for i := range entries {
-		if i < maxStatuses {
-			v.planList(&entries[i])
-		}
+	for i := range entries[:min(len(entries), maxStatuses)] {
+		v.ask(entryOf(doc, &entries[i]))
 	}
 }
 

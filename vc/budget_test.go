@@ -139,7 +139,8 @@ func TestManyStatusListsAreNotAllAskedFor(t *testing.T) {
 	q := &verifier{policy: p, now: now, questions: newQuestions()}
 	q.plan(secured{doc: tree(badges[0])})
 	q.plan(secured{doc: tree(badges[0])})
-	l := q.list(context.Background(), u.url("/lists/0"))
+	name := listName{typeBitstring, u.url("/lists/0")}
+	l := q.list(context.Background(), name)
 	if l.problem != "" || l.bits != StatusListSize || len(l.values) != 1 || l.values[place{7, 1}] != 0 {
 		t.Errorf("%+v", l)
 	}
@@ -147,7 +148,7 @@ func TestManyStatusListsAreNotAllAskedFor(t *testing.T) {
 	q = &verifier{policy: p, now: now, questions: newQuestions()}
 	q.size = maxListsSize
 	q.plan(secured{doc: tree(badges[0])})
-	if l := q.list(context.Background(), u.url("/lists/0")); !strings.Contains(l.problem, "longer together") {
+	if l := q.list(context.Background(), name); !strings.Contains(l.problem, "longer together") {
 		t.Errorf("%q", l.problem)
 	}
 }

@@ -84,8 +84,11 @@
 //	status.unchecked       the list could not be had, isn't good, or is one too many (32 in a file, 8 in a
 //	                       credential, 32 MiB together): could not check
 //	status.unsupported     a kind of status that this version doesn't know: could not check
-//	status.message         a message, or a status of another purpose, which says nothing about validity: a warning
-//	status.refresh         the issuer has a newer version: a warning
+//	status.unsigned        not revoked, by a list of ids that nobody signed and that lies elsewhere than at the
+//	                       issuer's own site: a warning
+//	status.refresh         the issuer's list says that there is a newer version: a warning
+//	status.message         the issuer's list has a message, or is of another purpose, which says nothing about
+//	                       validity: a warning
 //	hosted.ok              the issuer's site has the same bytes
 //	hosted.superseded      the site has a later version, with a good proof of the issuer's: a warning
 //	hosted.revoked         the site answers 410, with a reason

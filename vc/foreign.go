@@ -12,6 +12,7 @@ const (
 	maxNameShown     = 200
 	maxAboutShown    = 1000 // ids, addresses, places
 	maxSentenceShown = 2000
+	maxReasonShown   = 500 // of a revocation
 	maxTypesShown    = 10
 )
 

@@ -3,6 +3,7 @@ package vc
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"strings"
 	"testing"
@@ -148,6 +149,29 @@ func FuzzDecodeBits(f *testing.F) {
 		again, err := DecodeBits(EncodeBits(bits))
 		if err != nil || !bytes.Equal(again, bits) {
 			t.Errorf("decode, encode, decode differs: %v", err)
+		}
+	})
+}
+
+func FuzzDecodeList2021(f *testing.F) {
+	bits := NewStatusBits()
+	bits.Set(7)
+	f.Add(encode2021(bits, base64.StdEncoding))
+	f.Add(encode2021(bits, base64.RawURLEncoding))
+	f.Add("H4sIAAAAAAAA")
+	f.Fuzz(func(t *testing.T, s string) {
+		bits, err := decodeList2021(s)
+		if err != nil {
+			return
+		}
+		if bits.Len() < StatusListSize || len(bits) > maxListBytes {
+			t.Errorf("a list of %d entries", bits.Len())
+		}
+		for _, alphabet := range []*base64.Encoding{base64.StdEncoding, base64.RawURLEncoding} {
+			again, err := decodeList2021(encode2021(bits, alphabet))
+			if err != nil || !bytes.Equal(again, bits) {
+				t.Errorf("decode, encode, decode differs: %v", err)
+			}
 		}
 	})
 }

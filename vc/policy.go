@@ -14,8 +14,8 @@ type Policy struct {
 	Trust    Trust
 	Now      time.Time  // as of when dates are judged; zero: the present
 	Fetch    FetchFunc  // for status lists and hosted copies; nil: offline
+	Lists    *ListCache // of status lists that earlier calls verified; nil: none is kept
 	Anchored AnchorFunc // for records that elect a chain; nil: no chain to ask
-	Lists    *ListCache // of status lists that were looked at a while ago; nil: each call looks
 
 	// Of presentations: the challenge that was given out, and for whom it is to be.
 	// Empty: not asked for.
@@ -63,8 +63,8 @@ type Response struct {
 	Status      int // of HTTP
 	Body        []byte
 	ContentType string
-	Own         bool   // the program's own publication, answered without asking anybody: it isn't kept
 	URL         string // where it was found, after redirects; "" is where it was asked for
+	Volatile    bool   // it may be another one in a moment and costs nothing: a [ListCache] doesn't keep it
 }
 
 // An AnchorFunc says whether s is anchored in log (CAIP-10, such as

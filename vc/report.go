@@ -38,7 +38,7 @@ type Check struct {
 	Sentence string    `json:"sentence"`          // for people
 	Section  string    `json:"section,omitempty"` // of the standard
 	About    string    `json:"about,omitempty"`   // the place, DID, URL or time that was judged
-	At       time.Time `json:"at"`                // as of when it was judged
+	At       time.Time `json:"at"`                // as of when it was judged; by a list that was kept, when that was looked at
 }
 
 // A Part is one credential of a document: the envelope itself, or one that is

@@ -14,7 +14,75 @@ import (
 // accept is what is asked of a place that serves credentials.
 const accept = "application/vc, application/vc+ld+json;q=0.9, application/ld+json;q=0.8, application/json;q=0.7"
 
-const statusSection = "Bitstring Status List 1.0, 3.2"
+// The types of status entries that are judged.
+const (
+	typeBitstring   = "BitstringStatusListEntry" // Bitstring Status List 1.0
+	typeList2021    = "StatusList2021Entry"      // its draft of 2021
+	typeRevocations = "1EdTechRevocationList"    // a list of ids, which nobody signs
+)
+
+const (
+	statusSection      = "Bitstring Status List 1.0, 3.2"
+	list2021Section    = "Status List 2021, 3.2"
+	revocationsSection = "1EdTech Revocation List 1.0"
+)
+
+// maxStatusSize bounds the bits of one entry: each of its values has a message.
+const maxStatusSize = 12
+
+// An entry is one status of a credential, as it is written there.
+type entry struct {
+	kind    string // one of the types; "" for others
+	list    string // the list's address
+	purpose string
+	place   place
+	id      string // of the credential, by which a list of ids names it
+	problem string // why it can't be judged; a sentence without its full stop
+}
+
+// A place is where an entry stands in a list of bits.
+type place struct {
+	index int
+	size  int // in bits
+}
+
+// entryOf reads one status of the credential doc.
+func entryOf(doc, status *jcs.Value) entry {
+	e := entry{list: status.Str("statusListCredential"), purpose: status.Str("statusPurpose"), id: doc.Str("id"), place: place{size: 1}}
+	for _, kind := range []string{typeBitstring, typeList2021, typeRevocations} {
+		if status.Get("type").HasString(kind) {
+			e.kind = kind
+			break
+		}
+	}
+	switch e.kind {
+	case "":
+		return e
+	case typeRevocations:
+		if e.list = status.Str("id"); e.id == "" {
+			e.problem = "the credential has no id by which the issuer's list could name it"
+		}
+		return e
+	}
+	if e.purpose == "" {
+		e.problem = "the status doesn't say its purpose"
+		return e
+	}
+	if size := status.Get("statusSize"); size != nil && e.kind == typeBitstring {
+		n, err := strconv.ParseUint(size.Text, 10, 31)
+		if !size.Is(jcs.Number) || err != nil || n < 1 || n > maxStatusSize {
+			e.problem = fmt.Sprintf("the statusSize is none that this program reads (1 to %d)", maxStatusSize)
+			return e
+		}
+		e.place.size = int(n)
+	}
+	index, err := strconv.ParseUint(status.Str("statusListIndex"), 10, 31)
+	if err != nil {
+		e.problem = "the index in the status list is no number"
+	}
+	e.place.index = int(index)
+	return e
+}
 
 // status judges every status entry of a credential.
 func (v *verifier) status(ctx context.Context, doc *jcs.Value, part *Part) []Check {
@@ -26,123 +94,103 @@ func (v *verifier) status(ctx context.Context, doc *jcs.Value, part *Part) []Che
 				fmt.Sprintf("Could not check if revoked: it has more statuses than this program judges (%d).", maxStatuses), statusSection, ""))
 			break
 		}
-		checks = append(checks, v.statusEntry(ctx, doc.Str("id"), &entries[i], part))
+		checks = append(checks, v.statusEntry(ctx, doc, &entries[i], part))
 	}
 	return checks
 }
 
-// statusEntry judges one status by its kind.
-func (v *verifier) statusEntry(ctx context.Context, id string, entry *jcs.Value, part *Part) Check {
-	types := entry.Get("type")
-	switch {
-	case types.HasString("1EdTechRevocationList"):
-		return v.revocationList(ctx, id, entry.Str("id"), part)
-	case listKindOf(types, entryTypes) != "":
-		return v.listEntry(ctx, id, entry, part)
+func (v *verifier) statusEntry(ctx context.Context, doc, status *jcs.Value, part *Part) Check {
+	e := entryOf(doc, status)
+	section := map[string]string{typeList2021: list2021Section, typeRevocations: revocationsSection}[e.kind]
+	if section == "" {
+		section = statusSection
 	}
-	return v.check("status.unsupported", GroupNow, Unchecked, "Could not check if revoked: this version doesn't know a status of type "+quoted(strings.Join(types.Strings(), ", "))+".", statusSection, entry.Str("id"))
-}
-
-// listEntry judges an entry of a status list.
-func (v *verifier) listEntry(ctx context.Context, id string, entry *jcs.Value, part *Part) Check {
-	where := entry.Str("statusListCredential")
 	check := func(code string, o Outcome, format string, args ...any) Check {
-		return v.check(code, GroupNow, o, fmt.Sprintf(format, args...), statusSection, where)
+		return v.check(code, GroupNow, o, fmt.Sprintf(format, args...), section, e.list)
 	}
 	unchecked := func(why string) Check {
 		return check("status.unchecked", Unchecked, "Could not check if revoked: %s.", why)
 	}
-	purpose := entry.Str("statusPurpose")
-	if purpose == "" {
-		return unchecked("the status doesn't say its purpose")
+	if e.kind == "" {
+		return check("status.unsupported", Unchecked, "Could not check if revoked: this version doesn't know a status of type %s.", quoted(strings.Join(status.Get("type").Strings(), ", ")))
 	}
-	place, messages, problem := placeOf(entry)
-	if problem != "" {
-		return unchecked(problem)
+	if e.problem != "" {
+		return unchecked(e.problem)
 	}
-	l := v.list(ctx, where)
+	l := v.list(ctx, listName{e.kind, e.list})
 	switch {
 	case l == nil:
 		return unchecked(fmt.Sprintf("the file names more status lists than this program asks for at once (%d)", maxLists))
 	case l.problem != "":
 		return unchecked(l.problem)
-	case l.issuer != part.issuer:
+	case l.issuer != part.issuer && !(e.kind == typeRevocations && l.issuer == ""):
 		return unchecked("the status list is by " + l.issuer + ", not by the issuer")
-	case l.kind != listKindOf(entry.Get("type"), entryTypes):
-		return unchecked("the status is an entry of another kind of list than what lies at " + where)
-	case !slices.Contains(l.purposes, purpose):
-		return unchecked("the list isn't one of " + quoted(purpose))
-	case l.bits/place.size < StatusListSize:
-		return unchecked(fmt.Sprintf("the list has fewer than %d entries of %d bits, among which nobody hides", StatusListSize, place.size))
-	case place.index >= l.bits/place.size:
-		return unchecked(fmt.Sprintf("the list ends before entry %d", place.index))
+	case e.kind == typeRevocations:
+		return v.revocation(l, e, part, check)
+	case !slices.Contains(l.purposes, e.purpose):
+		return unchecked("the list isn't one of " + quoted(e.purpose))
+	case e.kind == typeList2021 && e.purpose != "revocation" && e.purpose != "suspension":
+		return unchecked("a status list of 2021 has no purpose " + quoted(e.purpose))
+	case l.bits/e.place.size < StatusListSize:
+		return unchecked(fmt.Sprintf("the list has %d entries, fewer than %d, among which nobody hides", l.bits/e.place.size, StatusListSize))
+	case e.place.index >= l.bits/e.place.size:
+		return unchecked(fmt.Sprintf("the list ends before entry %d", e.place.index))
 	}
-	value, by := l.values[place], "by the issuer's list"+v.looked(l)
-	switch {
-	case purpose == "message":
-		if value == 0 && messages[0] == "" {
-			return check("status.ok", OK, "The issuer's list%s has no message about it.", v.looked(l))
-		}
-		return check("status.message", Warning, "The issuer's message about it is %s%s; that says nothing about whether it is valid.", quoted(messages[value]), v.looked(l))
-	case purpose == "refresh" && value != 0:
-		return check("status.refresh", Warning, "The issuer has a newer version%s; ask for that one.", v.looked(l))
-	case purpose != "revocation" && purpose != "suspension":
-		if value == 0 {
-			return check("status.ok", OK, "The issuer's list of %s says nothing of it.", quoted(purpose))
-		}
-		return check("status.message", Warning, "The issuer's list of %s names it; that says nothing about whether it is valid.", quoted(purpose))
-	case value == 0 && purpose == "revocation":
-		return check("status.ok", OK, "Not revoked, %s.", by)
-	case value == 0:
-		return check("status.ok", OK, "Not suspended, %s.", by)
-	case purpose == "suspension":
-		return check("status.suspended", Failed, "Suspended by %s.", part.by())
-	}
-	return check("status.revoked", Failed, "Revoked by %s%s", part.by(), v.whyRevoked(ctx, id, where))
+	c := v.value(ctx, status, e, l.values[e.place], part, check)
+	return l.seen(c)
 }
 
-// A place is where an entry stands in a list: the index counts entries of size bits.
-type place struct{ index, size int }
+// value says what the value of an entry means.
+func (v *verifier) value(ctx context.Context, status *jcs.Value, e entry, value int, part *Part, check func(string, Outcome, string, ...any) Check) Check {
+	message, problem := "", ""
+	if e.place.size > 1 || e.purpose == "message" {
+		message, problem = messageOf(status, e.place.size, value)
+	}
+	switch {
+	case e.purpose == "revocation" && value != 0:
+		return check("status.revoked", Failed, "Revoked by %s%s", part.by(), v.whyRevoked(ctx, e.id, e.list))
+	case e.purpose == "suspension" && value != 0:
+		return check("status.suspended", Failed, "Suspended by %s.", part.by())
+	case problem != "":
+		return check("status.unchecked", Unchecked, "Could not check what the issuer's list says of it: %s.", problem)
+	case e.purpose == "revocation":
+		return check("status.ok", OK, "Not revoked, by the issuer's list.")
+	case e.purpose == "suspension":
+		return check("status.ok", OK, "Not suspended, by the issuer's list.")
+	case message != "" && value == 0:
+		return check("status.ok", OK, "The issuer's list of %s says: %s.", quoted(e.purpose), quoted(message))
+	case message != "":
+		return check("status.message", Warning, "The issuer's list of %s says: %s. That says nothing about whether it is valid.", quoted(e.purpose), quoted(message))
+	case value == 0 && e.purpose == "refresh":
+		return check("status.ok", OK, "The issuer's list knows of no newer version.")
+	case e.purpose == "refresh":
+		return check("status.refresh", Warning, "The issuer's list says that there is a newer version; ask for that one.")
+	case value == 0:
+		return check("status.ok", OK, "The issuer's list of %s says nothing of it.", quoted(e.purpose))
+	}
+	return check("status.message", Warning, "The issuer's list of %s names it; that says nothing about whether it is valid.", quoted(e.purpose))
+}
 
-// maxStatusSize bounds the bits of one entry; more than 256 messages nobody has.
-const maxStatusSize = 8
-
-// placeOf reads where an entry of a status list stands and, where it has more than one
-// bit, what its values mean (Bitstring Status List 1.0, 2.1). problem is why it can't be
-// read.
-func placeOf(entry *jcs.Value) (p place, messages []string, problem string) {
-	index, err := strconv.ParseUint(entry.Str("statusListIndex"), 10, 31)
-	if err != nil {
-		return p, nil, "the index in the status list is no number"
+// messageOf is the message that a status has for a value. There is one for each value
+// (Bitstring Status List 1.0, 2.1); problem says what is wrong.
+func messageOf(status *jcs.Value, size, value int) (message, problem string) {
+	list := status.Get("statusMessage").Items()
+	if len(list) != 1<<size {
+		return "", fmt.Sprintf("a status of %d bits has %d messages; it has %d", size, 1<<size, len(list))
 	}
-	p = place{int(index), 1}
-	if size := entry.Get("statusSize"); size != nil {
-		p.size, err = strconv.Atoi(size.Text)
-		if err != nil || !size.Is(jcs.Number) || p.size < 1 || p.size > maxStatusSize {
-			return p, nil, fmt.Sprintf("its statusSize isn't a number of bits from 1 to %d", maxStatusSize)
-		}
-	}
-	list := entry.Get("statusMessage").Items()
-	if purpose := entry.Str("statusPurpose"); purpose != "message" {
-		if p.size != 1 {
-			return p, nil, "a status of purpose " + quoted(purpose) + " has one bit, and this one has more"
-		}
-		return p, nil, ""
-	}
-	if len(list) != 1<<p.size {
-		return p, nil, fmt.Sprintf("it has %d messages for the %d values of its status", len(list), 1<<p.size)
-	}
-	messages = make([]string, len(list))
-	seen := map[uint64]bool{}
+	said := map[uint64]string{}
 	for i := range list {
-		digits, hex := strings.CutPrefix(list[i].Str("status"), "0x")
-		value, err := strconv.ParseUint(digits, 16, 16)
-		if !hex || err != nil || value >= uint64(len(messages)) || seen[value] {
-			return p, nil, "its messages don't have one for each value of its status"
+		digits, ok := strings.CutPrefix(list[i].Str("status"), "0x")
+		n, err := strconv.ParseUint(digits, 16, 31)
+		if !ok || err != nil || n >= 1<<size || !list[i].Get("message").Is(jcs.String) {
+			return "", "each message must be an object with a status, such as 0x1, and its message"
 		}
-		seen[value], messages[value] = true, list[i].Str("message")
+		said[n] = list[i].Str("message")
 	}
-	return p, messages, ""
+	if len(said) != len(list) {
+		return "", "two messages are for one value"
+	}
+	return said[uint64(value)], ""
 }
 
 // whyRevoked asks at a revoked credential's id for the reason, if the issuer has it

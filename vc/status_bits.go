@@ -36,14 +36,14 @@ func (b StatusBits) Get(i int) bool {
 	return i >= 0 && i < b.Len() && b[i/8]&(0x80>>(i%8)) != 0
 }
 
-// value is the number in the bits of an entry, the first bit its highest. It is zero
-// beyond the list.
-func (b StatusBits) value(p place) int {
+// number is the value of an entry that may have several bits, the first of which counts
+// most (Bitstring Status List 1.0, 3.2). Bits beyond the list are 0.
+func (b StatusBits) number(at place) int {
 	n := 0
-	for i := range p.size {
+	for i := range at.size {
 		n <<= 1
-		if b.Get(p.index*p.size + i) {
-			n |= 1
+		if b.Get(at.index*at.size + i) {
+			n++
 		}
 	}
 	return n
@@ -69,27 +69,39 @@ func DecodeBits(encoded string) (StatusBits, error) {
 	if encoded == "" || encoded[0] != 'u' {
 		return nil, errors.New("status list: encodedList should begin with u (base64url)")
 	}
-	return unzipBits(base64.RawURLEncoding.Strict(), encoded[1:])
-}
-
-// decodeBits2021 reads the encodedList of a StatusList2021: base64 or base64url, with or
-// without padding, and no multibase prefix.
-func decodeBits2021(encoded string) (StatusBits, error) {
-	text := strings.TrimRight(encoded, "=")
-	if strings.ContainsAny(text, "+/") {
-		return unzipBits(base64.RawStdEncoding.Strict(), text)
-	}
-	return unzipBits(base64.RawURLEncoding.Strict(), text)
-}
-
-func unzipBits(encoding *base64.Encoding, text string) (StatusBits, error) {
-	if len(text) > maxListBytes*2 {
+	if len(encoded) > maxListBytes*2 {
 		return nil, errors.New("status list: encodedList is too long")
 	}
-	zipped, err := encoding.DecodeString(text)
+	zipped, err := base64.RawURLEncoding.Strict().DecodeString(encoded[1:])
 	if err != nil {
 		return nil, fmt.Errorf("status list: %w", err)
 	}
+	return unzipBits(zipped)
+}
+
+// decodeList2021 reads the encodedList of a StatusList2021 (Status List 2021, 5.2): the
+// base64 or base64url of the gzipped bytes, with or without padding. Its bounds are
+// those of DecodeBits.
+func decodeList2021(encoded string) (StatusBits, error) {
+	if len(encoded) > maxListBytes*2 {
+		return nil, errors.New("status list: encodedList is too long")
+	}
+	alphabet := base64.RawStdEncoding
+	if strings.ContainsAny(encoded, "-_") {
+		alphabet = base64.RawURLEncoding
+	}
+	text := strings.TrimRight(encoded, "=")
+	if pad := len(encoded) - len(text); pad > 2 || pad > 0 && len(encoded)%4 != 0 || strings.ContainsAny(text, "\r\n") {
+		return nil, errors.New("status list: encodedList isn't base64")
+	}
+	zipped, err := alphabet.Strict().DecodeString(text)
+	if err != nil {
+		return nil, fmt.Errorf("status list: %w", err)
+	}
+	return unzipBits(zipped)
+}
+
+func unzipBits(zipped []byte) (StatusBits, error) {
 	r, err := gzip.NewReader(bytes.NewReader(zipped))
 	if err != nil {
 		return nil, fmt.Errorf("status list: %w", err)

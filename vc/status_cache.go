@@ -1,82 +1,117 @@
 package vc
 
 import (
+	"context"
 	"sync"
 	"time"
 )
 
-// What a [ListCache] keeps at most.
-const (
-	maxKeptLists = 512
-	maxKeptBytes = 64 << 20
-)
-
-// A ListCache keeps verified status lists for as long as they say they may be kept (a
-// minute where they don't, and an hour at most), for many calls of [Verify] under
-// policies that ask in the same way. What several want at once is fetched once. The zero
-// ListCache is ready; all methods may be called on nil, which keeps nothing.
+// A ListCache keeps status lists that were verified, for as long as their issuers let
+// it (ttl; a minute where they don't say) and an hour at most, so that of many
+// verifications one asks. Lists that nobody signs, and lists that could not be used,
+// aren't kept. It is for policies with one Resolver and one Fetch; what differs in
+// Trust or Now doesn't matter. The zero ListCache is ready, and safe for goroutines; it
+// must not be copied.
 type ListCache struct {
+	// Bounds of what is kept. 0: 1000 lists, and 64 MiB of unpacked entries.
+	MaxLists, MaxBytes int
+
 	mu    sync.Mutex
-	lists map[string]*keptList
-	size  int // of all bits, in bytes
+	lists map[listName]*statusList
+	busy  map[listName]chan struct{} // closed when who fetches it is done
+	bytes int
 }
 
-// A keptList is locked while somebody fetches it.
-type keptList struct {
-	mu sync.Mutex
-	verified
-	list  StatusBits
-	until time.Time
-}
-
-// at is where the list at an address is kept, locked; nil without a cache.
-func (c *ListCache) at(url string) *keptList {
+// get returns a list that is kept, or what read gives. Of several who want one list at
+// the same time the first reads it, and the others wait: if it isn't kept, each of them
+// reads for itself, since what stood in the way may have been the first one's own.
+func (c *ListCache) get(ctx context.Context, name listName, now time.Time, read func() (*statusList, string)) (*statusList, string) {
 	if c == nil {
-		return nil
+		return read()
 	}
 	c.mu.Lock()
-	k := c.lists[url]
-	if k == nil {
-		if len(c.lists) >= maxKeptLists {
-			c.lists, c.size = nil, 0 // whoever names ever new lists makes all begin anew
+	s, done := c.kept(name, now), c.busy[name]
+	if s == nil && done == nil {
+		done := make(chan struct{})
+		if c.busy == nil {
+			c.busy = map[listName]chan struct{}{}
 		}
-		if c.lists == nil {
-			c.lists = map[string]*keptList{}
-		}
-		k = new(keptList)
-		c.lists[url] = k
+		c.busy[name] = done
+		defer func() {
+			c.mu.Lock()
+			delete(c.busy, name)
+			c.mu.Unlock()
+			close(done)
+		}()
 	}
 	c.mu.Unlock()
-	k.mu.Lock()
-	return k
-}
-
-func (k *keptList) unlock() {
-	if k != nil {
-		k.mu.Unlock()
+	if s == nil && done != nil {
+		select {
+		case <-done:
+		case <-ctx.Done():
+		}
+		c.mu.Lock()
+		s = c.kept(name, now)
+		c.mu.Unlock()
 	}
-}
-
-// get fills l from what is kept, if it still counts now.
-func (k *keptList) get(now time.Time, l *list) (StatusBits, bool) {
-	if k == nil || k.list == nil || !now.Before(k.until) || now.Before(k.at) {
-		return nil, false
+	if s != nil {
+		return s, ""
 	}
-	l.verified = k.verified
-	return k.list, true
+	s, problem := read()
+	if s != nil && s.until.After(now) {
+		c.keep(name, s, now)
+	}
+	return s, problem
 }
 
-// keep keeps a list in its place, unless it is none to keep or there is no room.
-func (c *ListCache) keep(k *keptList, now, until time.Time, known verified, bits StatusBits) {
-	if k == nil || !now.Before(until) {
-		return
+// kept is a list as of now, if it is kept; nil else. A list that was looked at later
+// than now says nothing about now.
+func (c *ListCache) kept(name listName, now time.Time) *statusList {
+	if s := c.lists[name]; s != nil && !now.Before(s.looked) && now.Before(s.until) {
+		return s
+	}
+	return nil
+}
+
+func (c *ListCache) keep(name listName, s *statusList, now time.Time) {
+	most, size := c.MaxLists, c.MaxBytes
+	if most == 0 {
+		most = 1000
+	}
+	if size == 0 {
+		size = 64 << 20
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	size := c.size - len(k.list) + len(bits)
-	if size > maxKeptBytes {
+	c.drop(name)
+	if len(s.bits) > size {
 		return
 	}
-	c.size = max(size, 0)
-	k.verified, k.list, k.until = known, bits, until
+	// What is past goes first, then what will be past the soonest.
+	for old, l := range c.lists {
+		if !l.until.After(now) {
+			c.drop(old)
+		}
+	}
+	for len(c.lists) >= most || c.bytes+len(s.bits) > size {
+		var soonest listName
+		for old, l := range c.lists {
+			if at := c.lists[soonest]; at == nil || l.until.Before(at.until) {
+				soonest = old
+			}
+		}
+		c.drop(soonest)
+	}
+	if c.lists == nil {
+		c.lists = map[listName]*statusList{}
+	}
+	c.lists[name] = s
+	c.bytes += len(s.bits)
+}
+
+func (c *ListCache) drop(name listName) {
+	if s := c.lists[name]; s != nil {
+		c.bytes -= len(s.bits)
+		delete(c.lists, name)
+	}
 }

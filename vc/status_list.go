@@ -11,173 +11,198 @@ import (
 	"clrnode/internal/jcs"
 )
 
-// The kinds of status lists, as their subjects' types name them.
-const (
-	kindBitstring = "BitstringStatusList" // Bitstring Status List 1.0
-	kind2021      = "StatusList2021"      // Status List 2021, before it was standardized
-)
+// acceptList is what is asked of a place that serves status lists, which may be tokens.
+const acceptList = accept + ", application/vc+jwt;q=0.6, application/jwt;q=0.5"
 
-var (
-	entryTypes      = map[string]string{"BitstringStatusListEntry": kindBitstring, "StatusList2021Entry": kind2021}
-	credentialTypes = map[string]string{"BitstringStatusListCredential": kindBitstring, "StatusList2021Credential": kind2021}
-	subjectTypes    = map[string]string{kindBitstring: kindBitstring, kind2021: kind2021}
-)
+// A listName is a list as an entry names it.
+type listName struct{ kind, url string }
 
-// listKindOf is the kind of list that types name; "" if none.
-func listKindOf(types *jcs.Value, names map[string]string) string {
-	for _, t := range types.Strings() {
-		if kind := names[t]; kind != "" {
-			return kind
-		}
-	}
-	return ""
-}
-
-// A list is a status list, fetched and verified at most once in a call of Verify.
+// A list is what one call of Verify knows of a status list, which it asks for at most
+// once: what was asked of it before it was fetched, and no more.
 type list struct {
-	once sync.Once
-	verified
-	values  map[place]int // of the entries that are asked for; the keys are made before it is fetched
-	problem string        // why it can't be used; a sentence without its full stop
+	once    sync.Once
+	problem string // why it can't be used; a sentence without its full stop
+
+	issuer   string
+	purposes []string
+	bits     int                    // how many it has
+	values   map[place]int          // of the entries that are asked for
+	ids      map[string]*revocation // of the credentials that are asked for, in a list of ids
+	looked   time.Time              // when it was looked at, if that was an earlier time
 }
 
-// verified is what is known of a status list that is good.
-type verified struct {
-	kind, issuer string
-	purposes     []string
-	bits         int // how many it has
-	at           time.Time
-}
-
-// looked says how long ago a list was looked at, where that wasn't now.
-func (v *verifier) looked(l *list) string {
-	ago := v.now.Sub(l.at).Round(time.Second)
-	if l.at.IsZero() || ago <= 0 {
-		return ""
+// seen says of a check when its list was looked at, if it wasn't now.
+func (l *list) seen(c Check) Check {
+	if !l.looked.IsZero() {
+		c.Sentence = strings.TrimSuffix(c.Sentence, ".") + ", as it was at " + l.looked.Format("15:04:05 UTC") + "."
+		c.At = l.looked
 	}
-	return fmt.Sprintf(" (as it was %v ago)", ago)
+	return c
 }
 
-// planList takes up the question that a status entry raises.
-func (v *verifier) planList(entry *jcs.Value) {
-	p, _, problem := placeOf(entry)
-	if problem != "" || listKindOf(entry.Get("type"), entryTypes) == "" {
+// ask takes up the question of a status, before any list is fetched.
+func (v *verifier) ask(e entry) {
+	if e.kind == "" || e.problem != "" {
 		return
 	}
-	url := entry.Str("statusListCredential")
-	l := v.lists[url]
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	name := listName{e.kind, e.list}
+	l := v.lists[name]
 	if l == nil && len(v.lists) < maxLists {
-		l = &list{values: map[place]int{}}
-		v.lists[url] = l
+		l = &list{values: map[place]int{}, ids: map[string]*revocation{}}
+		v.lists[name] = l
 	}
-	if l != nil {
-		l.values[p] = 0
+	switch {
+	case l == nil:
+	case e.kind == typeRevocations:
+		l.ids[plainID(e.id)] = nil
+	default:
+		l.values[e.place] = 0
 	}
 }
 
-// list is a list that was planned for; nil when there were too many.
-func (v *verifier) list(ctx context.Context, url string) *list {
-	l := v.lists[url]
+// list is a list that was asked for; nil when there were too many.
+func (v *verifier) list(ctx context.Context, name listName) *list {
+	v.mu.Lock()
+	l := v.lists[name]
+	v.mu.Unlock()
 	if l != nil {
-		l.once.Do(func() {
-			kept := v.policy.Lists.at(url)
-			defer kept.unlock()
-			bits, ok := kept.get(v.now, l)
-			if !ok {
-				var until time.Time
-				if bits, until, l.problem = v.fetchList(ctx, url, l); l.problem != "" {
-					return
-				}
-				l.at = v.now
-				v.policy.Lists.keep(kept, v.now, until, l.verified, bits)
-			}
-			for p := range l.values {
-				l.values[p] = bits.value(p)
-			}
-		})
+		l.once.Do(func() { l.problem = v.fill(ctx, name, l) })
 	}
 	return l
 }
 
-// fetchList fills l and returns the list's bits and until when they may be kept; zero:
-// not at all. Or it says why the list can't be used.
-func (v *verifier) fetchList(ctx context.Context, url string, l *list) (bits StatusBits, until time.Time, problem string) {
-	no := func(format string, args ...any) (StatusBits, time.Time, string) {
-		return nil, time.Time{}, fmt.Sprintf(format, args...)
+// fill answers what was asked of a list, or says why it can't be used.
+func (v *verifier) fill(ctx context.Context, name listName, l *list) string {
+	if name.kind == typeRevocations {
+		return v.fillIDs(ctx, name.url, l)
 	}
+	s, problem := v.policy.Lists.get(ctx, name, v.now, func() (*statusList, string) { return v.statusList(ctx, name) })
+	if problem != "" {
+		return problem
+	}
+	l.issuer, l.purposes, l.bits = s.issuer, s.purposes, s.bits.Len()
+	for at := range l.values {
+		l.values[at] = s.bits.number(at)
+	}
+	if s.looked.Before(v.now) {
+		l.looked = s.looked
+	}
+	return ""
+}
+
+// A statusList is a list that was fetched and verified. Nobody changes it.
+type statusList struct {
+	issuer   string
+	purposes []string
+	bits     StatusBits
+	looked   time.Time // when it was fetched
+	until    time.Time // until when it may be kept; no later than looked: not at all
+}
+
+// get asks for what lies at a web address, or says why there is nothing.
+func (v *verifier) get(ctx context.Context, url, what, accept string) (Response, string) {
 	if ctx.Err() != nil {
-		return no("there was no more time for the list %s", url)
+		return Response{}, "there was no more time for the " + what + " " + url
 	}
 	if v.policy.Fetch == nil {
-		return no("no connection is opened, and the list lies at %s", url)
+		return Response{}, "no connection is opened, and the " + what + " lies at " + url
 	}
-	if !strings.HasPrefix(url, "https://") && !strings.HasPrefix(url, "http://") {
-		return no("the status list has no web address")
+	if !hasScheme(url, "http", "https") {
+		return Response{}, "the " + what + " has no web address"
 	}
 	r, err := v.policy.Fetch(ctx, url, accept)
 	switch {
 	case err != nil:
-		return no("the status list %s could not be had (%v)", url, err)
+		return Response{}, "the " + what + " " + url + " could not be had (" + err.Error() + ")"
 	case r.Status != 200:
-		return no("%s answered %d instead of a status list", url, r.Status)
-	case !v.take(len(r.Body)):
-		return no("the status lists that it names are longer together than %d MiB", maxListsSize>>20)
+		return Response{}, fmt.Sprintf("%s answered %d instead of a %s", url, r.Status, what)
+	}
+	return r, ""
+}
+
+// getList asks for a list of some kind.
+func (v *verifier) getList(ctx context.Context, url, accept string) (Response, string) {
+	r, problem := v.get(ctx, url, "status list", accept)
+	if problem == "" && !v.take(len(r.Body)) {
+		problem = fmt.Sprintf("the status lists that it names are longer together than %d MiB", maxListsSize>>20)
+	}
+	return r, problem
+}
+
+// statusList fetches and verifies a list of bits, or says why it can't be used.
+func (v *verifier) statusList(ctx context.Context, name listName) (*statusList, string) {
+	url := name.url
+	r, problem := v.getList(ctx, url, acceptList)
+	if problem != "" {
+		return nil, problem
 	}
 	s, err := ParseSigned(r.Body)
 	if err != nil {
-		return no("what lies at %s is no status list (%v)", url, err)
+		return nil, "what lies at " + url + " is no status list (" + err.Error() + ")"
 	}
 	if problems := rules(s.doc); len(problems) > 0 {
-		return no("the status list breaks the rules: %s", strings.TrimSuffix(problems[0].Sentence, "."))
+		return nil, "the status list breaks the rules: " + strings.TrimSuffix(problems[0].Sentence, ".")
+	}
+	credential, inside, decode := "BitstringStatusListCredential", "BitstringStatusList", DecodeBits
+	if name.kind == typeList2021 {
+		credential, inside, decode = "StatusList2021Credential", "StatusList2021", decodeList2021
 	}
 	subject := s.doc.Get("credentialSubject")
-	l.kind, l.issuer, l.purposes = listKindOf(s.doc.Get("type"), credentialTypes), s.IssuerID(), subject.Get("statusPurpose").Strings()
 	switch {
-	case l.kind == "", listKindOf(subject.Get("type"), subjectTypes) != l.kind:
-		return no("what lies at %s is another credential than a status list", url)
+	case !s.doc.Get("type").HasString(credential), !subject.Get("type").HasString(inside):
+		return nil, "what lies at " + url + " is another credential than a status list"
 	case s.ID() != "" && s.ID() != url:
-		return no("what lies at %s is the status list %s", url, s.ID())
+		return nil, "what lies at " + url + " is the status list " + s.ID()
 	}
 	part := newPart(s.doc, "")
 	if proven := v.credential(ctx, s.secured, &part); !proven || part.Outcome == Failed {
 		for _, o := range []Outcome{Failed, Unchecked} {
 			if c, found := part.has(o); found {
-				return no("the status list isn't good: %s", strings.TrimSuffix(c.Sentence, "."))
+				return nil, "the status list isn't good: " + strings.TrimSuffix(c.Sentence, ".")
 			}
 		}
-		return no("the status list isn't good")
+		return nil, "the status list isn't good"
 	}
-	decode := DecodeBits
-	if l.kind == kind2021 {
-		decode = decodeBits2021
+	bits, err := decode(subject.Str("encodedList"))
+	if err != nil {
+		return nil, err.Error()
 	}
-	if bits, err = decode(subject.Str("encodedList")); err != nil {
-		return no("%v", err)
+	return &statusList{s.IssuerID(), subject.Get("statusPurpose").Strings(), bits, v.now, v.keepUntil(s, r)}, ""
+}
+
+// How long a list is kept that doesn't say it, and how long at most.
+const (
+	listKept     = time.Minute
+	listKeptMost = time.Hour
+)
+
+// keepUntil says until when a verified list may be kept: as long as it says itself
+// (ttl, in milliseconds; Bitstring Status List 1.0, 2.2), and no longer than it and its
+// proofs are valid.
+func (v *verifier) keepUntil(s Signed, r Response) time.Time {
+	if r.Volatile {
+		return v.now
 	}
-	l.bits = bits.Len()
-	if !r.Own {
-		until = v.now.Add(lasts(subject.Get("ttl")))
-		if end := validUntil(s.doc); !end.IsZero() && end.Before(until) {
+	kept := listKept
+	if ttl := s.doc.Get("credentialSubject").Get("ttl"); ttl != nil {
+		ms, err := strconv.ParseUint(ttl.Text, 10, 63)
+		if !ttl.Is(jcs.Number) || err != nil {
+			return v.now
+		}
+		kept = time.Duration(min(ms, uint64(listKeptMost.Milliseconds()))) * time.Millisecond
+	}
+	until := v.now.Add(kept)
+	ends := []time.Time{validUntil(s.doc)}
+	proofs := s.doc.Get("proof").Items()
+	for i := range proofs {
+		ends = append(ends, timeAt(&proofs[i], "expires"))
+	}
+	for _, end := range ends {
+		if !end.IsZero() && end.Before(until) {
 			until = end
 		}
 	}
-	return bits, until, ""
-}
-
-// How long a list may be kept that doesn't say it, and at most.
-const (
-	usualTTL   = time.Minute
-	longestTTL = time.Hour
-)
-
-// lasts reads a list's ttl, in milliseconds (Bitstring Status List 1.0, 2.2).
-func lasts(ttl *jcs.Value) time.Duration {
-	if !ttl.Is(jcs.Number) {
-		return usualTTL
-	}
-	ms, err := strconv.ParseFloat(ttl.Text, 64)
-	if err != nil || ms < 0 {
-		return 0
-	}
-	return time.Duration(min(ms, float64(longestTTL.Milliseconds()))) * time.Millisecond
+	return until
 }

@@ -29,8 +29,9 @@
 // What contradicts itself is a conflict, settled by a person ([Node.Settle]).
 //
 // Issuing plans in a transaction, signs outside it and finishes in another
-// ([Node.StartIssue]); what was signed is stored as the very bytes and never
-// marshalled again. Every embedded credential has its own proof, status place and
+// ([Node.StartIssue]), group by group: while one is signed the next is planned and the
+// one before is finished, in their order. What was signed is stored as the very bytes
+// and never marshalled again. Every embedded credential has its own proof, status place and
 // salt; one that says what it said is taken over as it was signed.
 //
 // Anchoring finds what is in no batch by a query: it seals a batch, stores the
@@ -63,6 +64,23 @@
 //   - A receipt that says "pending" counts only from the issuer itself. Another
 //     chain than the verifier's is "could not check", as every embedded chain has
 //     the same id and its own genesis.
+//   - Documents are read into a tree of [jcs.Value], whose objects keep canonical order:
+//     one reader and one writer of JSON, and no maps on the way from bytes to a proof.
+//     What is canonical already is its own canonical form.
+//   - Proofs over JSON and tokens bind every byte; that every term means something is
+//     checked all the same, so that all forms refuse the same documents.
+//   - A text's @direction is signed, as rdfDirection i18n-datatype has it: that is what
+//     the implementations of Data Integrity agree on.
+//   - What was to begin at most ten seconds from now has begun: clocks differ.
+//   - A signature that this program computed in memory isn't verified once more; one that
+//     a device made is.
+//   - An issuer known by a web address is its key's owner if the document at that address
+//     lists the key, if the key's document at the same site names it, or if the site's
+//     key set has it; else "could not check".
+//   - Verified status lists of others are kept for as long as they say ([vc.ListCache]);
+//     one's own are read from the registry each time.
+//   - Profiles of the VC-API: a publisher's id is its profile; those for test suites are
+//     there with --dev alone, each a did:key sealed in the registry.
 //   - A changed policy makes the next import of a source concern all of its people.
 //   - Updates of the embedded store run one after another: serializable without
 //     retries, and as fast as the disk allows.

@@ -49,7 +49,7 @@ func (n *Node) Verify(ctx context.Context, raw, receipt []byte) (*vc.Verified, *
 	defer cancel()
 	trust := vc.TrustAnyIssuerUnsafe().Knowing("publishers of this node", own...)
 	v, err := vc.Verify(ctx, raw, vc.Policy{
-		Resolver: n.resolver, Trust: trust, Now: n.now(), Fetch: n.fetch, Lists: &n.lists, Anchored: n.anchored(receipt),
+		Resolver: n.resolver, Trust: trust, Now: n.now(), Fetch: n.fetch, Lists: &n.lists, Linked: vc.LinkedFetch, Anchored: n.anchored(receipt),
 	})
 	return Verdict(v, err)
 }

@@ -40,8 +40,8 @@
 // policy's to say ([Linked]): by the zero Policy nothing is fetched, and the report says
 // what wasn't looked at. 1EdTech's own schemas are never fetched for records and badges,
 // whose rules here are no weaker. A related resource that is a bundled context is looked
-// at in the bundle, where it may lie in another form than the published one; then it is
-// asked for like any other. One call of [Verify] asks for 32 linked things, 8 MiB
+// at in the bundle; with the digest of a form that isn't known here, it is asked for like
+// any other. One call of [Verify] asks for 32 linked things, 8 MiB
 // together, each once. A schema may not refer to others, and what it takes to judge by
 // it is counted before.
 //

@@ -78,7 +78,7 @@ func links(doc *jcs.Value) []link {
 	}
 	resources := doc.Get("relatedResource").Items()
 	for i := range resources[:min(len(resources), maxLinked)] {
-		if r := &resources[i]; sumsOfContext(r.Str("id")).fits(r) != fitGood {
+		if r := &resources[i]; !bundled(r) {
 			all = append(all, resourceLink(r))
 		}
 	}
@@ -244,8 +244,7 @@ func (v *verifier) resources(ctx context.Context, doc *jcs.Value) []Check {
 			unchecked(fmt.Sprintf("it names more than this program judges (%d)", maxLinked))
 			break
 		}
-		// A bundled context may be published in another form, of the same words.
-		if sumsOfContext(l.url).fits(r) == fitGood {
+		if bundled(r) {
 			check("resource.ok", OK, "The related resource %s, which is part of this program, is the one that was signed.", l.url)
 			continue
 		}

@@ -6,6 +6,7 @@ import (
 	"crypto/sha512"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -231,6 +232,29 @@ func TestRelatedResources(t *testing.T) {
 				t.Errorf("the verdict is %s", report.Verdict)
 			}
 		})
+	}
+}
+
+// The published form of a bundled context is the same JSON as the bundled one.
+func TestPublishedContexts(t *testing.T) {
+	files := map[string]string{contextV1: "2018-credentials-v1.jsonld", clr.ContextVC: "credentials-v2.jsonld", "https://www.w3.org/ns/did/v1": "did-v1.jsonld",
+		"https://w3id.org/security/data-integrity/v1": "data-integrity-v1.jsonld"}
+	for url, digests := range publishedDigests {
+		raw := reference(t, "contexts", files[url])
+		here, _ := rdf.Context(url)
+		a, errA := jcs.Transform(raw)
+		b, errB := jcs.Transform(here)
+		if errA != nil || errB != nil || string(a) != string(b) || !maps.Equal(sumsWritten(digests), sumsOf(raw)) {
+			t.Errorf("%s: the digests are those of another document", url)
+		}
+		for _, digest := range append(strings.Fields(digests), sri256(here)) {
+			if !bundled(tree(map[string]any{"id": url, "digestSRI": digest})) {
+				t.Errorf("%s isn't known by %s", url, digest)
+			}
+		}
+		if bundled(tree(map[string]any{"id": url, "digestSRI": sri256([]byte("other"))})) || bundled(tree(map[string]any{"id": url})) {
+			t.Errorf("%s is known by any digest", url)
+		}
 	}
 }
 

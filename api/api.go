@@ -23,6 +23,10 @@ type Options struct {
 	// TrustedProxies are the networks of proxies that are believed about whom
 	// they speak for (X-Forwarded-For); this machine always is.
 	TrustedProxies []netip.Prefix
+
+	// Dev is developer mode: the VC-API takes no token from this machine, and has no
+	// limit of requests for it. The node should have its profiles for tests.
+	Dev bool
 }
 
 type server struct {
@@ -31,6 +35,7 @@ type server struct {
 	now      func() time.Time
 	host     string // of the public URL: how pages name this node
 	secure   bool   // the public URL is https
+	dev      bool
 	sessions *scs.SessionManager
 	router   *mux.Router
 	csrf     *http.CrossOriginProtection
@@ -57,6 +62,14 @@ func Handler(n *node.Node, o Options) http.Handler {
 	get("/anchors/{digest}", s.anyProgram(s.receipt)) // whoever knows the digest has the record
 	get("/status/{list}", s.anyProgram(s.statusList))
 	post("/v1/verify", s.limited(s.checks, s.anyProgram(s.verifyJSON)))
+
+	// The VC-API. Anyone verifies; a publisher's token for issuing, or in developer mode
+	// anyone on this machine, issues and sets a status.
+	get("/vc-api/issuers/{profile}", s.vcAPI(s.vcIssuer))
+	post("/vc-api/issuers/{profile}/credentials/issue", s.issuing(s.vcIssue))
+	post("/vc-api/credentials/status", s.issuing(s.vcStatus))
+	post("/vc-api/credentials/verify", s.vcChecking(s.vcVerify))
+	post("/vc-api/presentations/verify", s.vcChecking(s.vcVerifyPresentation))
 
 	// For programs with a publisher's token.
 	post("/v1/publishers/{publisher}/imports", s.token(node.ScopeImport, s.importFile))
@@ -123,7 +136,7 @@ func newServer(n *node.Node, o Options) *server {
 		o.Now = time.Now
 	}
 	s := &server{
-		node: n, log: o.Log, now: o.Now, router: mux.NewRouter(), csrf: http.NewCrossOriginProtection(), proxies: o.TrustedProxies,
+		node: n, log: o.Log, now: o.Now, router: mux.NewRouter(), csrf: http.NewCrossOriginProtection(), proxies: o.TrustedProxies, dev: o.Dev,
 		logins: newLimiter(rate.Every(2*time.Second), 15, o.Now),
 		opens:  newLimiter(2, 60, o.Now),
 		checks: newLimiter(1, 40, o.Now),

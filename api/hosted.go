@@ -188,5 +188,6 @@ func (s *server) statusList(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return serveBytes(w, r, typeVC, cacheShort, raw)
+	w.Header().Set("Vary", "Accept")
+	return serveBytes(w, r, answerType(r), cacheShort, raw)
 }

@@ -62,6 +62,12 @@ func (l *lockedBuffer) String() string {
 // newSite starts an empty node whose one publisher elected these ways.
 func newSite(t testing.TB, verify ...string) *site {
 	t.Helper()
+	return startSite(t, false, verify...)
+}
+
+// startSite does so in developer mode, or not.
+func startSite(t testing.TB, dev bool, verify ...string) *site {
+	t.Helper()
 	ctx := context.Background()
 	dir := t.TempDir()
 	engine, err := registry.OpenBadger(filepath.Join(dir, "store"))
@@ -84,12 +90,12 @@ func newSite(t testing.TB, verify ...string) *site {
 	s := &site{t: t, db: db, logs: &lockedBuffer{}, learners: map[string]string{}}
 	s.url = fmt.Sprintf("http://localhost:%d", listener.Addr().(*net.TCPAddr).Port)
 	log := slog.New(slog.NewJSONHandler(s.logs, nil))
-	s.node, err = node.New(ctx, node.Options{DB: db, Sealer: sealer, PublicURL: s.url, Client: did.NewClient(did.Outgoing{AllowLoopback: true}), Log: log})
+	s.node, err = node.New(ctx, node.Options{DB: db, Sealer: sealer, PublicURL: s.url, Client: did.NewClient(did.Outgoing{AllowLoopback: true}), Log: log, Dev: dev})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.node.Close)
-	server := httptest.NewUnstartedServer(Handler(s.node, Options{Log: log}))
+	server := httptest.NewUnstartedServer(Handler(s.node, Options{Log: log, Dev: dev}))
 	server.Listener.Close()
 	server.Listener = listener
 	server.Start()

@@ -4,6 +4,8 @@ import (
 	"crypto/ed25519"
 	"encoding/binary"
 	"fmt"
+	"strings"
+	"sync"
 )
 
 // keyType is a key's multicodec code.
@@ -46,6 +48,48 @@ type PublicKey struct {
 // that isn't supported wraps [ErrKeyNotSupported]; text or points that are no key wrap
 // [ErrInvalid].
 func ParseMultibase(s string) (PublicKey, error) {
+	if k, ok := knownKeyTexts.get(s); ok {
+		return k, nil
+	}
+	k, err := parseMultibase(s)
+	if err == nil {
+		knownKeyTexts.put(s, k)
+	}
+	return k, err
+}
+
+// knownKeyTexts remembers keys that were found good: that a point lies on its curve takes
+// as long to find out as a signature, and a verifier meets the same issuers again.
+var knownKeyTexts keyTexts
+
+// keyTexts are a few thousand keys by their text; when there are more, it begins anew.
+type keyTexts struct {
+	mu    sync.RWMutex
+	known map[string]PublicKey
+}
+
+const maxKeyTexts, maxKeyText = 4096, 256 // how many, and of how many bytes
+
+func (t *keyTexts) get(s string) (PublicKey, bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	k, ok := t.known[s]
+	return k, ok
+}
+
+func (t *keyTexts) put(s string, k PublicKey) {
+	if len(s) > maxKeyText {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.known == nil || len(t.known) >= maxKeyTexts {
+		t.known = map[string]PublicKey{}
+	}
+	t.known[strings.Clone(s)] = k
+}
+
+func parseMultibase(s string) (PublicKey, error) {
 	b, err := decodeKeyText(s)
 	if err != nil {
 		return PublicKey{}, fmt.Errorf("%w key: %v", ErrInvalid, err)

@@ -42,6 +42,9 @@ type Options struct {
 	// AnchorEvery is how old the oldest waiting credential gets before a batch
 	// is sealed. Zero means at once.
 	AnchorEvery time.Duration
+
+	// Dev gives the VC-API its issuers for tests.
+	Dev bool
 }
 
 // Node is the application: its methods are the product. It is safe for use by
@@ -56,6 +59,7 @@ type Node struct {
 	log       *slog.Logger
 	now       func() time.Time
 
+	dev         bool // developer mode
 	anchorEvery time.Duration
 	wake        chan struct{} // something waits for its anchor
 	checking    chan struct{} // holds one for each verification that is under way
@@ -91,7 +95,7 @@ func New(ctx context.Context, o Options) (*Node, error) {
 	n := &Node{
 		db: o.DB, sealer: o.Sealer, publicURL: strings.TrimRight(o.PublicURL, "/"),
 		ledger: o.Ledger, client: o.Client, log: o.Log, now: o.Now,
-		anchorEvery: o.AnchorEvery, wake: make(chan struct{}, 1), checking: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), running: map[string]bool{}, issuing: map[string]*sync.Mutex{},
+		dev: o.Dev, anchorEvery: o.AnchorEvery, wake: make(chan struct{}, 1), checking: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), running: map[string]bool{}, issuing: map[string]*sync.Mutex{},
 	}
 	n.resolver = ownResolver{n, did.NewResolver(o.Client)}
 	if err := n.keepPublicURL(ctx); err != nil {
@@ -99,6 +103,11 @@ func New(ctx context.Context, o Options) (*Node, error) {
 	}
 	if err := n.checkSealer(ctx); err != nil {
 		return nil, err
+	}
+	if n.dev {
+		if err := n.makeProfiles(ctx); err != nil {
+			return nil, err
+		}
 	}
 	n.background, n.stop = context.WithCancel(context.Background())
 	if err := n.resume(ctx); err != nil {

@@ -77,26 +77,26 @@ func (n *Node) publishLists(ctx context.Context) error {
 func (n *Node) publishList(ctx context.Context, id string) error {
 	var l registry.StatusList
 	var bits vc.StatusBits
-	var p registry.Publisher
 	err := n.db.View(ctx, func(tx *registry.Tx) (err error) {
 		if l, err = tx.StatusList(id); err != nil {
 			return err
 		}
-		if bits, err = tx.StatusBits(id); err != nil {
-			return err
-		}
-		p, err = tx.Publisher(l.Publisher)
+		bits, err = tx.StatusBits(id)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	key, err := n.signer(ctx, p)
+	issuer, key, err := n.issuerKey(ctx, l.Publisher)
 	if err != nil {
 		return err
 	}
 	now := n.now().UTC().Truncate(time.Second)
-	signed, err := vc.Issue(ctx, vc.StatusListCredential(l.URL, p.DID, bits, now, listTTL), key, vc.Options{Created: now})
+	list := vc.StatusListCredential(l.URL, issuer, bits, now, listTTL)
+	if subject, ok := list["credentialSubject"].(map[string]any); ok && l.Purpose != "" {
+		subject["statusPurpose"] = l.Purpose
+	}
+	signed, err := vc.Issue(ctx, list, key, vc.Options{Created: now})
 	if err != nil {
 		return err
 	}

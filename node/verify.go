@@ -26,16 +26,25 @@ const maxFetched = 16 << 20
 // the report says who it is, and warns of one that isn't a publisher of this node. receipt may be nil; then it is fetched where the
 // credential says. What is no credential at all is a *vc.NotCredentialError;
 // any other outcome stands in the report.
-func (n *Node) Verify(ctx context.Context, raw, receipt []byte) (*vc.Verified, *vc.Report, error) {
+func (n *Node) Verify(ctx context.Context, raw, receipt []byte) (v *vc.Verified, report *vc.Report, err error) {
+	err = n.judge(ctx, receipt, func(ctx context.Context, p vc.Policy) error {
+		v, report, err = Verdict(vc.Verify(ctx, raw, p))
+		return err
+	})
+	return v, report, err
+}
+
+// judge waits for its turn and judges by this node's policy.
+func (n *Node) judge(ctx context.Context, receipt []byte, judge func(context.Context, vc.Policy) error) error {
 	pubs, err := n.Publishers(ctx)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	own := make([]did.DID, 0, len(pubs))
 	for _, p := range pubs {
 		d, err := did.Parse(p.DID)
 		if err != nil {
-			return nil, nil, err
+			return err
 		}
 		own = append(own, d)
 	}
@@ -43,15 +52,13 @@ func (n *Node) Verify(ctx context.Context, raw, receipt []byte) (*vc.Verified, *
 	case n.checking <- struct{}{}:
 		defer func() { <-n.checking }()
 	case <-ctx.Done():
-		return nil, nil, ctx.Err()
+		return ctx.Err()
 	}
 	ctx, cancel := context.WithTimeout(ctx, verifyLasts)
 	defer cancel()
-	trust := vc.TrustAnyIssuerUnsafe().Knowing("publishers of this node", own...)
-	v, err := vc.Verify(ctx, raw, vc.Policy{
-		Resolver: n.resolver, Trust: trust, Now: n.now(), Fetch: n.fetch, Lists: &n.lists, Linked: vc.LinkedFetch, Anchored: n.anchored(receipt),
+	return judge(ctx, vc.Policy{
+		Resolver: n.resolver, Trust: vc.TrustAnyIssuerUnsafe().Knowing("publishers of this node", own...), Now: n.now(), Fetch: n.fetch, Lists: &n.lists, Linked: vc.LinkedFetch, Anchored: n.anchored(receipt),
 	})
-	return Verdict(v, err)
 }
 
 // Verdict takes apart what vc.Verify returned: a report, or the error that there

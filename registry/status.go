@@ -23,10 +23,11 @@ var (
 // credentials there are.
 const listFill = vc.StatusListSize / 2
 
-// A StatusList is one Bitstring Status List of purpose revocation.
+// A StatusList is one Bitstring Status List.
 type StatusList struct {
 	ID        string    `json:"id"`
-	Publisher string    `json:"publisher"`
+	Publisher string    `json:"publisher"`         // whose key signs it; of a profile for tests, its [Profile.Issuer]
+	Purpose   string    `json:"purpose,omitempty"` // "suspension"; empty: revocation
 	URL       string    `json:"url"`
 	Used      int       `json:"used"`    // places given out
 	Version   int       `json:"version"` // goes up with every change of a bit
@@ -44,9 +45,14 @@ type StatusPlace struct {
 // AllocateStatus gives n random, unused places of a publisher's open list. urlOf
 // tells the URL of a list that has to be made for it.
 func (tx *Tx) AllocateStatus(publisher string, n int, urlOf func(id string) string) ([]StatusPlace, error) {
+	return tx.allocate(publisher, "", n, urlOf)
+}
+
+// allocate gives n places of the open list of one purpose; "" is revocation.
+func (tx *Tx) allocate(publisher, purpose string, n int, urlOf func(id string) string) ([]StatusPlace, error) {
 	places := make([]StatusPlace, 0, n)
 	for len(places) < n {
-		l, err := tx.openList(publisher, urlOf)
+		l, err := tx.openList(publisher, purpose, urlOf)
 		if err != nil {
 			return nil, err
 		}
@@ -71,7 +77,7 @@ func (tx *Tx) AllocateStatus(publisher string, n int, urlOf func(id string) stri
 			return nil, err
 		}
 		if l.Used >= listFill {
-			if err := tx.docs.Delete(tableListsOpen, keyOf(publisher)); err != nil {
+			if err := tx.docs.Delete(tableListsOpen, keyOf(openKey(publisher, purpose)...)); err != nil {
 				return nil, err
 			}
 		}
@@ -79,8 +85,16 @@ func (tx *Tx) AllocateStatus(publisher string, n int, urlOf func(id string) stri
 	return places, nil
 }
 
-func (tx *Tx) openList(publisher string, urlOf func(id string) string) (StatusList, error) {
-	ref, err := get[reference](tx, tableListsOpen, publisher)
+// openKey names the list of which places are given out.
+func openKey(publisher, purpose string) []string {
+	if purpose == "" {
+		return []string{publisher}
+	}
+	return []string{publisher, purpose}
+}
+
+func (tx *Tx) openList(publisher, purpose string, urlOf func(id string) string) (StatusList, error) {
+	ref, err := get[reference](tx, tableListsOpen, openKey(publisher, purpose)...)
 	if err == nil {
 		return tx.StatusList(ref.ID)
 	}
@@ -88,10 +102,10 @@ func (tx *Tx) openList(publisher string, urlOf func(id string) string) (StatusLi
 		return StatusList{}, err
 	}
 	id := NewID()
-	l := StatusList{ID: id, Publisher: publisher, URL: urlOf(id), Version: 1}
+	l := StatusList{ID: id, Publisher: publisher, Purpose: purpose, URL: urlOf(id), Version: 1}
 	empty := make([]byte, vc.StatusListSize/8)
 	return l, errors.Join(
-		put(tx, tableListsOpen, reference{id}, publisher),
+		put(tx, tableListsOpen, reference{id}, openKey(publisher, purpose)...),
 		put(tx, tableListsStale, reference{id}, id),
 		put(tx, tableLists, l, id),
 		tx.docs.Put(tableListUsed, keyOf(id), empty),

@@ -20,6 +20,8 @@ const (
 	maxProofs    = 8        // proofs of one credential
 	maxStatuses  = 8        // status entries of one credential
 	maxLogs      = 4        // logs in which one credential elects to be anchored
+	maxAsked     = 32       // logs that are asked for all credentials together
+	maxHosted    = 32       // hosted copies
 
 	maxLinked     = 32        // linked things: schemas, related resources, newer versions
 	maxRefreshes  = 4         // newer versions among them, each of which has questions of its own
@@ -46,6 +48,8 @@ type questions struct {
 	size int // bytes of status lists
 
 	reasons int // of revocations that were asked for
+	hosted  int // copies that were asked for
+	logs    int // that were asked
 }
 
 func newQuestions() questions {
@@ -147,10 +151,10 @@ func (v *verifier) take(n int) bool {
 	return v.size <= maxListsSize
 }
 
-// askWhy says whether one more reason of a revocation may be asked for.
-func (v *verifier) askWhy() bool {
+// may says whether one more of what is counted may be asked for.
+func (v *verifier) may(count *int, most int) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.reasons++
-	return v.reasons <= maxReasons
+	*count++
+	return *count <= most
 }

@@ -1,5 +1,5 @@
-// Package vc issues and verifies W3C Verifiable Credentials (data model 2.0), above
-// all learner records and badges.
+// Package vc issues and verifies W3C Verifiable Credentials (data models 2.0 and 1.1),
+// above all learner records and badges.
 //
 // Begin with [Issue], which turns what an issuer means to say into [Signed], the very
 // bytes that were signed; [Verify], which turns anybody's bytes and a [Policy] into
@@ -8,9 +8,23 @@
 //
 //	Credential  --Issue-->  Signed  --Verify-->  *Verified
 //
+// [Present] and [VerifyPresentation] do the same for presentations.
+//
+// # Forms
+//
+//	eddsa-rdfc-2022, eddsa-jcs-2022        issued and verified (Ed25519)
+//	ecdsa-rdfc-2019, ecdsa-jcs-2019        issued and verified (P-256; P-384 with SHA-384 throughout)
+//	JSON Web Tokens of data models 2.0, 1.1   issued and verified (EdDSA, ES256, ES384, RS256)
+//	Ed25519Signature2020                   verified
+//
+// A document may have several proofs (a set), and some may come after others (a chain,
+// previousProof); each is a check. The algorithm is the key's, never the document's. A
+// proof must have been made for the purpose that the controller's document lists its key
+// for, and the controller must be the issuer, or of a presentation the holder.
+//
 // # What a proof binds
 //
-// Proofs are Data Integrity proofs of suite eddsa-rdfc-2022: they sign an RDF graph, and
+// A proof over N-Quads, such as those of suite eddsa-rdfc-2022, signs an RDF graph, and
 // different JSON can have one graph (an older context, "OpenBadgeCredential" for
 // "AchievementCredential", a number in quotes). Package clr refuses most of that by
 // rule. For records and badges that we issue, Issue also closes the rest: the proof's
@@ -65,6 +79,7 @@
 //	proof.expired          the proof says it holds no longer
 //	proof.unsupported      a suite that this version doesn't know: a warning beside a good proof, else could not check
 //	proof.unchecked        the key could not be had: could not check
+//	proof.presented        what the holder says of itself has the presentation's proof
 //	proof.loose            the outer proof of a foreign record binds the parts less than their own proofs do: a warning
 //	key.ok                 the issuer's DID document lists the key for signing
 //	key.unresolved         the DID document could not be had, or the file names more issuers than are

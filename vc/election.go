@@ -63,6 +63,9 @@ func (v *verifier) anchored(ctx context.Context, log string, s Signed) Check {
 	if v.policy.Anchored == nil {
 		return v.check("anchor.unasked", GroupChain, Unchecked, "Could not check the anchor: the record is to be in the log "+log+", and there is no chain to ask.", "", log)
 	}
+	if !v.may(&v.questions.logs, maxAsked) {
+		return v.check("anchor.unasked", GroupChain, Unchecked, fmt.Sprintf("Could not check the anchor: more logs are named than this program asks at once (%d).", maxAsked), "", log)
+	}
 	c := v.policy.Anchored(ctx, log, s)
 	c.Sentence, c.About = oneLine(c.Sentence, maxSentenceShown), oneLine(c.About, maxAboutShown)
 	if c.Group == "" {
@@ -86,6 +89,9 @@ func (v *verifier) hosted(ctx context.Context, s Signed, part *Part) Check {
 	}
 	if !strings.HasPrefix(url, "https://") && !strings.HasPrefix(url, "http://") {
 		return check("hosted.bad", Failed, "The record elects a hosted copy, but its id %s is no web address.", url)
+	}
+	if !v.may(&v.questions.hosted, maxHosted) {
+		return check("hosted.unchecked", Unchecked, "Could not check the issuer's copy: more copies are named than this program asks for at once (%d).", maxHosted)
 	}
 	r, err := v.policy.Fetch(ctx, url, accept)
 	switch {

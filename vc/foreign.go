@@ -49,6 +49,11 @@ func plain(s string) bool {
 	return true
 }
 
+// quoted puts a text of others in quotation marks, which it can't close by itself.
+func quoted(s string) string { return "“" + noQuotes.Replace(s) + "”" }
+
+var noQuotes = strings.NewReplacer("“", "'", "”", "'")
+
 // misleads says whether a rune does something else than to stand there: C0, C1, DEL,
 // line and paragraph separators, and format characters such as bidi overrides and
 // isolates. Joiners, of which some scripts and emoji make use, and the number signs of

@@ -62,7 +62,7 @@ func (s *sample) verifies(raw []byte) (bool, error) {
 
 // samples are all formats in which this package verifies, each as a credential and as a
 // presentation.
-func samples(t *testing.T) []sample {
+func samples(t testing.TB) []sample {
 	t.Helper()
 	var all []sample
 	must := func(s Signed, err error) Signed {

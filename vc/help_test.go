@@ -2,6 +2,7 @@ package vc
 
 import (
 	"context"
+	"encoding/base64"
 	"maps"
 
 	"clrnode/did"
@@ -37,3 +38,5 @@ func signedWith(doc map[string]any, method string, signer did.Signer) (Signed, e
 	}
 	return sealed(tree(doc).With("proof", jcs.NewArray(proof))), nil
 }
+
+func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }

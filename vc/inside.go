@@ -29,7 +29,7 @@ func (v *verifier) signedInside(doc *jcs.Value) (all []inner, problem string) {
 			}
 			path = append(path, step)
 			around, depth := within, nested
-			_, token := enveloped(m)
+			_, token, _ := enveloped(m)
 			if token || m.Has("proof") && (m.Has("credentialSubject") || m.Get("type").HasString("VerifiableCredential")) {
 				e := inner{secured: secured{doc: m}, pointer: "/" + strings.Join(path, "/"), within: within}
 				around, depth = m, nested+1

@@ -153,6 +153,9 @@ func secure(ctx context.Context, doc *jcs.Value, k Key, o Options, who signatory
 	// Its statements are made beside the judging of the rules; each takes as long as
 	// the other. They are made in every form, so that no term means nothing.
 	of := newPayload(doc)
+	if o.Form == FormJWT11 {
+		of = newPayload(withoutTokens(doc))
+	}
 	made := make(chan error, 1)
 	go func() {
 		of := of

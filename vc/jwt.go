@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"net/url"
 	"slices"
@@ -43,12 +44,26 @@ func inToken(t *jose.Token) (*jcs.Value, error) {
 		if !isV1(inner) {
 			return nil, fmt.Errorf("its claim %s belongs to data model 1.1, and the credential in it isn't written in that; the claims themselves should be the credential", claim)
 		}
-		return restored(inner, t.Payload, claim == "vp"), nil
+		for _, other := range []string{"vp", "@context", "credentialSubject", "verifiableCredential"} {
+			if other != claim && t.Payload.Has(other) {
+				return nil, fmt.Errorf("it has a claim %s and a claim %s, so that two programs could read two credentials in it", claim, other)
+			}
+		}
+		return fitsTyp(t, restored(inner, t.Payload, claim == "vp"))
 	}
 	if isV1(t.Payload) {
 		return nil, errors.New("the credential is written in data model 1.1, which has it in a claim vc")
 	}
-	return t.Payload.Without(registered...), nil
+	return fitsTyp(t, t.Payload.Without(registered...))
+}
+
+// fitsTyp refuses a credential in a token that says it is a presentation, and the
+// reverse: what was signed as the one is never taken for the other (RFC 8725, 3.11).
+func fitsTyp(t *jose.Token, doc *jcs.Value) (*jcs.Value, error) {
+	if t.Typ == "vp+jwt" && !isPresentation(doc) || t.Typ == "vc+jwt" && isPresentation(doc) {
+		return nil, fmt.Errorf("its header says that it is of type %s, and it holds something else", t.Typ)
+	}
+	return doc, nil
 }
 
 // restored puts into a credential or presentation of data model 1.1 what its token
@@ -101,8 +116,15 @@ func disagreement(t *jose.Token, doc *jcs.Value) string {
 		party = "holder"
 	}
 	says := map[string]string{"iss": idOf(doc.Get(party)), "jti": doc.Str("id")}
-	if subject := doc.Get("credentialSubject"); subject.Is(jcs.Object) {
-		says["sub"] = subject.Str("id")
+	if isPresentation(doc) { // which needs neither a holder nor an id; the token may name them
+		maps.DeleteFunc(says, func(_, said string) bool { return said == "" })
+	}
+	subjects := doc.Get("credentialSubject").Items()
+	for i := range subjects {
+		// Of several subjects the token is about one.
+		if id := subjects[i].Str("id"); i == 0 || id == claims.Str("sub") {
+			says["sub"] = id
+		}
 	}
 	for _, claim := range []string{"iss", "jti", "sub"} {
 		v := claims.Get(claim)
@@ -142,7 +164,7 @@ func (v *verifier) jwt(ctx context.Context, s secured, who signatory) ([]Check, 
 	if exp, ok := numericDate(t.Payload.Get("exp")); ok && validUntil(s.doc).IsZero() && v.now.After(exp) {
 		return []Check{v.check("proof.expired", GroupUnchanged, Failed, "The token says that it holds only until "+day(exp)+".", jwtSection, t.Kid)}, false
 	}
-	if nbf, ok := numericDate(t.Payload.Get("nbf")); ok && validFrom(s.doc).IsZero() && v.now.Before(nbf) {
+	if nbf, ok := numericDate(t.Payload.Get("nbf")); ok && validFrom(s.doc).IsZero() && v.now.Add(skew).Before(nbf) {
 		return []Check{v.check("proof.early", GroupUnchanged, Failed, "The token says that it holds only from "+day(nbf)+".", jwtSection, t.Kid)}, false
 	}
 	if who.relation == did.Authentication {
@@ -269,7 +291,14 @@ func (v *verifier) setKey(ctx context.Context, t *jose.Token, who signatory) (di
 		keys := doc.Get("keys").Items()
 		for i := range keys[:min(len(keys), maxSetKeys)] {
 			key, err := did.ParseJWK(keys[i].Append(nil))
-			if err == nil && (t.JWK != nil && key == *t.JWK || t.JWK == nil && keys[i].Str("kid") == t.Kid) {
+			named := keys[i].Str("kid") == t.Kid
+			switch {
+			case t.JWK != nil && t.Kid != "" && !hasScheme(t.Kid, "http", "https") && keys[i].Has("kid"):
+				named = named && err == nil && key == *t.JWK
+			case t.JWK != nil:
+				named = err == nil && key == *t.JWK
+			}
+			if err == nil && named {
 				return key, check("key.ok", OK, "The key is in the key set of the "+who.word+"'s web site, "+set+".")
 			}
 		}
@@ -293,18 +322,35 @@ const maxSetKeys = 100
 
 // enveloped is the token in an EnvelopedVerifiableCredential or
 // EnvelopedVerifiablePresentation (VC Data Model 2.0, 4.13 and 4.14); ok is whether doc
-// is one.
-func enveloped(doc *jcs.Value) (token string, ok bool) {
-	types := doc.Get("type")
-	if !types.HasString("EnvelopedVerifiableCredential") && !types.HasString("EnvelopedVerifiablePresentation") {
-		return "", false
+// is one. Of other members it has none: nobody signed them, and a reader might believe
+// them.
+func enveloped(doc *jcs.Value) (token string, ok bool, err error) {
+	prefix := envelopedPrefix
+	switch types := doc.Get("type"); {
+	case types.HasString("EnvelopedVerifiablePresentation"):
+		prefix = presentedPrefix
+	case !types.HasString("EnvelopedVerifiableCredential"):
+		return "", false, nil
 	}
-	for _, prefix := range []string{envelopedPrefix, presentedPrefix} {
-		if t, found := strings.CutPrefix(doc.Str("id"), prefix); found {
-			return t, true
+	refuse := func(reason string) (string, bool, error) {
+		return "", true, &jose.Error{Reason: reason, Err: did.ErrInvalid}
+	}
+	if len(doc.Get("type").Items()) != 1 {
+		return refuse("what envelops it must be of that one type")
+	}
+	if contexts := doc.Get("@context").Items(); len(contexts) == 0 || contexts[0].String() != clr.ContextVC {
+		return refuse("the first context of what envelops it must be " + clr.ContextVC)
+	}
+	for i := range doc.List {
+		if name := doc.List[i].Name; name != "@context" && name != "type" && name != "id" {
+			return refuse("what envelops it has the member " + short(name) + ", which nobody signed")
 		}
 	}
-	return "", true
+	token, found := strings.CutPrefix(doc.Str("id"), prefix)
+	if !found {
+		return refuse("the id of what envelops it must be a data: URL that begins with " + prefix)
+	}
+	return token, true, nil
 }
 
 // Envelope puts a credential that is a JSON Web Token into an

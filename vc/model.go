@@ -147,12 +147,27 @@ func (m *model) party(doc *jcs.Value, member string, required bool) {
 		m.add("member.missing", "/"+member, "The "+member+" must be a URI, or an object whose id is one.")
 	case !clr.PlainScheme(id):
 		m.add(member+".case", "/"+member, "The "+member+" must begin in small letters, as in did:web: and https://; another spelling hides whose it is.")
+	case disguised(id):
+		m.add(member+".case", "/"+member, "The "+member+" must be written in ASCII (xn-- for other letters) and without a user's name before its host; it looks like somebody else's.")
 	}
+}
+
+// disguised says whether a URI can look like another one: letters of other scripts look
+// like ours, and what stands before an @ looks like a host.
+func disguised(uri string) bool {
+	if strings.ContainsFunc(uri, func(r rune) bool { return r < 0x21 || r > 0x7e }) {
+		return true
+	}
+	_, rest, _ := strings.Cut(uri, "//")
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		rest = rest[:i]
+	}
+	return hasScheme(uri, "http", "https") && strings.Contains(rest, "@")
 }
 
 func (m *model) dates(doc *jcs.Value, from, until string) {
 	for _, k := range []string{from, until} {
-		if v := doc.Get(k); v != nil && !clr.IsDateTime(v.String()) {
+		if v := doc.Get(k); v != nil && (!clr.IsDateTime(v.String()) || timeAt(doc, k).IsZero()) {
 			m.add("member.kind", "/"+k, k+" must be a date and time with its zone, such as 2026-05-15T14:00:00Z.")
 			return
 		}

@@ -64,7 +64,8 @@ type Response struct {
 	Status      int // of HTTP
 	Body        []byte
 	ContentType string
-	Volatile    bool // it may be another one in a moment and costs nothing: a [ListCache] doesn't keep it
+	URL         string // where it was found, after redirects; "" is where it was asked for
+	Volatile    bool   // it may be another one in a moment and costs nothing: a [ListCache] doesn't keep it
 }
 
 // An AnchorFunc says whether s is anchored in log (CAIP-10, such as

@@ -115,10 +115,11 @@ func (v *verifier) presentation(ctx context.Context, s Signed, r *Report) bool {
 	if envelope.Outcome == Failed {
 		return false
 	}
-	proven := v.holder(ctx, s, envelope)
+	holderProven := v.holder(ctx, s, envelope)
 	if envelope.Outcome == Failed {
 		return false
 	}
+	proven := holderProven
 	begun, unread := make([]*reading, len(list)), make([][]Part, len(list))
 	for i := range list {
 		begun[i], unread[i] = v.presented(&list[i])
@@ -129,8 +130,13 @@ func (v *verifier) presentation(ctx context.Context, s Signed, r *Report) bool {
 			at = fmt.Sprintf("/verifiableCredential/%d", i)
 		}
 		parts, inside, good := unread[i], 0, false
-		if begun[i] != nil {
-			parts, inside, good = v.document(ctx, begun[i], true)
+		switch d := begun[i]; {
+		case d == nil:
+		case d.good && selfAsserted(s, d.s):
+			parts = []Part{d.envelope}
+			good = v.selfAsserted(ctx, d.s, &parts[0], holderProven)
+		default:
+			parts, inside, good = v.document(ctx, d, true)
 		}
 		for k := range parts {
 			parts[k].Pointer = oneLine(at+parts[k].Pointer, maxAboutShown)
@@ -191,6 +197,31 @@ func (v *verifier) presented(item *jcs.Value) (*reading, []Part) {
 		return nil, []Part{p}
 	}
 	return v.begin(s), nil
+}
+
+// selfAsserted says whether a credential has no proof but that of the presentation
+// around it, which counts where the holder is named and is its issuer (VC Data Model
+// 2.0, 4.13.4). A record or badge always has its own.
+func selfAsserted(presentation, s Signed) bool {
+	secured := presentation.token != nil || presentation.doc.Has("proof")
+	holder := idOf(presentation.doc.Get("holder"))
+	return secured && !isV1(presentation.doc) && s.token == nil && !s.doc.Has("proof") && kindOf(s.doc) == kindOther &&
+		holder != "" && holder == issuerID(s.doc)
+}
+
+// selfAsserted judges what the holder says of itself, by the rules already.
+func (v *verifier) selfAsserted(ctx context.Context, s Signed, part *Part, holderProven bool) bool {
+	const section = "VC Data Model 2.0, 4.13.4"
+	part.add(v.check("structure.ok", GroupUnchanged, OK, "Written as "+standardOf(s.doc)+" wants it.", dataModel, ""))
+	if !holderProven {
+		part.add(v.check("proof.unchecked", GroupUnchanged, Unchecked, "Could not check whether anything was changed: it has no proof but the presentation's.", section, ""))
+		return false
+	}
+	part.add(v.check("proof.presented", GroupUnchanged, OK, "The holder says it of itself; the proof of the presentation is its own.", section, ""))
+	part.add(v.dates(s.doc)...)
+	part.add(v.trust(part, false)...)
+	part.add(v.status(ctx, s.doc, part)...)
+	return true
 }
 
 // signedIn is a credential that stands in a presentation: an object, or a token in one

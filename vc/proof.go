@@ -144,7 +144,7 @@ func chained(doc *jcs.Value, list []jcs.Value, proof *jcs.Value, whole *payload)
 	return &payload{doc: doc.With("proof", jcs.NewArray(before...))}, ""
 }
 
-func short(s string) string { return "“" + oneLine(s, 100) + "”" }
+func short(s string) string { return quoted(oneLine(s, 100)) }
 
 func (v *verifier) bad(sentence, about string) Check {
 	return v.check("proof.bad", GroupUnchanged, Failed, sentence, proofSection, about)
@@ -183,7 +183,7 @@ func (v *verifier) proof(ctx context.Context, of *payload, proof *jcs.Value, who
 	}
 	if suite == nil {
 		return []Check{v.check("proof.unsupported", GroupUnchanged, Unchecked,
-			"Could not check the proof: this version doesn't know the way of signing “"+name+"”.", proofSection, name)}, false
+			"Could not check the proof: this version doesn't know the way of signing "+quoted(name)+".", proofSection, name)}, false
 	}
 	method := proof.Str("verificationMethod")
 	if problem := v.options(of, suite, proof, who); problem != "" {

@@ -119,7 +119,7 @@ func (p *Part) by() string {
 	if p.IssuerName == "" {
 		return p.IssuerID
 	}
-	return fmt.Sprintf("%s, which says it is “%s”", p.IssuerID, p.IssuerName)
+	return fmt.Sprintf("%s, which says it is %s", p.IssuerID, quoted(p.IssuerName))
 }
 
 // finish sums the parts up.
@@ -156,7 +156,7 @@ func (r *Report) finish() {
 			break
 		}
 		c, _ := worstInside.has(Failed)
-		r.Sentence = fmt.Sprintf("Not valid. %d of the %s inside failed: “%s”. %s", bad, credentials(r.inside), worstInside.title(), c.Sentence)
+		r.Sentence = fmt.Sprintf("Not valid. %d of the %s inside failed: %s. %s", bad, credentials(r.inside), quoted(worstInside.title()), c.Sentence)
 		if _, unchanged := r.Envelope.withCode("proof.ok"); unchanged && r.Envelope.Outcome != Unchecked {
 			r.Sentence += " The document around it is unchanged."
 		}

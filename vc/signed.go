@@ -39,10 +39,9 @@ func ParseSigned(raw []byte) (Signed, error) {
 	if !doc.Is(jcs.Object) {
 		return Signed{}, errors.New("a credential is a JSON object; this is something else")
 	}
-	if token, ok := enveloped(doc); ok {
-		if token == "" {
-			return Signed{}, errors.New("the id of an enveloped credential must be a data: URL of type application/vc+jwt; this is something else")
-		}
+	if token, ok, err := enveloped(doc); err != nil {
+		return Signed{}, err
+	} else if ok {
 		return parseToken(token)
 	}
 	return Signed{secured{doc: doc}, canonical, sum256(canonical)}, nil
@@ -73,6 +72,14 @@ func (s Signed) ID() string { return s.doc.Str("id") }
 
 // Token says whether the credential is a JSON Web Token.
 func (s Signed) Token() bool { return s.token != nil }
+
+// Model is the data model in which it is written: 1 (version 1.1) or 2 (version 2.0).
+func (s Signed) Model() int {
+	if isV1(s.doc) {
+		return 1
+	}
+	return 2
+}
 
 // Digest is the SHA-256 of the bytes, proof and all: what is anchored.
 func (s Signed) Digest() [32]byte { return s.digest }

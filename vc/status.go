@@ -112,7 +112,7 @@ func (v *verifier) statusEntry(ctx context.Context, doc, status *jcs.Value, part
 		return check("status.unchecked", Unchecked, "Could not check if revoked: %s.", why)
 	}
 	if e.kind == "" {
-		return check("status.unsupported", Unchecked, "Could not check if revoked: this version doesn't know a status of type “%s”.", strings.Join(status.Get("type").Strings(), ", "))
+		return check("status.unsupported", Unchecked, "Could not check if revoked: this version doesn't know a status of type %s.", quoted(strings.Join(status.Get("type").Strings(), ", ")))
 	}
 	if e.problem != "" {
 		return unchecked(e.problem)
@@ -128,9 +128,9 @@ func (v *verifier) statusEntry(ctx context.Context, doc, status *jcs.Value, part
 	case e.kind == typeRevocations:
 		return v.revocation(l, e, part, check)
 	case !slices.Contains(l.purposes, e.purpose):
-		return unchecked("the list isn't one of “" + e.purpose + "”")
+		return unchecked("the list isn't one of " + quoted(e.purpose))
 	case e.kind == typeList2021 && e.purpose != "revocation" && e.purpose != "suspension":
-		return unchecked("a status list of 2021 has no purpose “" + e.purpose + "”")
+		return unchecked("a status list of 2021 has no purpose " + quoted(e.purpose))
 	case l.bits/e.place.size < StatusListSize:
 		return unchecked(fmt.Sprintf("the list has %d entries, fewer than %d, among which nobody hides", l.bits/e.place.size, StatusListSize))
 	case e.place.index >= l.bits/e.place.size:
@@ -158,17 +158,17 @@ func (v *verifier) value(ctx context.Context, status *jcs.Value, e entry, value 
 	case e.purpose == "suspension":
 		return check("status.ok", OK, "Not suspended, by the issuer's list.")
 	case message != "" && value == 0:
-		return check("status.ok", OK, "The issuer's list of “%s” says: “%s”.", e.purpose, message)
+		return check("status.ok", OK, "The issuer's list of %s says: %s.", quoted(e.purpose), quoted(message))
 	case message != "":
-		return check("status.message", Warning, "The issuer's list of “%s” says: “%s”. That says nothing about whether it is valid.", e.purpose, message)
+		return check("status.message", Warning, "The issuer's list of %s says: %s. That says nothing about whether it is valid.", quoted(e.purpose), quoted(message))
 	case value == 0 && e.purpose == "refresh":
 		return check("status.ok", OK, "The issuer's list knows of no newer version.")
 	case e.purpose == "refresh":
 		return check("status.refresh", Warning, "The issuer's list says that there is a newer version; ask for that one.")
 	case value == 0:
-		return check("status.ok", OK, "The issuer's list of “%s” says nothing of it.", e.purpose)
+		return check("status.ok", OK, "The issuer's list of %s says nothing of it.", quoted(e.purpose))
 	}
-	return check("status.message", Warning, "The issuer's list of “%s” names it; that says nothing about whether it is valid.", e.purpose)
+	return check("status.message", Warning, "The issuer's list of %s names it; that says nothing about whether it is valid.", quoted(e.purpose))
 }
 
 // messageOf is the message that a status has for a value. There is one for each value
@@ -200,7 +200,7 @@ func (v *verifier) whyRevoked(ctx context.Context, id, list string) string {
 	if err != nil {
 		return "."
 	}
-	if its, err := url.Parse(list); err != nil || at.Scheme != its.Scheme || at.Host != its.Host || !v.askWhy() {
+	if its, err := url.Parse(list); err != nil || at.Scheme != its.Scheme || at.Host != its.Host || !v.may(&v.reasons, maxReasons) {
 		return "."
 	}
 	r, err := v.policy.Fetch(ctx, id, accept)

@@ -126,7 +126,7 @@ func unknownContexts(doc *jcs.Value) []string {
 func nesting(pointer string) int {
 	n := 0
 	for _, k := range strings.Split(pointer, "/") {
-		if k == "verifiableCredential" || k == "endorsement" {
+		if k == "verifiableCredential" || k == "endorsement" || k == "evidence" {
 			n++
 		}
 	}
@@ -156,7 +156,7 @@ func around(doc *jcs.Value, pointer string) (inner *jcs.Value, at string) {
 		if key == "proof" || key == "@context" {
 			return inner, at
 		}
-		if v.Is(jcs.Object) && (key == "verifiableCredential" || key == "endorsement") {
+		if v.Is(jcs.Object) && (key == "verifiableCredential" || key == "endorsement" || key == "evidence" && v.Has("proof")) {
 			inner, at = v, pointer[:end]
 		}
 	}

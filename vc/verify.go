@@ -353,9 +353,9 @@ func (v *verifier) embedded(ctx context.Context, e *inner, part *Part, envelopeI
 		return false
 	}
 	if part.issuer != envelopeIssuer {
-		part.add(v.trust(part, e.kind == "endorsement")...)
+		part.add(v.trust(part, e.kind == "endorsement" || e.kind == "evidence")...)
 	}
-	if part.issuer != issuerID(e.within) && e.kind != "" && (e.kind == "verifiableCredential" || kindOf(e.doc) != kindEndorsement) {
+	if part.issuer != issuerID(e.within) && e.kind != "" && e.kind != "evidence" && (e.kind == "verifiableCredential" || kindOf(e.doc) != kindEndorsement) {
 		part.add(v.subject(e.doc, e.within, e.pointer))
 	}
 	part.add(v.status(ctx, e.doc, part)...)
@@ -379,11 +379,15 @@ func (v *verifier) credential(ctx context.Context, s secured, part *Part) bool {
 	return proven
 }
 
+// skew is how far the clocks of issuers and verifiers may be apart: what an issuer says
+// begins now has begun.
+const skew = 10 * time.Second
+
 func (v *verifier) dates(doc *jcs.Value) []Check {
 	from, until := validFrom(doc), validUntil(doc)
 	const section = "VC Data Model 2.0, 4.9"
 	switch {
-	case !from.IsZero() && v.now.Before(from):
+	case !from.IsZero() && v.now.Add(skew).Before(from):
 		return []Check{v.check("dates.early", GroupNow, Failed, "Not valid yet: it begins on "+day(from)+".", section, from.Format(time.RFC3339))}
 	case !until.IsZero() && v.now.After(until):
 		return []Check{v.check("dates.expired", GroupNow, Failed, "Expired on "+day(until)+".", section, until.Format(time.RFC3339))}

@@ -44,6 +44,9 @@ func (v *verifier) page(ctx context.Context, address string) (*jcs.Value, error)
 		switch {
 		case err != nil:
 			p.err = err
+		case r.URL != "" && !sameSite(r.URL, address):
+			// Where a site redirects whatever it is asked to, anybody could answer for it.
+			p.err = fmt.Errorf("it leads to another site, %s", short(r.URL))
 		case r.Status != 200:
 			p.err = fmt.Errorf("it answered %d", r.Status)
 		case len(r.Body) > maxPage:
@@ -80,12 +83,15 @@ func (v *verifier) webKey(ctx context.Context, method string, who signatory) (di
 		}
 		return named, check("key.unresolved", Unchecked, "Could not check whether the key is the "+who.word+"'s: "+who.id+" was asked, and "+err.Error()+".")
 	}
-	key, err := v.keyDocument(ctx, method, who.id)
+	key, entry, err := v.keyDocument(ctx, method, who.id)
 	switch {
 	case errors.Is(err, did.ErrNoKey):
 		return did.PublicKey{}, check("key.unlisted", Failed, "The key isn't the "+who.word+"'s: "+err.Error()+".")
 	case err != nil:
 		return named, check("key.unresolved", Unchecked, "Could not check the "+who.word+"'s key at "+base+": "+err.Error()+".")
+	}
+	if past, over := v.over(entry, who, check); over {
+		return key, past
 	}
 	return key, check("key.ok", OK, "The key lies at the "+who.word+"'s own web site, and names "+who.id+" as its controller.")
 }
@@ -117,7 +123,7 @@ func (v *verifier) listedKey(ctx context.Context, profile *jcs.Value, method str
 	if entry != nil {
 		key, err = keyOfMethod(entry, who.id)
 	} else {
-		key, err = v.keyDocument(ctx, method, who.id)
+		key, entry, err = v.keyDocument(ctx, method, who.id)
 	}
 	switch {
 	case errors.Is(err, did.ErrNoKey):
@@ -125,30 +131,45 @@ func (v *verifier) listedKey(ctx context.Context, profile *jcs.Value, method str
 	case err != nil:
 		return did.PublicKey{}, check("key.unresolved", Unchecked, "Could not check the "+who.word+"'s key: "+err.Error()+".")
 	}
-	if t := timeAt(entry, "revoked"); !t.IsZero() && !v.now.Before(t) {
-		return key, check("key.revoked", Failed, "The "+who.word+" revoked the key on "+day(t)+".")
-	}
-	if t := timeAt(entry, "expires"); !t.IsZero() && v.now.After(t) {
-		return key, check("key.expired", Failed, "The key could be used until "+day(t)+".")
+	if past, over := v.over(entry, who, check); over {
+		return key, past
 	}
 	return key, check("key.ok", OK, "The key is listed for signing at the "+who.word+"'s own address, "+who.id+".")
 }
 
-// keyDocument gets a key that is a document of its own, of a controller. [did.ErrNoKey]
-// means that it is another's.
-func (v *verifier) keyDocument(ctx context.Context, method, controller string) (did.PublicKey, error) {
+// over says whether a verification method was revoked or has expired, or says something
+// of that which can't be read.
+func (v *verifier) over(method *jcs.Value, who signatory, check func(string, Outcome, string) Check) (Check, bool) {
+	for _, name := range []string{"revoked", "expires"} {
+		if method.Has(name) && timeAt(method, name).IsZero() {
+			return check("key.unresolved", Unchecked, "Could not check the "+who.word+"'s key: its "+name+" is no date and time with its zone."), true
+		}
+	}
+	if t := timeAt(method, "revoked"); !t.IsZero() && !v.now.Before(t) {
+		return check("key.revoked", Failed, "The "+who.word+" revoked the key on "+day(t)+"."), true
+	}
+	if t := timeAt(method, "expires"); !t.IsZero() && v.now.After(t) {
+		return check("key.expired", Failed, "The key could be used until "+day(t)+"."), true
+	}
+	return Check{}, false
+}
+
+// keyDocument gets a key that is a document of its own, of a controller, and the
+// document. [did.ErrNoKey] means that it is another's.
+func (v *verifier) keyDocument(ctx context.Context, method, controller string) (did.PublicKey, *jcs.Value, error) {
 	base, _, _ := strings.Cut(method, "#")
 	doc, err := v.page(ctx, base)
 	if err != nil {
-		return did.PublicKey{}, err
+		return did.PublicKey{}, nil, err
 	}
 	if doc.Has("kty") {
-		return did.PublicKey{}, errors.New("the JSON Web Key there doesn't say whose it is")
+		return did.PublicKey{}, nil, errors.New("the JSON Web Key there doesn't say whose it is")
 	}
 	if id := doc.Str("id"); id != method && id != base {
-		return did.PublicKey{}, fmt.Errorf("%w: what lies there is %s", did.ErrNoKey, short(id))
+		return did.PublicKey{}, nil, fmt.Errorf("%w: what lies there is %s", did.ErrNoKey, short(id))
 	}
-	return keyOfMethod(doc, controller)
+	key, err := keyOfMethod(doc, controller)
+	return key, doc, err
 }
 
 // keyOfMethod reads the key of a verification method that has a controller.

@@ -30,8 +30,9 @@ func (e *Error) Error() string {
 // Read reads one JSON text (RFC 8259) in the strict sense of I-JSON (RFC 7493): it
 // refuses duplicate members, invalid UTF-8, lone surrogates, numbers beyond the range
 // of a double, nesting deeper than [MaxDepth] and anything after the value, because
-// each of these is read differently by different programs. Errors are of type
-// [*Error].
+// each of these is read differently by different programs; and a long text that is
+// nothing but values of a few bytes, because it would be a hundred times as large in
+// memory. Errors are of type [*Error].
 func Read(raw []byte) (*Value, error) { return ReadString(string(raw)) }
 
 // ReadCanonical is [Read] for whoever wants the canonical form too: that of [Value.Append],
@@ -65,6 +66,17 @@ func Parse(raw []byte) (any, error) {
 	return v.Any(), nil
 }
 
+// fewValues is how many values may stand in a text of any length.
+const fewValues = 16 << 10
+
+// tooMany says whether s has more values than text of strangers needs. A value in the
+// tree is dozens of bytes long: a megabyte of nothing but [1,1,1 would be a hundred. It
+// counts what begins or parts values, in strings too; nobody's credential comes near.
+func tooMany(s string) bool {
+	most := fewValues + len(s)/12
+	return len(s) > most && strings.Count(s, ",")+strings.Count(s, "[")+strings.Count(s, "{") > most
+}
+
 // read also says whether s is in canonical form.
 func read(s string, depth int) (*Value, bool, error) {
 	if !utf8.ValidString(s) {
@@ -77,6 +89,9 @@ func read(s string, depth int) (*Value, bool, error) {
 			i += n
 		}
 		return nil, false, &Error{Reason: fmt.Sprintf("byte %d isn't valid UTF-8", i)}
+	}
+	if tooMany(s) {
+		return nil, false, &Error{Reason: "it has more values than a text of its length may have, one for 12 bytes"}
 	}
 	p := parser{s: s, stack: make([]Value, 0, 64), chunk: min(max(len(s)/48, 4), 256)}
 	v, err := p.value(depth)

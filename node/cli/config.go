@@ -25,7 +25,7 @@ type Config struct {
 	KeyFile     string // file with the key that seals all others; empty: in the data folder, made at the first start
 	Publisher   string // the publisher that a command is for, where there are several
 	Demo        bool   // make a demo publisher when the store has none
-	Dev         bool   // developer mode, on loopback only
+	Dev         bool   // developer mode, on loopback only: issuers for tests, no tokens for the VC-API
 	AnchorEvery time.Duration
 
 	TrustedProxies []string // networks of proxies that are believed about whom they speak for
@@ -41,7 +41,7 @@ func (c *Config) flags(f *pflag.FlagSet) {
 	f.StringVar(&c.KeyFile, "key-file", "", "file with the key that seals all others (default: sealing.key in --data, made at the first start)")
 	f.StringVar(&c.Publisher, "publisher", "", "id of the publisher, where there are several")
 	f.BoolVar(&c.Demo, "demo", true, "make a demo publisher when the store has none; --demo=false starts empty")
-	f.BoolVar(&c.Dev, "dev", false, "developer mode, on loopback only")
+	f.BoolVar(&c.Dev, "dev", false, "developer mode, on loopback only: the VC-API has issuers for tests, and takes no token")
 	f.StringSliceVar(&c.TrustedProxies, "trusted-proxy", nil, "network of a proxy that is believed about whom it speaks for, such as 10.0.0.0/8; loopback always is")
 	f.DurationVar(&c.AnchorEvery, "anchor-every", 0, "how long a credential waits for others before they are anchored together (default: 2s on the embedded chain, 15m on --chain)")
 }

@@ -77,7 +77,7 @@ func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger
 		return h, err
 	}
 	o := node.Options{
-		DB: db, Sealer: sealer, PublicURL: url, Log: log, AnchorEvery: cfg.anchorEvery(),
+		DB: db, Sealer: sealer, PublicURL: url, Log: log, AnchorEvery: cfg.anchorEvery(), Dev: cfg.Dev,
 		Client: did.NewClient(did.Outgoing{}),
 	}
 	if withChain {

@@ -38,7 +38,7 @@ func (p *program) serve(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, h.close()) }()
 
 	web := &http.Server{
-		Handler:           api.Handler(h.node, api.Options{Log: log, TrustedProxies: proxies}),
+		Handler:           api.Handler(h.node, api.Options{Log: log, TrustedProxies: proxies, Dev: p.cfg.Dev}),
 		ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 	}
 	local, socket, err := listenLocal(p.cfg, h.node)
@@ -100,6 +100,9 @@ func (p *program) greet(ctx context.Context, h *house) error {
 		if err := p.links(ctx, n, pubs[0], w); err != nil {
 			return err
 		}
+	}
+	if p.cfg.Dev {
+		fmt.Fprintf(w, "  VC-API\t%s/vc-api/issuers/eddsa-rdfc-2022\tand other issuers for tests; no token needed here (--dev)\n", n.PublicURL())
 	}
 	if err := w.Flush(); err != nil {
 		return err

@@ -5,7 +5,7 @@ import "clrnode/internal/jcs"
 // An Embedded is a credential inside another one.
 type Embedded struct {
 	Pointer string // JSON Pointer of its place
-	Kind    string // the member that holds it: verifiableCredential or endorsement
+	Kind    string // the member that holds it: verifiableCredential, endorsement or evidence
 	Doc     *jcs.Value
 	Within  *jcs.Value // the credential around it
 }
@@ -42,7 +42,7 @@ func eachEmbedded(doc *jcs.Value, see func(w *walk, e Embedded) bool) {
 		for inside[len(inside)-1].depth >= depth {
 			inside = inside[:len(inside)-1]
 		}
-		if !holdsCredential(key) {
+		if !holdsCredential(key, n) {
 			return true
 		}
 		within := inside[len(inside)-1].doc
@@ -57,10 +57,10 @@ type around struct {
 	depth int
 }
 
-// holdsCredential says whether the objects that member key holds are credentials
-// inside another.
-func holdsCredential(key string) bool {
-	return key == "verifiableCredential" || key == "endorsement"
+// holdsCredential says whether an object that member key holds is a credential inside
+// another: evidence may be one, with a proof of its own.
+func holdsCredential(key string, o *jcs.Value) bool {
+	return key == "verifiableCredential" || key == "endorsement" || key == "evidence" && o.Has("proof")
 }
 
 // EndorsementJWTs lists the JSON Pointers of the endorsements in a record or badge

@@ -32,7 +32,7 @@ func (c *checker) ids() {
 		for inside[len(inside)-1].depth >= depth {
 			inside = inside[:len(inside)-1]
 		}
-		if holdsCredential(key) {
+		if holdsCredential(key, n) {
 			inside = append(inside, around{n, depth})
 		}
 		id := n.Str("id")

@@ -169,6 +169,8 @@ func (c *checker) one(v *jcs.Value, m *member, row *class) {
 		c.add("member.version", v, "", row.section, "%s is a name of data model %s, and the first context is of another version; write %s.", quoted(m.name), m.of, quoted(twins[m.name]))
 	case ofClass:
 		switch {
+		case v.Kind == jcs.Object && m.of == "Evidence" && v.Has("proof"):
+			c.credential(v, m) // by itself, and signed by itself
 		case v.Kind == jcs.Object:
 			c.object(v, m.class)
 		case isText && m.ref:

@@ -10,8 +10,9 @@ func IsDateTime(s string) bool {
 	if !hasDateTimeForm(s) {
 		return false
 	}
-	_, err := time.Parse(time.RFC3339, s)
-	return err == nil
+	t, err := time.Parse(time.RFC3339, s)
+	_, offset := t.Zone()
+	return err == nil && -86400 < offset && offset < 86400 // Parse takes +24:00 too
 }
 
 // hasDateTimeForm says whether s is spelled 2026-05-15T14:00:00, with or without a

@@ -40,7 +40,7 @@ func (c *checker) shape(name string, v *jcs.Value, root bool) {
 			case m.Kind == jcs.String:
 				c.work++
 			default:
-				c.shape(k, m, holdsCredential(k))
+				c.shape(k, m, holdsCredential(k, m))
 			}
 		}
 	}
@@ -71,7 +71,7 @@ func (c *checker) shapeArray(name string, array *jcs.Value) {
 			c.add("shape.nested", &list[i], "", shapeSection, "%s has an array in an array; put all members into one.", quoted(name))
 			continue
 		}
-		c.shape(name, &list[i], holdsCredential(name))
+		c.shape(name, &list[i], holdsCredential(name, &list[i]))
 	}
 	if len(list) > 1 && len(c.problems) == before && name != "allowedValue" {
 		c.distinct(name, list)

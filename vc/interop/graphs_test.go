@@ -89,7 +89,7 @@ func documents(t testing.TB, s *school) map[string][]byte {
 	for i, value := range []string{`1`, `-0`, `0.1`, `1e21`, `1e20`, `123456789012345680000`, `5e-324`, `1.7976931348623157e308`, `-7.5`, `100000000000000000000000`, `1E2`, `0.000001`, `9007199254740993`} {
 		docs["number "+value] = fmt.Appendf(nil, `{"@context":[%q,%q],"type":"VerifiableCredential","id":"urn:a:%d","credentialSubject":{"type":"AchievementSubject","creditsEarned":%s}}`, contextVC, contextOB, i, value)
 	}
-	for i, value := range []string{`"\u0000\u0001\b\t\n\u000b\f\r\u001f\u007f\u0080\"\\"`, `"Ünïcode \u20ac \ud83d\ude00 \ufffe"`, `{"@value":"Hallo","@language":"de-AT"}`, `{"@value":"Hallo","@language":"DE"}`,
+	for i, value := range []string{`"\u0000\u0001\b\t\n\u000b\f\r\u001f\u007f\u0080\"\\"`, `"Ünïcode \u20ac \ud83d\ude00 \ufffe"`, `{"@value":"Hallo","@language":"de-AT"}`, `{"@value":"Hallo","@language":"DE"}`, `{"@value":"שלום","@language":"he-IL","@direction":"rtl"}`, `{"@value":"a","@direction":"ltr"}`,
 		`{"@value":"<b>","@type":"http://www.w3.org/1999/02/22-rdf-syntax-ns#HTML"}`, `[{"@value":"a","@language":"en"},{"@value":"b","@language":"fr"}]`, `""`, `true`, `["a","a","b"]`} {
 		docs["name "+value] = fmt.Appendf(nil, `{"@context":[%q,%q],"type":"VerifiableCredential","id":"urn:b:%d","name":%s}`, contextVC, contextOB, i, value)
 	}

@@ -18,7 +18,7 @@ import (
 //
 // Only bundled contexts are used; see [Context]. Whatever would be lost on the
 // way is an [*Error], so that every value of doc is in the result: a term or type
-// that no context defines, a relative IRI, null, @index and @direction, a number with
+// that no context defines, a relative IRI, null, @index, a number with
 // more digits than its literal has, an empty document. What remains open is JSON-LD's
 // own freedom: the order of sets, an empty array, a repeated set member, an alias of a
 // term, and the spelling of a number give the same quads. An inline context can't use

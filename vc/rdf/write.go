@@ -232,9 +232,7 @@ func (w *writer) list(object map[string]any, items []any, graph node) (node, err
 func (w *writer) literalOf(object, item map[string]any) (node, error) {
 	for k := range item {
 		switch k {
-		case "@value", "@type", "@language":
-		case "@direction":
-			return 0, &objectError{object, "", "@direction is dropped, and no signature would cover it"}
+		case "@value", "@type", "@language", "@direction":
 		default:
 			return 0, &objectError{object, "", k + " in a value is dropped, and no signature would cover it"}
 		}
@@ -256,6 +254,9 @@ func (w *writer) literalOf(object, item map[string]any) (node, error) {
 			return 0, err
 		}
 	}
+	if direction, has := item["@direction"]; has {
+		return w.directed(object, item, direction)
+	}
 	if language, has := item["@language"].(string); has {
 		s, ok := item["@value"].(string)
 		if !ok || !validLanguage(language) {
@@ -271,6 +272,19 @@ func (w *writer) literalOf(object, item map[string]any) (node, error) {
 		return 0, &objectError{object, "", err.Error()}
 	}
 	return n, nil
+}
+
+// directed writes a text with its direction: the two, and the language if there is one,
+// are its datatype (JSON-LD 1.1 API, 8.2.2, with rdfDirection i18n-datatype, as the
+// implementations of Data Integrity have it).
+func (w *writer) directed(object, item map[string]any, direction any) (node, error) {
+	s, isText := item["@value"].(string)
+	language, hasLanguage := item["@language"].(string)
+	_, typed := item["@type"]
+	if !isText || typed || direction != "ltr" && direction != "rtl" || hasLanguage && !validLanguage(language) {
+		return 0, &objectError{object, "", "@direction is ltr or rtl, of a text that may have a @language and has no @type"}
+	}
+	return w.literal(s, suffix(fmt.Sprintf("https://www.w3.org/ns/i18n#%s_%s", strings.ToLower(language), direction), "")), nil
 }
 
 // scalar is the literal of a JSON text, number or boolean.

@@ -3,7 +3,8 @@ import jsonld from 'jsonld';
 import * as rdfCanonize from 'rdf-canonize';
 import {documentLoader} from './web.mjs';
 
-const options = {documentLoader, safe: true, base: null};
+// A text keeps its direction, as the cryptosuites of these programs have it.
+const options = {documentLoader, safe: true, rdfDirection: 'i18n-datatype', base: null};
 const nquads = 'application/n-quads';
 
 // Of a dataset alone the work is bounded more generously than usual, so that it does

@@ -57,7 +57,7 @@ func (n *Node) judge(ctx context.Context, receipt []byte, judge func(context.Con
 	ctx, cancel := context.WithTimeout(ctx, verifyLasts)
 	defer cancel()
 	return judge(ctx, vc.Policy{
-		Resolver: n.resolver, Trust: vc.TrustAnyIssuerUnsafe().Knowing("publishers of this node", own...), Now: n.now(), Fetch: n.fetch, Lists: &n.lists, Anchored: n.anchored(receipt),
+		Resolver: n.resolver, Trust: vc.TrustAnyIssuerUnsafe().Knowing("publishers of this node", own...), Now: n.now(), Fetch: n.fetch, Lists: &n.lists, Linked: vc.LinkedFetch, Anchored: n.anchored(receipt),
 	})
 }
 

@@ -22,6 +22,12 @@ const (
 	maxLogs      = 4        // logs in which one credential elects to be anchored
 	maxAsked     = 32       // logs that are asked for all credentials together
 	maxHosted    = 32       // hosted copies
+
+	maxLinked     = 32        // linked things: schemas, related resources, newer versions
+	maxRefreshes  = 4         // newer versions among them, each of which has questions of its own
+	maxLinkedSize = 8 << 20   // bytes of all of them together
+	maxSchema     = 256 << 10 // bytes of one schema
+	maxSchemaWork = 300_000   // steps of judging by schemas, all together
 )
 
 // A verifier's questions are those that one call of Verify asks of others, each once.
@@ -31,6 +37,11 @@ type questions struct {
 	keys  map[string]*resolved // of DIDs that are keys alone: nobody is asked
 	pages map[string]*webPage
 	lists map[listName]*list
+
+	things     map[link]*linkedThing // all are planned before any is asked for
+	refreshes  int                   // newer versions among them
+	linkedSize int                   // bytes of linked things
+	schemaWork int                   // steps that were made
 
 	answers map[keyQuestion]keyAnswer
 
@@ -42,7 +53,7 @@ type questions struct {
 }
 
 func newQuestions() questions {
-	return questions{docs: map[string]*resolved{}, keys: map[string]*resolved{}, pages: map[string]*webPage{}, lists: map[listName]*list{}, answers: map[keyQuestion]keyAnswer{}}
+	return questions{docs: map[string]*resolved{}, keys: map[string]*resolved{}, pages: map[string]*webPage{}, lists: map[listName]*list{}, things: map[link]*linkedThing{}, answers: map[keyQuestion]keyAnswer{}}
 }
 
 // resolved is a DID's document, asked for once.
@@ -73,6 +84,7 @@ func (v *verifier) plan(s secured) {
 	for i := range entries[:min(len(entries), maxStatuses)] {
 		v.ask(entryOf(doc, &entries[i]))
 	}
+	v.planLinked(doc)
 }
 
 // question is the question after a DID's document; nil when there are too many.

@@ -48,6 +48,17 @@
 // achievement or an issuer are about that, and need none either. All this says whom
 // the credentials name, not who presents them.
 //
+// # What lies elsewhere
+//
+// A credential can name things that lie elsewhere. What is done with them is the
+// policy's to say ([Linked]): by the zero Policy nothing is fetched, and the report says
+// what wasn't looked at. 1EdTech's own schemas are never fetched for records and badges,
+// whose rules here are no weaker. A related resource that is a bundled context is looked
+// at in the bundle; with the digest of a form that isn't known here, it is asked for like
+// any other. One call of [Verify] asks for 32 linked things, 8 MiB
+// together, each once. A schema may not refer to others, and what it takes to judge by
+// it is counted before.
+//
 // # Codes
 //
 // Every check of a report has a code that stays the same:
@@ -89,6 +100,20 @@
 //	status.refresh         the issuer's list says that there is a newer version: a warning
 //	status.message         the issuer's list has a message, or is of another purpose, which says nothing about
 //	                       validity: a warning
+//	schema.ok              the JSON Schema that it names is kept
+//	schema.violated        it isn't; the check is about the place
+//	schema.digest          the schema isn't the one whose digest was signed
+//	schema.unchecked       the schema could not be had or used, or isn't asked for: a warning, since the rules decide
+//	schema.unsupported     a kind of schema that this version doesn't know: a warning
+//	resource.ok, resource.digest   a related resource has the digest that was signed, or another
+//	resource.unchecked     it could not be had, or isn't asked for: could not check
+//	linked.refused         it depends on a schema or resource that lies elsewhere, which the policy refuses
+//	refresh.ok             the issuer's service has no newer version
+//	refresh.newer          it has one, with a good proof of the issuer's: a warning
+//	refresh.revoked, refresh.expired   it has one that is revoked or suspended, or over: failed
+//	refresh.gone           it answers that the credential was taken back (410): a warning
+//	refresh.unchecked      it could not be asked, or has something else: a warning, since the credential stands for itself
+//	terms.foreign          terms of use apply, which nobody evaluated: a warning
 //	hosted.ok              the issuer's site has the same bytes
 //	hosted.superseded      the site has a later version, with a good proof of the issuer's: a warning
 //	hosted.revoked         the site answers 410, with a reason

@@ -13,7 +13,8 @@ type Policy struct {
 	Resolver did.Resolver // of issuers' DIDs; nil: did:key alone
 	Trust    Trust
 	Now      time.Time  // as of when dates are judged; zero: the present
-	Fetch    FetchFunc  // for status lists and hosted copies; nil: offline
+	Fetch    FetchFunc  // for status lists, hosted copies and linked things; nil: offline
+	Linked   Linked     // what happens with things that credentials link to
 	Lists    *ListCache // of status lists that earlier calls verified; nil: none is kept
 	Anchored AnchorFunc // for records that elect a chain; nil: no chain to ask
 

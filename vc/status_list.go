@@ -117,7 +117,7 @@ func (v *verifier) get(ctx context.Context, url, what, accept string) (Response,
 	case err != nil:
 		return Response{}, "the " + what + " " + url + " could not be had (" + err.Error() + ")"
 	case r.Status != 200:
-		return Response{}, fmt.Sprintf("%s answered %d instead of a %s", url, r.Status, what)
+		return r, fmt.Sprintf("%s answered %d instead of a %s", url, r.Status, what)
 	}
 	return r, ""
 }

@@ -334,6 +334,9 @@ func (v *verifier) envelope(ctx context.Context, s Signed, part *Part, outermost
 	// Where the key had no answer these are asked all the same, so that the report
 	// says which checks had one.
 	part.add(v.status(ctx, s.doc, part)...)
+	if proven {
+		part.add(v.linked(ctx, s.doc, part)...)
+	}
 	if outermost {
 		part.add(v.elected(ctx, s, part)...)
 	}
@@ -356,6 +359,7 @@ func (v *verifier) embedded(ctx context.Context, e *inner, part *Part, envelopeI
 		part.add(v.subject(e.doc, e.within, e.pointer))
 	}
 	part.add(v.status(ctx, e.doc, part)...)
+	part.add(v.linked(ctx, e.doc, part)...)
 	return true
 }
 

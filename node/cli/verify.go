@@ -129,7 +129,7 @@ func (p *program) policyOf(ctx context.Context, v *verifier) (vc.Policy, node.An
 	}
 	client := did.NewClient(did.Outgoing{AllowLoopback: true})
 	policy.Resolver = did.NewResolver(client)
-	policy.Fetch = node.Fetcher(client)
+	policy.Fetch, policy.Linked = node.Fetcher(client), vc.LinkedFetch
 	ask.Resolver, ask.Fetch = policy.Resolver, policy.Fetch
 	ask.Reader, err = p.chainReader(ctx, v.rpc)
 	return policy, ask, err

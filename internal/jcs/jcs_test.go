@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf16"
+	"unicode/utf8"
 	"unsafe"
 
 	"clrnode/internal/jcs"
@@ -258,4 +259,35 @@ func BenchmarkTransform(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// The place of a special character is the same however many bytes are looked at once.
+func FuzzStrings(f *testing.F) {
+	for _, s := range []string{"", "plain text of more than eight bytes", "\x1f", "seven..\"", "eight...\\", "\u00a2\u20ac\U0001f600\ufffd and \x00", "!!!!!!!!\x20\x21"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if !utf8.ValidString(s) {
+			return
+		}
+		out, err := jcs.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var again string
+		if err := json.Unmarshal(out, &again); err != nil || again != s {
+			t.Fatalf("%q is written %s, and read as %q, %v", s, out, again, err)
+		}
+		v, err := jcs.Parse(out)
+		if err != nil || v != s {
+			t.Fatalf("%s is read as %q, %v", out, v, err)
+		}
+		for i := range s {
+			if s[i] < 0x20 {
+				if _, err := jcs.Parse([]byte(`"` + s[i:] + `"`)); err == nil {
+					t.Fatalf("a control character in %q is accepted", s[i:])
+				}
+			}
+		}
+	})
 }

@@ -85,11 +85,9 @@ func compareUTF16(a, b string) int {
 func appendString(b []byte, s string) []byte {
 	b = append(b, '"')
 	start := 0
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; c < 0x20 || c == '"' || c == '\\' {
-			b = appendEscaped(append(b, s[start:i]...), rune(c))
-			start = i + 1
-		}
+	for i := special(s, 0); i < len(s); i = special(s, start) {
+		b = appendEscaped(append(b, s[start:i]...), rune(s[i]))
+		start = i + 1
 	}
 	return append(append(b, s[start:]...), '"')
 }

@@ -281,18 +281,16 @@ func (p *parser) str() (string, *Error) {
 	p.i++
 	start := p.i
 	var b []byte // used once the string has an escape
-	for p.i < len(p.s) {
-		switch c := p.s[p.i]; {
-		case c == '"':
+	for p.i = special(p.s, p.i); p.i < len(p.s); p.i = special(p.s, p.i) {
+		switch p.s[p.i] {
+		case '"':
 			s := p.s[start:p.i]
 			p.i++
 			if b != nil {
 				s = string(append(b, s...))
 			}
 			return s, nil
-		case c < 0x20:
-			return "", p.fail("a control character in a string must be escaped")
-		case c == '\\':
+		case '\\':
 			b = append(b, p.s[start:p.i]...)
 			escape := p.i
 			r, err := p.escape()
@@ -306,7 +304,7 @@ func (p *parser) str() (string, *Error) {
 			b = utf8.AppendRune(b, r)
 			start = p.i
 		default:
-			p.i++
+			return "", p.fail("a control character in a string must be escaped")
 		}
 	}
 	return "", p.fail("the text ends inside a string")

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"crypto/sha512"
+	"encoding/base64"
 	"encoding/json"
 	"log/slog"
 	"net/http/httptest"
@@ -10,6 +12,7 @@ import (
 
 	"clrnode/did"
 	"clrnode/vc"
+	"clrnode/vc/rdf"
 )
 
 // What W3C's test suites try with an issuer, said in our own words: what is changed in
@@ -96,7 +99,7 @@ var issuingCases = []struct {
 	{"a schema without an id", "credentialSchema", object{"type": "JsonSchema"}, false},
 	{"a schema whose id is no URL", "credentialSchema", object{"id": "schema", "type": "JsonSchema"}, false},
 	// 5.3 to 5.6
-	{"a resource with its digest", "relatedResource", object{"id": "https://example.com/map.png", "digestMultibase": "uEiBZlVztZpfWHgPyslv6-UwirFoQoRvW1htft96Y7vSzGw"}, true},
+	{"a resource with its digest", "relatedResource", object{"id": contextV2, "digestSRI": digestOf(contextV2)}, true},
 	{"a resource without a digest", "relatedResource", object{"id": "https://example.com/map.png"}, false},
 	{"a resource without an id", "relatedResource", object{"digestSRI": "sha256-abc"}, false},
 	{"a resource twice", "relatedResource", []any{object{"id": "urn:a:b", "digestSRI": "sha256-abc"}, object{"id": "urn:a:b", "digestSRI": "sha256-abc"}}, false},
@@ -111,6 +114,13 @@ var issuingCases = []struct {
 	{"another token beside", "vc", object{"a": "b"}, true}, // with the examples' vocabulary a term as any other
 	{"a date of the other data model", "issuanceDate", "2026-01-02T03:04:05Z", false},
 	{"a proof that is none", "proof", object{"type": "DataIntegrityProof"}, true}, // another is added beside it
+}
+
+// digestOf is the digest of a context, which is looked at where it is bundled.
+func digestOf(url string) string {
+	raw, _ := rdf.Context(url)
+	sum := sha512.Sum384(raw)
+	return "sha384-" + base64.StdEncoding.EncodeToString(sum[:])
 }
 
 func TestVCAPIIssuesWhatTheDataModelAllows(t *testing.T) {

@@ -61,14 +61,14 @@ func asked(options *jcs.Value) (status bool, err error) {
 	if !list.Is(jcs.Array) {
 		return false, malformed("/options/checks", "checks must be an array of names.")
 	}
-	for i := range list.List {
-		name := list.List[i].String()
+	for i := range list.List() {
+		name := list.List()[i].String()
 		if !slices.Contains(knownChecks, name) {
 			return false, malformed("/options/checks", "This node has the checks %s.", strings.Join(knownChecks, ", "))
 		}
 		status = status || name == statusCheckNamed || name == "status"
 	}
-	return status || len(list.List) == 0, nil
+	return status || len(list.List()) == 0, nil
 }
 
 // vcVerify verifies a credential.

@@ -106,11 +106,11 @@ func jwkAllows(v *jcs.Value, k PublicKey) error {
 	}
 	if ops := v.Get("key_ops"); ops != nil {
 		names := ops.Strings()
-		if !ops.Is(jcs.Array) || len(names) != len(ops.List) {
+		if !ops.Is(jcs.Array) || len(names) != len(ops.List()) {
 			return fmt.Errorf("%w JWK: key_ops should be an array of text", ErrInvalid)
 		}
 		slices.Sort(names)
-		if len(slices.Compact(names)) != len(ops.List) {
+		if len(slices.Compact(names)) != len(ops.List()) {
 			return fmt.Errorf("%w JWK: key_ops has one operation twice", ErrInvalid)
 		}
 		if !ops.HasString("verify") {

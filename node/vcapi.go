@@ -331,9 +331,9 @@ func sentenceOf(err error) string {
 
 // members are those of an object, as vc takes a credential.
 func members(doc *jcs.Value) vc.Credential {
-	c := make(vc.Credential, len(doc.List))
-	for i := range doc.List {
-		c[doc.List[i].Name] = &doc.List[i]
+	c := make(vc.Credential, len(doc.List()))
+	for i := range doc.List() {
+		c[doc.List()[i].Name] = &doc.List()[i]
 	}
 	return c
 }

@@ -105,8 +105,8 @@ func FuzzClaims(f *testing.F) {
 				t.Errorf("claim %s is %s, the credential is %s", claim, c.Append(nil), doc.Append(nil))
 			}
 		}
-		for i := range doc.List {
-			m := &doc.List[i]
+		for i := range doc.List() {
+			m := &doc.List()[i]
 			if !c.Has(m.Name) && !c.Get("vc").Has(m.Name) && !strings.Contains(" issuer id issuanceDate expirationDate ", " "+m.Name+" ") {
 				t.Errorf("%s comes from nowhere", m.Name)
 			}

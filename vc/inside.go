@@ -17,8 +17,8 @@ func (v *verifier) signedInside(doc *jcs.Value) (all []inner, problem string) {
 	var path []string
 	var walk func(o, within *jcs.Value, nested int)
 	walk = func(o, within *jcs.Value, nested int) {
-		for i := range o.List {
-			m, step := &o.List[i], strconv.Itoa(i)
+		for i := range o.List() {
+			m, step := &o.List()[i], strconv.Itoa(i)
 			if o.Kind == jcs.Object {
 				if step = pointerEscape.Replace(m.Name); m.Name == "@context" || m.Name == "proof" {
 					continue

@@ -341,8 +341,8 @@ func enveloped(doc *jcs.Value) (token string, ok bool, err error) {
 	if contexts := doc.Get("@context").Items(); len(contexts) == 0 || contexts[0].String() != clr.ContextVC {
 		return refuse("the first context of what envelops it must be " + clr.ContextVC)
 	}
-	for i := range doc.List {
-		if name := doc.List[i].Name; name != "@context" && name != "type" && name != "id" {
+	for i := range doc.List() {
+		if name := doc.List()[i].Name; name != "@context" && name != "type" && name != "id" {
 			return refuse("what envelops it has the member " + short(name) + ", which nobody signed")
 		}
 	}

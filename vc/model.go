@@ -195,7 +195,7 @@ func (m *model) subjects(doc *jcs.Value) {
 		if !doc.Get("credentialSubject").Is(jcs.Array) {
 			at = "/credentialSubject"
 		}
-		if !subjects[i].Is(jcs.Object) || len(subjects[i].List) == 0 {
+		if !subjects[i].Is(jcs.Object) || len(subjects[i].List()) == 0 {
 			m.add("member.kind", at, "A subject must be an object that says something.")
 			continue
 		}
@@ -235,8 +235,8 @@ func (m *model) texts(member, at string, v *jcs.Value) {
 		}
 		good := o.Is(jcs.Object) && o.Get("@value").Is(jcs.String)
 		if good {
-			for k := range o.List {
-				good = good && o.List[k].Is(jcs.String) && strings.Contains(" @value @language @direction ", " "+o.List[k].Name+" ")
+			for k := range o.List() {
+				good = good && o.List()[k].Is(jcs.String) && strings.Contains(" @value @language @direction ", " "+o.List()[k].Name+" ")
 			}
 			direction := o.Str("@direction")
 			good = good && (!o.Has("@direction") || direction == "ltr" || direction == "rtl")

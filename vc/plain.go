@@ -39,14 +39,14 @@ func renamed(ctx context.Context, doc *jcs.Value) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if !expanded.Is(jcs.Array) || len(expanded.List) != 1 || !expanded.List[0].Is(jcs.Object) {
+	if !expanded.Is(jcs.Array) || len(expanded.List()) != 1 || !expanded.List()[0].Is(jcs.Object) {
 		return "It is several objects in one; a credential is one.", nil
 	}
-	top := &expanded.List[0]
-	for i := range top.List {
-		m := &top.List[i]
+	top := &expanded.List()[0]
+	for i := range top.List() {
+		m := &top.List()[i]
 		word, ok := wordOf(m.Name)
-		if ok && len(m.List) != len(doc.Get(word).Items()) {
+		if ok && len(m.List()) != len(doc.Get(word).Items()) {
 			return "It has " + word + " under another name, so that not every program reads it.", nil
 		}
 	}
@@ -57,7 +57,7 @@ func renamed(ctx context.Context, doc *jcs.Value) (string, error) {
 		}
 	}
 	return elsewhere(top, top.Str("@id"), func(o *jcs.Value) bool {
-		return slices.ContainsFunc(o.List, func(m jcs.Value) bool {
+		return slices.ContainsFunc(o.List(), func(m jcs.Value) bool {
 			word, ok := wordOf(m.Name)
 			return ok && slices.Contains(read, word)
 		})
@@ -77,8 +77,8 @@ func wordOf(iri string) (string, bool) {
 // namesArePlain says whether every member has a name that a bundled context gives it:
 // none of those has a second name for a word that is read.
 func namesArePlain(v *jcs.Value) bool {
-	for i := range v.List {
-		m := &v.List[i]
+	for i := range v.List() {
+		m := &v.List()[i]
 		switch {
 		case v.Kind != jcs.Object, !strings.HasPrefix(m.Name, "@") && !strings.Contains(m.Name, ":"),
 			m.Name == "@id", m.Name == "@type", m.Name == "@value", m.Name == "@language", m.Name == "@direction":
@@ -98,8 +98,8 @@ func elsewhere(top *jcs.Value, id string, says func(o *jcs.Value) bool) string {
 	var problem string
 	var walk func(v *jcs.Value)
 	walk = func(v *jcs.Value) {
-		for i := range v.List {
-			m := &v.List[i]
+		for i := range v.List() {
+			m := &v.List()[i]
 			if v.Kind == jcs.Object && (m.Name == "@context" || m.Name == "@value") {
 				continue
 			}

@@ -18,10 +18,10 @@ func at(doc *jcs.Value, pointer string) *jcs.Value {
 			v = v.Get(pointerUnescape.Replace(step))
 		case v.Is(jcs.Array):
 			i, err := strconv.Atoi(step)
-			if err != nil || i < 0 || i >= len(v.List) {
+			if err != nil || i < 0 || i >= len(v.List()) {
 				return nil
 			}
-			v = &v.List[i]
+			v = &v.List()[i]
 		default:
 			return nil
 		}

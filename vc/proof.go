@@ -233,8 +233,8 @@ func (v *verifier) options(of *payload, suite *cryptosuite, proof *jcs.Value, wh
 			return "The proof has a context of its own, which could rename its terms."
 		}
 	}
-	for i := range proof.List {
-		if name := proof.List[i].Name; !suite.jcs && !slices.Contains(proofMembers, name) {
+	for i := range proof.List() {
+		if name := proof.List()[i].Name; !suite.jcs && !slices.Contains(proofMembers, name) {
 			return "The proof has the member " + short(name) + ", which says what no program reads."
 		}
 	}

@@ -92,7 +92,11 @@ func (s Signed) ValidFrom() time.Time { return validFrom(s.doc) }
 func (s Signed) IssuerID() string { return issuerID(s.doc) }
 
 func timeAt(o *jcs.Value, member string) time.Time {
-	t, err := time.Parse(time.RFC3339, o.Str(member))
+	text := o.Str(member)
+	if text == "" {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
 		return time.Time{}
 	}

@@ -99,8 +99,8 @@ func unknownContexts(doc *jcs.Value) []string {
 	var unknown []string
 	var walk func(v *jcs.Value)
 	walk = func(v *jcs.Value) {
-		for i := range v.List {
-			m := &v.List[i]
+		for i := range v.List() {
+			m := &v.List()[i]
 			if m.Name != "@context" {
 				walk(m)
 				continue
@@ -146,10 +146,10 @@ func around(doc *jcs.Value, pointer string) (inner *jcs.Value, at string) {
 			v, key = v.Get(name), name
 		case v.Is(jcs.Array):
 			i, err := strconv.Atoi(name)
-			if err != nil || i < 0 || i >= len(v.List) {
+			if err != nil || i < 0 || i >= len(v.List()) {
 				return inner, at
 			}
-			v = &v.List[i]
+			v = &v.List()[i]
 		default:
 			return inner, at
 		}

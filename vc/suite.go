@@ -123,11 +123,11 @@ func (p *payload) hashData(ctx context.Context, s *cryptosuite, proof *jcs.Value
 	if err != nil {
 		return nil, err
 	}
-	options := proof.Without("proofValue")
-	if !s.jcs {
-		if contexts := p.doc.Get("@context"); contexts != nil {
-			options = options.With("@context", contexts)
-		}
+	var options *jcs.Value
+	if contexts := p.doc.Get("@context"); !s.jcs && contexts != nil {
+		options = proof.With("@context", contexts, "proofValue")
+	} else {
+		options = proof.Without("proofValue")
 	}
 	sum, err := sumObject(ctx, options, sumOf{s.jcs, h})
 	if err != nil {

@@ -165,8 +165,8 @@ func TestVectorsOfProofSetsAndChains(t *testing.T) {
 	dir := []string{"vectors", "di-eddsa", "proof-set-chain"}
 	keys := referenceTree(t, append(dir, "multiKeyPairs.json")...)
 	byPublic := map[string]did.Signer{}
-	for i := range keys.List {
-		s := vectorKey(t, &keys.List[i])
+	for i := range keys.List() {
+		s := vectorKey(t, &keys.List()[i])
 		byPublic[s.Public().Multibase()] = s
 	}
 	for _, name := range []string{"signedProofSet1.json", "signedProofSet2.json", "signedProofChain1.json", "signedProofChain2.json"} {

@@ -39,21 +39,23 @@ func (v *Value) Append(b []byte) []byte {
 		return appendString(b, v.Text)
 	case Array:
 		b = append(b, '[')
-		for i := range v.List {
+		list := v.List()
+		for i := range list {
 			if i > 0 {
 				b = append(b, ',')
 			}
-			b = v.List[i].Append(b)
+			b = list[i].Append(b)
 		}
 		return append(b, ']')
 	case Object:
 		b = append(b, '{')
-		for i := range v.List {
+		list := v.List()
+		for i := range list {
 			if i > 0 {
 				b = append(b, ',')
 			}
-			b = append(appendString(b, v.List[i].Name), ':')
-			b = v.List[i].Append(b)
+			b = append(appendString(b, list[i].Name), ':')
+			b = list[i].Append(b)
 		}
 		return append(b, '}')
 	}

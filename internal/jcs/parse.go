@@ -159,11 +159,13 @@ func (p *parser) value(depth int) (v Value, err *Error) {
 	switch c := p.s[p.i]; {
 	case c == '{':
 		v.Kind = Object
-		v.List, err = p.object(depth + 1)
+		list, err := p.object(depth + 1)
+		v.setList(list)
 		return v, err
 	case c == '[':
 		v.Kind = Array
-		v.List, err = p.array(depth + 1)
+		list, err := p.array(depth + 1)
+		v.setList(list)
 		return v, err
 	case c == '"':
 		v.Kind = String

@@ -28,10 +28,26 @@ const (
 // [Value.Without] make a new one around the same members. All methods take nil for a
 // value that isn't there.
 type Value struct {
-	Name string  // of the member, where it is one of an object
-	Text string  // a String's characters, a Number as it was spelled, "true" or "false"
-	List []Value // an Array's elements; an Object's members in canonical order, each name once
-	Kind Kind
+	Name   string // of the member, where it is one of an object
+	Text   string // a String's characters, a Number as it was spelled, "true" or "false"
+	list   *Value // the first of as many as length
+	length uint32
+	Kind   Kind
+}
+
+// List is an Array's elements, or an Object's members in canonical order, each name
+// once.
+func (v *Value) List() []Value {
+	if v == nil {
+		return nil
+	}
+	return unsafe.Slice(v.list, v.length)
+}
+
+// setList puts a list into a new value. A Value holds it without its capacity: half of
+// all that a document takes in memory is lists.
+func (v *Value) setList(list []Value) {
+	v.list, v.length = unsafe.SliceData(list), uint32(len(list))
 }
 
 // Is says whether v is there and of a kind.
@@ -42,10 +58,10 @@ func (v *Value) Get(name string) *Value {
 	if v == nil || v.Kind != Object {
 		return nil
 	}
-	if len(v.List) <= 16 {
-		for i := range v.List {
-			if v.List[i].Name == name {
-				return &v.List[i]
+	if len(v.List()) <= 16 {
+		for i := range v.List() {
+			if v.List()[i].Name == name {
+				return &v.List()[i]
 			}
 		}
 		return nil
@@ -54,11 +70,11 @@ func (v *Value) Get(name string) *Value {
 	if !found {
 		return nil
 	}
-	return &v.List[i]
+	return &v.List()[i]
 }
 
 func (v *Value) find(name string) (int, bool) {
-	return slices.BinarySearchFunc(v.List, name, func(m Value, name string) int { return compareUTF16(m.Name, name) })
+	return slices.BinarySearchFunc(v.List(), name, func(m Value, name string) int { return compareUTF16(m.Name, name) })
 }
 
 // Has says whether an object has a member.
@@ -86,7 +102,7 @@ func (v *Value) Items() []Value {
 	case v == nil:
 		return nil
 	case v.Kind == Array:
-		return v.List
+		return v.List()
 	}
 	return unsafe.Slice(v, 1)
 }
@@ -115,29 +131,38 @@ func (v *Value) HasString(s string) bool {
 }
 
 // Without returns an object without some of its members.
-func (v *Value) Without(names ...string) *Value {
-	out := &Value{Name: v.Name, Kind: Object, List: make([]Value, 0, len(v.List)+1)}
-	for i := range v.List {
-		if !slices.Contains(names, v.List[i].Name) {
-			out.List = append(out.List, v.List[i])
+func (v *Value) Without(names ...string) *Value { return v.changed("", nil, names) }
+
+// With returns an object with one member more, or another one in its place, and without
+// some others.
+func (v *Value) With(name string, member *Value, without ...string) *Value {
+	return v.changed(name, member, without)
+}
+
+func (v *Value) changed(name string, member *Value, without []string) *Value {
+	members, replaced := v.List(), member != nil
+	out := &Value{Name: v.Name, Kind: Object}
+	list := make([]Value, 0, len(members)+1)
+	for i := range members {
+		m := &members[i]
+		if member != nil && compareUTF16(m.Name, name) >= 0 {
+			list, member = appendMember(list, name, member), nil
+		}
+		if (!replaced || m.Name != name) && !slices.Contains(without, m.Name) {
+			list = append(list, *m)
 		}
 	}
+	if member != nil {
+		list = appendMember(list, name, member)
+	}
+	out.setList(list)
 	return out
 }
 
-// With returns an object with one member more, or another one in its place.
-func (v *Value) With(name string, member *Value) *Value {
-	out := &Value{Name: v.Name, Kind: Object, List: make([]Value, 0, len(v.List)+1)}
-	i, found := v.find(name)
-	out.List = append(out.List, v.List[:i]...)
+func appendMember(list []Value, name string, member *Value) []Value {
 	m := *member
 	m.Name = name
-	out.List = append(out.List, m)
-	if found {
-		i++
-	}
-	out.List = append(out.List, v.List[i:]...)
-	return out
+	return append(list, m)
 }
 
 // NewString returns a string as a Value. It must be valid UTF-8.
@@ -145,11 +170,13 @@ func NewString(s string) *Value { return &Value{Kind: String, Text: s} }
 
 // NewArray returns an array of values.
 func NewArray(items ...*Value) *Value {
-	out := &Value{Kind: Array, List: make([]Value, len(items))}
+	list := make([]Value, len(items))
 	for i, v := range items {
-		out.List[i] = *v
-		out.List[i].Name = ""
+		list[i] = *v
+		list[i].Name = ""
 	}
+	out := &Value{Kind: Array}
+	out.setList(list)
 	return out
 }
 
@@ -167,15 +194,15 @@ func (v *Value) Any() any {
 	case String:
 		return v.Text
 	case Array:
-		a := make([]any, len(v.List))
-		for i := range v.List {
-			a[i] = v.List[i].Any()
+		a := make([]any, len(v.List()))
+		for i := range v.List() {
+			a[i] = v.List()[i].Any()
 		}
 		return a
 	case Object:
-		m := make(map[string]any, len(v.List))
-		for i := range v.List {
-			m[v.List[i].Name] = v.List[i].Any()
+		m := make(map[string]any, len(v.List()))
+		for i := range v.List() {
+			m[v.List()[i].Name] = v.List()[i].Any()
 		}
 		return m
 	}
@@ -223,19 +250,21 @@ func from(v any, depth int) (Value, error) {
 		if v == nil {
 			return Value{}, nil
 		}
-		out := Value{Kind: Array, List: make([]Value, len(v))}
+		list := make([]Value, len(v))
 		for i, x := range v {
 			var err error
-			if out.List[i], err = from(x, depth+1); err != nil {
+			if list[i], err = from(x, depth+1); err != nil {
 				return Value{}, inside(err, strconv.Itoa(i))
 			}
 		}
+		out := Value{Kind: Array}
+		out.setList(list)
 		return out, nil
 	case map[string]any:
 		if v == nil {
 			return Value{}, nil
 		}
-		out := Value{Kind: Object, List: make([]Value, 0, len(v))}
+		list := make([]Value, 0, len(v))
 		for k, x := range v {
 			if !utf8.ValidString(k) {
 				return Value{}, inside(&Error{Reason: "the string isn't valid UTF-8"}, strings.ToValidUTF8(k, "\uFFFD"))
@@ -245,9 +274,11 @@ func from(v any, depth int) (Value, error) {
 				return Value{}, inside(err, k)
 			}
 			m.Name = k
-			out.List = append(out.List, m)
+			list = append(list, m)
 		}
-		putInOrder(out.List)
+		putInOrder(list)
+		out := Value{Kind: Object}
+		out.setList(list)
 		return out, nil
 	case *Value:
 		return *v, nil

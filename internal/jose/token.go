@@ -90,8 +90,8 @@ func (t *Token) Verify(key did.PublicKey) error {
 }
 
 func (t *Token) readHeader() error {
-	for i := range t.Header.List {
-		m := &t.Header.List[i]
+	for i := range t.Header.List() {
+		m := &t.Header.List()[i]
 		switch m.Name {
 		case "alg", "kid", "typ", "cty", "iss":
 			if m.String() == "" {

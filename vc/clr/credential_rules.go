@@ -148,8 +148,8 @@ func (c *checker) subject(o *jcs.Value, row *class) {
 	subject := classes["AchievementSubject"]
 	shared := func(k string) bool { return k != "type" && (k == "image" || subject.member(k) == nil) }
 	told, beside := false, false
-	for i := range s.List {
-		m := &s.List[i]
+	for i := range s.List() {
+		m := &s.List()[i]
 		if !shared(m.Name) {
 			continue
 		}

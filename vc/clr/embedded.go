@@ -76,7 +76,7 @@ func EndorsementJWTs(doc *jcs.Value, limit int) []string {
 			all = append(all, w.pointer()+"/endorsementJwt")
 		}
 		if v.Is(jcs.Array) {
-			for i := range min(len(v.List), limit-len(all)) {
+			for i := range min(len(v.List()), limit-len(all)) {
 				w.path = append(w.path, step{name: "endorsementJwt", index: -1}, step{index: i})
 				all = append(all, w.pointer())
 				w.path = w.path[:len(w.path)-2]

@@ -4,8 +4,8 @@ import "clrnode/internal/jcs"
 
 // isDescription says whether n says more than the id and the type of its node.
 func isDescription(n *jcs.Value) bool {
-	for i := range n.List {
-		if k := n.List[i].Name; k != "id" && k != "type" {
+	for i := range n.List() {
+		if k := n.List()[i].Name; k != "id" && k != "type" {
 			return true
 		}
 	}

@@ -33,29 +33,29 @@ func (n *normalizer) value(v *jcs.Value, member string) {
 	switch v.Kind {
 	case jcs.Object:
 		n.b = append(n.b, '{')
-		for i := range v.List {
+		for i := range v.List() {
 			if i > 0 {
 				n.b = append(n.b, ',')
 			}
-			m := &v.List[i]
+			m := &v.List()[i]
 			name := jcs.Value{Kind: jcs.String, Text: m.Name}
 			n.b = append(name.Append(n.b), ':')
 			n.value(m, m.Name)
 		}
 		n.b = append(n.b, '}')
 	case jcs.Array:
-		if len(v.List) == 1 {
-			n.value(&v.List[0], member)
+		if len(v.List()) == 1 {
+			n.value(&v.List()[0], member)
 			return
 		}
 		n.b = append(n.b, '[')
 		first := len(n.members)
-		for i := range v.List {
+		for i := range v.List() {
 			if i > 0 {
 				n.b = append(n.b, ',')
 			}
 			from := len(n.b)
-			n.value(&v.List[i], member)
+			n.value(&v.List()[i], member)
 			n.members = append(n.members, span{from, len(n.b)})
 		}
 		if !inOrder(member) {

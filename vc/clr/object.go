@@ -21,13 +21,13 @@ func (row *class) member(name string) *member {
 // ASCII, where the order of [jcs.Value] is that of bytes), so one look along the row
 // finds them all.
 func (c *checker) object(o *jcs.Value, row *class) {
-	c.work += 1 + len(o.List)
+	c.work += 1 + len(o.List())
 	if c.full() || !c.types(o, row) {
 		return
 	}
 	required, next := 0, 0
-	for i := range o.List {
-		v := &o.List[i]
+	for i := range o.List() {
+		v := &o.List()[i]
 		at := next
 		for at < len(row.members) && row.members[at].name != v.Name {
 			at++
@@ -120,12 +120,12 @@ func (c *checker) value(v *jcs.Value, m *member, row *class) {
 		c.add("member.single", v, "", row.section, "There can be only one %s; write it without an array.", quoted(m.name))
 		return
 	}
-	c.work += len(v.List)
-	for i := range v.List {
+	c.work += len(v.List())
+	for i := range v.List() {
 		if c.full() {
 			return
 		}
-		c.one(&v.List[i], m, row)
+		c.one(&v.List()[i], m, row)
 	}
 }
 

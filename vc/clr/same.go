@@ -48,8 +48,8 @@ func (s *same) of(v *jcs.Value, member string) uint32 {
 			return n
 		}
 		from := len(s.parts)
-		for i := range v.List {
-			m := &v.List[i]
+		for i := range v.List() {
+			m := &v.List()[i]
 			name, value := s.text(m.Name), s.of(m, m.Name)
 			s.parts = append(s.parts, name, value)
 		}
@@ -57,12 +57,12 @@ func (s *same) of(v *jcs.Value, member string) uint32 {
 		s.objects[v] = n
 		return n
 	case jcs.Array:
-		if len(v.List) == 1 {
-			return s.of(&v.List[0], member)
+		if len(v.List()) == 1 {
+			return s.of(&v.List()[0], member)
 		}
 		from := len(s.parts)
-		for i := range v.List {
-			element := s.of(&v.List[i], member)
+		for i := range v.List() {
+			element := s.of(&v.List()[i], member)
 			s.parts = append(s.parts, element)
 		}
 		if !inOrder(member) {

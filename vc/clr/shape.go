@@ -22,11 +22,11 @@ func (c *checker) shape(name string, v *jcs.Value, root bool) {
 	case jcs.Array:
 		c.shapeArray(name, v)
 	case jcs.Object:
-		for i := range v.List {
+		for i := range v.List() {
 			if c.full() {
 				return
 			}
-			m := &v.List[i]
+			m := &v.List()[i]
 			switch k := m.Name; {
 			case k == "@context" && root:
 				c.contextShape(m)
@@ -57,7 +57,7 @@ func plainName(name string) bool {
 }
 
 func (c *checker) shapeArray(name string, array *jcs.Value) {
-	list := array.List
+	list := array.List()
 	if len(list) == 0 {
 		c.add("shape.empty", array, "", shapeSection, "%s is an empty array, which no proof protects; leave the member out.", quoted(name))
 		return
@@ -136,14 +136,14 @@ func (c *checker) oneMember(name string, a, b *jcs.Value) bool {
 // differ says of two objects that a first look tells them apart: another name, or
 // another text.
 func (c *checker) differ(a, b *jcs.Value) bool {
-	for i := range min(len(a.List), len(b.List)) {
+	for i := range min(len(a.List()), len(b.List())) {
 		c.work++
-		x, y := &a.List[i], &b.List[i]
+		x, y := &a.List()[i], &b.List()[i]
 		if x.Name != y.Name || x.Kind == jcs.String && y.Kind == jcs.String && x.Text != y.Text {
 			return true
 		}
 	}
-	return len(a.List) != len(b.List)
+	return len(a.List()) != len(b.List())
 }
 
 // idOf is the id of a member of a set: a string may be one.

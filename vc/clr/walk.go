@@ -35,8 +35,8 @@ func (w *walk) object(key string, o *jcs.Value, depth int) bool {
 	if !w.see(w, key, o, depth) {
 		return false
 	}
-	for i := range o.List {
-		m := &o.List[i]
+	for i := range o.List() {
+		m := &o.List()[i]
 		if m.Kind < jcs.Array || m.Name == "@context" || m.Name == "proof" {
 			continue
 		}
@@ -54,12 +54,12 @@ func (w *walk) in(key string, v *jcs.Value, depth int) bool {
 	if v.Kind == jcs.Object {
 		return w.object(key, v, depth)
 	}
-	for i := range v.List {
-		if v.List[i].Kind < jcs.Array {
+	for i := range v.List() {
+		if v.List()[i].Kind < jcs.Array {
 			continue
 		}
 		w.path = append(w.path, step{index: i})
-		if !w.in(key, &v.List[i], depth) {
+		if !w.in(key, &v.List()[i], depth) {
 			return false
 		}
 		w.path = w.path[:len(w.path)-1]
@@ -103,8 +103,8 @@ func find(in, v *jcs.Value) (string, bool) {
 	if in == v {
 		return "", true
 	}
-	for i := range in.List {
-		m := &in.List[i]
+	for i := range in.List() {
+		m := &in.List()[i]
 		p, found := find(m, v)
 		if !found {
 			continue

@@ -130,8 +130,8 @@ func (w *walk) insideObject(o *jcs.Value, t *table, property *term, graph node) 
 		}
 		w.emit(self, rdfType, class, graph)
 	}
-	for i := range o.List {
-		m := &o.List[i]
+	for i := range o.List() {
+		m := &o.List()[i]
 		if m == contexts || m == id || m == typed {
 			continue
 		}
@@ -145,8 +145,8 @@ func (w *walk) insideObject(o *jcs.Value, t *table, property *term, graph node) 
 // keyword returns the member of o that is called by a keyword. These are first but for
 // what begins with a digit, a capital or one of a few signs.
 func keyword(o *jcs.Value, name string) *jcs.Value {
-	for i := range o.List {
-		m := &o.List[i]
+	for i := range o.List() {
+		m := &o.List()[i]
 		if m.Name == name {
 			return m
 		}
@@ -161,9 +161,9 @@ func keyword(o *jcs.Value, name string) *jcs.Value {
 // values, and into objects that are only an id.
 func keepsTypeScope(o *jcs.Value, t *table) bool {
 	if keyword(o, "@value") != nil {
-		return len(o.List) <= 2
+		return len(o.List()) <= 2
 	}
-	if len(o.List) != 1 {
+	if len(o.List()) != 1 {
 		return false
 	}
 	id, ok := only(o, t.ids)
@@ -172,9 +172,9 @@ func keepsTypeScope(o *jcs.Value, t *table) bool {
 
 // only returns the one of names that o has, or nil. It isn't ok if o has more.
 func only(o *jcs.Value, names []string) (found *jcs.Value, ok bool) {
-	for i := range o.List {
+	for i := range o.List() {
 		for _, name := range names {
-			if m := &o.List[i]; m.Name == name {
+			if m := &o.List()[i]; m.Name == name {
 				if found != nil {
 					return nil, false
 				}
@@ -364,7 +364,7 @@ func (w *walk) valueObject(o, value, typed *jcs.Value, t *table) (node, bool) {
 			return 0, false
 		}
 	}
-	if len(o.List) != says {
+	if len(o.List()) != says {
 		return 0, false
 	}
 	return w.scalar(value, datatype, suffix(datatype, language))
@@ -437,8 +437,8 @@ func plainJSON(v *jcs.Value, depth int) bool {
 	case jcs.Number:
 		return isDouble(v.Text)
 	case jcs.Array, jcs.Object:
-		for i := range v.List {
-			if m := &v.List[i]; strings.HasPrefix(m.Name, "@") || !plainJSON(m, depth+1) {
+		for i := range v.List() {
+			if m := &v.List()[i]; strings.HasPrefix(m.Name, "@") || !plainJSON(m, depth+1) {
 				return false
 			}
 		}

@@ -64,6 +64,7 @@ type Node struct {
 	wake        chan struct{} // something waits for its anchor
 	checking    chan struct{} // holds one for each verification that is under way
 	lists       vc.ListCache  // of others; its own are as the registry has them
+	copies      copies        // hosted ones, ready to be served
 
 	background context.Context // ends when Close begins
 	stop       context.CancelFunc

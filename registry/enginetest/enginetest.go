@@ -40,6 +40,7 @@ func TestEngine(t *testing.T, open func() registry.Engine) {
 		{"counters", testCounters},
 		{"write skew", testWriteSkew},
 		{"phantoms", testPhantoms},
+		{"many writers", testManyWriters},
 		{"cancelled contexts", testCancel},
 		{"no writes in views", testReadOnly},
 	} {

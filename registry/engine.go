@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"strings"
 )
 
 // ErrNotFound is returned where a document, learner, credential or other named
@@ -59,24 +58,26 @@ type Docs interface {
 // the next; a key's parts order as their bytes do, as long as they are of
 // letters, digits, '-', '_', '.' and ':'.
 func keyOf(parts ...string) string {
-	var b strings.Builder
+	size := 0
+	for _, p := range parts {
+		size += len(p) + 1
+	}
+	b := make([]byte, 0, size)
 	for i, p := range parts {
 		if i > 0 {
-			b.WriteByte('/')
+			b = append(b, '/')
 		}
+		from := 0
 		for j := 0; j < len(p); j++ {
-			switch c := p[j]; {
-			case c == '/' || c == '%' || c < 0x20 || c == 0x7f:
+			if c := p[j]; c == '/' || c == '%' || c < 0x20 || c == 0x7f {
 				const hex = "0123456789ABCDEF"
-				b.WriteByte('%')
-				b.WriteByte(hex[c>>4])
-				b.WriteByte(hex[c&15])
-			default:
-				b.WriteByte(c)
+				b = append(append(b, p[from:j]...), '%', hex[c>>4], hex[c&15])
+				from = j + 1
 			}
 		}
+		b = append(b, p[from:]...)
 	}
-	return b.String()
+	return string(b)
 }
 
 // prefixOf is the prefix of all keys that begin with these whole parts.

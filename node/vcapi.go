@@ -276,7 +276,7 @@ func (n *Node) SetCredentialStatus(ctx context.Context, publisher, id, purpose s
 	if err != nil {
 		return err
 	}
-	if err := n.publishLists(ctx); err != nil {
+	if err := n.publishLists(ctx, n.db); err != nil {
 		return fmt.Errorf("the status of %s is set; its list could not be signed yet, and will be as soon as possible: %w", id, err)
 	}
 	return nil

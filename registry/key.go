@@ -93,3 +93,12 @@ func (s Sealer) Open(sealed []byte, about string) ([]byte, error) {
 	}
 	return secret, nil
 }
+
+// SealKey puts k's private key into it, sealed.
+func (s Sealer) SealKey(k *Key, secret []byte) (err error) {
+	k.Sealed, err = s.Seal(secret, "key "+k.ID)
+	return err
+}
+
+// OpenKey decrypts k's private key, or returns ErrSeal.
+func (s Sealer) OpenKey(k Key) ([]byte, error) { return s.Open(k.Sealed, "key "+k.ID) }

@@ -20,7 +20,7 @@ type BackupFile struct {
 
 // Backup writes all that the store holds to w, as it is at one moment: it may be in
 // use meanwhile, and isn't changed. Then come the files, in their order. What signs and
-// seals is in a backup as it is in the store, sealed; see [Restore] for the way back.
+// seals is in a backup as it is in the store, sealed. [CheckBackup] begins the way back.
 // An error leaves half a backup in w, which nothing takes for a whole one.
 func (db *DB) Backup(ctx context.Context, w io.Writer, files ...BackupFile) error {
 	var b *backupWriter
@@ -175,78 +175,77 @@ func (f *backupContent) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// RestoreOptions say how a backup is restored.
-type RestoreOptions struct {
-	Sealer Sealer    // must open the backup's keys
-	Now    time.Time // when it began
-
-	// File takes a file of the backup, after the tables are in the store. It may be
-	// called again for the same file, after a restore that was cut off. Nil drops
-	// files.
-	File func(name string, content io.Reader) error
-
-	// Report is told how many rows were checked, then how many restored. It may be nil.
-	Report func(step string, rows int)
+// A Backup is a file that was read to its end and found whole, unaltered and of use
+// here. CheckBackup makes one.
+type Backup struct {
+	Backed
+	file io.ReadSeeker
 }
 
-// Restore brings an empty store to hold what a backup holds, byte for byte where bytes
-// count, or goes on with a Restore that was cut off. The file is read twice: nothing is
-// written before all of it was found whole and unaltered ([ErrBadBackup]), its schema
-// known, and each of its keys opened by the sealer ([ErrSeal]). Until the end the store
-// is marked, and Open refuses it with ErrUnfinished. A store that holds something is
-// ErrNotEmpty, and stays as it is. The engine stays the caller's.
-func Restore(ctx context.Context, e Engine, backup io.ReadSeeker, o RestoreOptions) (Backed, error) {
-	if o.Report == nil {
-		o.Report = func(string, int) {}
-	}
+// CheckBackup reads all of a backup. It returns an error that wraps ErrBadBackup unless
+// the file is whole and unaltered, and ErrSeal unless the sealer opens each key that is
+// in it. report, if not nil, is told how many rows were read.
+func CheckBackup(ctx context.Context, file io.ReadSeeker, sealer Sealer, report func(rows int)) (*Backup, error) {
 	rows := 0
 	var seal error
-	checked, err := ReadBackup(backup, BackupParts{Row: func(t Table, row Row) error {
-		if rows++; rows%copyRows == 0 {
-			o.Report("checked", rows)
+	held, err := ReadBackup(file, BackupParts{Row: func(t Table, row Row) error {
+		if rows++; report != nil && rows%copyRows == 0 {
+			report(rows)
 		}
 		if t == tableKeys && seal == nil { // an altered file is that in the first place
 			var k Key
 			if k, seal = decode[Key](row); seal == nil {
-				_, seal = o.Sealer.OpenKey(k)
+				_, seal = sealer.OpenKey(k)
 			}
 		}
 		return ctx.Err()
 	}})
 	if err = cmp.Or(err, seal); err != nil {
-		return checked, err
+		return nil, err
 	}
-	if _, err := backup.Seek(0, io.SeekStart); err != nil {
-		return checked, err
+	return &Backup{held, file}, nil
+}
+
+// RestoreOptions say how a backup is restored.
+type RestoreOptions struct {
+	Now    time.Time      // when it began
+	Report func(rows int) // told how many rows are restored; nil for nobody
+
+	// File takes a file of the backup, after the tables are in the store. It may be
+	// called again for the same file, after a restore that was cut off. Nil drops
+	// files.
+	File func(name string, content io.Reader) error
+}
+
+// Restore brings an empty store to hold what the backup holds, byte for byte where
+// bytes count, or goes on with a Restore that was cut off. Until its end the store is
+// marked, and Open refuses it with ErrUnfinished. A store that holds something is
+// ErrNotEmpty, and stays as it is.
+func (b *Backup) Restore(ctx context.Context, e Engine, o RestoreOptions) error {
+	if _, err := b.file.Seek(0, io.SeekStart); err != nil {
+		return err
 	}
-	f, err := startFilling(ctx, e, o.Now, func(rows int) { o.Report("restored", rows) })
+	f, err := startFilling(ctx, e, o.Now, o.Report)
 	if err != nil {
-		return checked, err
+		return err
 	}
-	tables := true
-	restored, err := ReadBackup(backup, BackupParts{
+	restored, err := ReadBackup(b.file, BackupParts{
 		Row: func(t Table, row Row) error { return f.add(tableRow{t, row}) },
 		File: func(name string, content io.Reader) error {
-			if tables {
-				tables = false
-				if err := f.finish(); err != nil {
-					return err
-				}
-			}
-			if o.File == nil {
-				return nil
+			if err := f.finish(); err != nil || o.File == nil {
+				return err
 			}
 			return o.File(name, content)
 		},
 	})
-	if err == nil && restored.SHA256 != checked.SHA256 {
-		err = errors.New("the backup changed while it was restored: restore it again")
+	if err != nil {
+		return err
 	}
-	if err == nil {
-		err = f.finish()
+	if restored.SHA256 != b.SHA256 {
+		return errors.New("the backup changed while it was restored: restore it again")
 	}
-	if err == nil {
-		err = f.unmark()
+	if err := f.finish(); err != nil {
+		return err
 	}
-	return restored, err
+	return f.unmark()
 }

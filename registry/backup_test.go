@@ -82,6 +82,14 @@ func backupOf(t *testing.T, db *DB, files ...BackupFile) []byte {
 	return b.Bytes()
 }
 
+func restore(t *testing.T, e Engine, raw []byte, sealer Sealer) error {
+	b, err := CheckBackup(t.Context(), bytes.NewReader(raw), sealer, nil)
+	if err != nil {
+		return err
+	}
+	return b.Restore(t.Context(), e, RestoreOptions{})
+}
+
 // rowsOf are all rows of a store, as text.
 func rowsOf(t *testing.T, e Engine) (rows []string) {
 	t.Helper()
@@ -120,7 +128,11 @@ func TestBackupAndRestore(t *testing.T) {
 		BackupFile{"empty", func(io.Writer) error { return nil }})
 	e := emptyEngine(t)
 	got := map[string][]byte{}
-	held, err := Restore(t.Context(), e, bytes.NewReader(raw), RestoreOptions{Sealer: sealer, File: func(name string, content io.Reader) (err error) {
+	held, err := CheckBackup(t.Context(), bytes.NewReader(raw), sealer, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = held.Restore(t.Context(), e, RestoreOptions{File: func(name string, content io.Reader) (err error) {
 		if _, err := Open(t.Context(), e, nil); !errors.Is(err, ErrUnfinished) {
 			t.Errorf("Open() before the end of a restore: %v, want ErrUnfinished", err)
 		}
@@ -131,7 +143,7 @@ func TestBackupAndRestore(t *testing.T) {
 		t.Fatal(err)
 	}
 	if held.Node != "https://records.example.edu" || held.Schema != len(steps) || held.Rows != len(rowsOf(t, db.engine)) || held.Files["blocks"] != int64(len(content)) {
-		t.Errorf("Restore() tells %+v", held)
+		t.Errorf("CheckBackup() tells %+v", held)
 	}
 	if !bytes.Equal(got["blocks"], content) || got["empty"] == nil || len(got["empty"]) != 0 {
 		t.Errorf("the files came as %d and %d bytes", len(got["blocks"]), len(got["empty"]))
@@ -142,7 +154,7 @@ func TestBackupAndRestore(t *testing.T) {
 	if _, err := Open(t.Context(), e, nil); err != nil {
 		t.Errorf("Open() of a restored store: %v", err)
 	}
-	if _, err := Restore(t.Context(), e, bytes.NewReader(raw), RestoreOptions{Sealer: sealer}); !errors.Is(err, ErrNotEmpty) {
+	if err := restore(t, e, raw, sealer); !errors.Is(err, ErrNotEmpty) {
 		t.Errorf("Restore() into a store that holds something: %v, want ErrNotEmpty", err)
 	}
 }
@@ -166,7 +178,7 @@ func TestBackupIsOfOneMoment(t *testing.T) {
 		t.Fatal("nothing was written")
 	}
 	e := emptyEngine(t)
-	if _, err := Restore(t.Context(), e, bytes.NewReader(raw.Bytes()), RestoreOptions{Sealer: sealer}); err != nil {
+	if err := restore(t, e, raw.Bytes(), sealer); err != nil {
 		t.Fatal(err)
 	}
 	if got := rowsOf(t, e); !slices.Equal(got, want) {
@@ -186,7 +198,7 @@ func TestAlteredBackupsAreRefused(t *testing.T) {
 	e := emptyEngine(t)
 	refuse := func(what string, raw []byte) {
 		t.Helper()
-		if _, err := Restore(t.Context(), e, bytes.NewReader(raw), RestoreOptions{Sealer: sealer}); !errors.Is(err, ErrBadBackup) {
+		if err := restore(t, e, raw, sealer); !errors.Is(err, ErrBadBackup) {
 			t.Errorf("%s: %v, want ErrBadBackup", what, err)
 		}
 	}
@@ -214,8 +226,7 @@ func TestAlteredBackupsAreRefused(t *testing.T) {
 	for at := 0; at < len(plain); at += 1 + len(plain)/499 {
 		altered := slices.Clone(plain)
 		altered[at] ^= 1 << (at % 8)
-		_, err := Restore(t.Context(), e, bytes.NewReader(zipped(altered)), RestoreOptions{Sealer: sealer})
-		if err == nil {
+		if err := restore(t, e, zipped(altered), sealer); err == nil {
 			t.Errorf("one bit of byte %d of the content was altered, and it was restored", at)
 		}
 	}
@@ -237,7 +248,7 @@ func TestRestoreWantsTheKey(t *testing.T) {
 	raw := backupOf(t, filled(t, newSealer(t)))
 	e := emptyEngine(t)
 	for name, s := range map[string]Sealer{"another key": newSealer(t), "no key": {}} {
-		if _, err := Restore(t.Context(), e, bytes.NewReader(raw), RestoreOptions{Sealer: s}); !errors.Is(err, ErrSeal) {
+		if err := restore(t, e, raw, s); !errors.Is(err, ErrSeal) {
 			t.Errorf("%s: %v, want ErrSeal", name, err)
 		}
 	}
@@ -276,7 +287,7 @@ func TestRestoreGoesOn(t *testing.T) {
 	cut := 0
 	for at := 1; ; at += 3 {
 		e := emptyEngine(t)
-		_, err := Restore(t.Context(), &broken{e, at}, bytes.NewReader(older), RestoreOptions{Sealer: sealer})
+		err := restore(t, &broken{e, at}, older, sealer)
 		if err == nil {
 			break
 		}
@@ -287,7 +298,7 @@ func TestRestoreGoesOn(t *testing.T) {
 		if _, err := Open(t.Context(), e, nil); !errors.Is(err, ErrUnfinished) {
 			t.Fatalf("Open() after %d steps: %v, want ErrUnfinished", at, err)
 		}
-		if _, err := Restore(t.Context(), e, bytes.NewReader(newer), RestoreOptions{Sealer: sealer}); err != nil {
+		if err := restore(t, e, newer, sealer); err != nil {
 			t.Fatal(err)
 		}
 		if got := rowsOf(t, e); !slices.Equal(got, want) {

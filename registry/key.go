@@ -63,8 +63,17 @@ func LoadSealer(path string, create bool) (Sealer, error) {
 	if err != nil {
 		return Sealer{}, fmt.Errorf("read the sealing key: %w", err)
 	}
+	s, err := NewSealer(key)
+	if err != nil {
+		return s, fmt.Errorf("key file %s: %w: point --key-file to the right file", path, err)
+	}
+	return s, nil
+}
+
+// NewSealer makes a Sealer of a sealing key, which has 32 bytes.
+func NewSealer(key []byte) (Sealer, error) {
 	if len(key) != chacha20poly1305.KeySize {
-		return Sealer{}, fmt.Errorf("key file %s has %d bytes, a sealing key has 32: point --key-file to the right file", path, len(key))
+		return Sealer{}, fmt.Errorf("it has %d bytes, a sealing key has 32", len(key))
 	}
 	return Sealer{key}, nil
 }

@@ -24,6 +24,10 @@ type house struct {
 	node  *node.Node
 	chain *testnet.Chain // nil with --chain, or without any
 	payer string         // with --chain: who pays for anchors, and with how much
+
+	keyFile string // and what is in it
+	sealer  registry.Sealer
+
 	parts []func() error // closes them, last first
 }
 
@@ -52,7 +56,7 @@ func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger
 	if err := ownFolder(cfg.Data); err != nil {
 		return h, fmt.Errorf("data folder: %w", err)
 	}
-	engine, err := registry.OpenBadger(filepath.Join(cfg.Data, "store"))
+	engine, err := openEngine(ctx, cfg)
 	if err != nil {
 		return h, err
 	}
@@ -76,6 +80,7 @@ func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger
 	if err != nil {
 		return h, err
 	}
+	h.keyFile, h.sealer = cfg.keyFile(), sealer
 	url, err := storedURL(ctx, db, cfg)
 	if err != nil {
 		return h, err
@@ -96,6 +101,11 @@ func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger
 	}
 	h.onClose(func() error { h.node.Close(); return nil })
 	return h, nil
+}
+
+// openEngine opens the store of a configuration.
+func openEngine(ctx context.Context, cfg Config) (registry.Engine, error) {
+	return registry.OpenBadger(filepath.Join(cfg.Data, "store"))
 }
 
 // ownFolder makes the data folder, or closes it to others: it holds keys, and the

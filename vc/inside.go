@@ -63,5 +63,3 @@ func (v *verifier) signedInside(doc *jcs.Value) (all []inner, problem string) {
 	walk(doc, doc, 0)
 	return all, problem
 }
-
-var pointerEscape = strings.NewReplacer("~", "~0", "/", "~1")

@@ -120,8 +120,10 @@ func (p *program) onlyFlags(cmd *cobra.Command, args []string) error {
 	text := fmt.Sprintf("%q is no command", args[0])
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		text += "; did you mean " + strings.Join(near, " or ") + "?"
+	} else {
+		text += "."
 	}
-	return usage(text + " See clrnode --help")
+	return usage(text + " See " + cmd.CommandPath() + " --help")
 }
 
 // settle fills each setting that no flag gave from the environment, then from

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -65,7 +66,7 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"waitfor": waitFor, "exitcode": exitCode, "flip": flip, "credential": credential,
+			"waitfor": waitFor, "exitcode": exitCode, "flip": flip, "credential": credential, "mode": mode, "cut": cut,
 		},
 	})
 }
@@ -152,4 +153,22 @@ func credential(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("one learner with a record was expected, not %+v", rows)
 	}
 	ts.Setenv("CREDENTIAL", rows[0].Record.Credential)
+}
+
+// mode compares a file's permissions: mode FILE 0600.
+func mode(ts *testscript.TestScript, neg bool, args []string) {
+	info, err := os.Stat(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if got := fmt.Sprintf("%#o", info.Mode().Perm()); got != args[1] {
+		ts.Fatalf("%s has mode %s, want %s", args[0], got, args[1])
+	}
+}
+
+// cut writes the first part of a file to another one: cut FILE TO N for one N-th.
+func cut(ts *testscript.TestScript, neg bool, args []string) {
+	raw, err := os.ReadFile(ts.MkAbs(args[0]))
+	ts.Check(err)
+	n, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), raw[:len(raw)/n], 0o600))
 }

@@ -134,7 +134,7 @@ func socketPath(cfg Config) string { return filepath.Join(cfg.Data, "node.sock")
 
 // listenLocal opens the socket on which commands reach this node. Only the
 // folder's owner may connect.
-func listenLocal(cfg Config, n *node.Node) (*http.Server, net.Listener, error) {
+func listenLocal(cfg Config, h *house) (*http.Server, net.Listener, error) {
 	path := socketPath(cfg)
 	// The store's lock is ours, so a socket that lies here is of a process that died.
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -148,10 +148,14 @@ func listenLocal(cfg Config, n *node.Node) (*http.Server, net.Listener, error) {
 		return nil, nil, errors.Join(err, l.Close())
 	}
 	return &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/backup" {
+			h.serveBackup(w, r)
+			return
+		}
 		args, err := io.ReadAll(r.Body)
 		var result []byte
 		if err == nil {
-			result, err = perform(r.Context(), n, r.URL.Path[1:], args)
+			result, err = perform(r.Context(), h.node, r.URL.Path[1:], args)
 		}
 		w.Header().Set("Content-Type", "application/json")
 		if err != nil {

@@ -24,6 +24,10 @@ type house struct {
 	node  *node.Node
 	chain *testnet.Chain // nil with --chain, or without any
 	payer string         // with --chain: who pays for anchors, and with how much
+
+	keyFile string // and what is in it
+	sealer  registry.Sealer
+
 	parts []func() error // closes them, last first
 }
 
@@ -52,7 +56,7 @@ func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger
 	if err := ownFolder(cfg.Data); err != nil {
 		return h, fmt.Errorf("data folder: %w", err)
 	}
-	engine, err := registry.OpenBadger(filepath.Join(cfg.Data, "store"))
+	engine, err := openEngine(ctx, cfg)
 	if err != nil {
 		return h, err
 	}
@@ -61,6 +65,10 @@ func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger
 		return h, errors.Join(err, engine.Close())
 	}
 	h.onClose(db.Close)
+	// The store's lock is ours, so whoever held a lease in it is dead.
+	if err := db.DropLeases(ctx); err != nil {
+		return h, err
+	}
 	empty, err := isEmpty(ctx, db)
 	if err != nil {
 		return h, err
@@ -72,6 +80,7 @@ func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger
 	if err != nil {
 		return h, err
 	}
+	h.keyFile, h.sealer = cfg.keyFile(), sealer
 	url, err := storedURL(ctx, db, cfg)
 	if err != nil {
 		return h, err
@@ -94,6 +103,11 @@ func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger
 	return h, nil
 }
 
+// openEngine opens the store of a configuration.
+func openEngine(ctx context.Context, cfg Config) (registry.Engine, error) {
+	return registry.OpenBadger(filepath.Join(cfg.Data, "store"))
+}
+
 // ownFolder makes the data folder, or closes it to others: it holds keys, and the
 // socket on which commands come.
 func ownFolder(path string) error {
@@ -107,10 +121,15 @@ func ownFolder(path string) error {
 	return os.Chmod(path, 0o700)
 }
 
+// isEmpty tells whether nothing is sealed in the store yet.
 func isEmpty(ctx context.Context, db *registry.DB) (empty bool, err error) {
 	err = db.View(ctx, func(tx *registry.Tx) error {
+		sealed, err := tx.Setting("sealed")
+		if err != nil {
+			return err
+		}
 		pubs, err := tx.Publishers()
-		empty = len(pubs) == 0
+		empty = len(pubs) == 0 && sealed == ""
 		return err
 	})
 	return empty, err

@@ -78,7 +78,7 @@ func (s *server) hosted(w http.ResponseWriter, r *http.Request) error {
 	if c.Credential.Revoked != nil {
 		return gone(c)
 	}
-	return serveBytes(w, r, typeVC, cacheNewest, c.Signed)
+	return serveTagged(w, r, typeVC, cacheNewest, c.Digest, c.Signed)
 }
 
 func gone(c node.HostedCopy) error {
@@ -118,7 +118,7 @@ func (s *server) hostedPage(w http.ResponseWriter, r *http.Request, c node.Hoste
 		Result  web.Result
 		Version int
 		Bytes   string
-	}{result, c.Version.Number, "/credentials/" + c.Credential.ID + "/" + strconv.Itoa(c.Version.Number)}
+	}{result, c.Number, "/credentials/" + c.Credential.ID + "/" + strconv.Itoa(c.Number)}
 	return web.Render(w, http.StatusOK, "hosted", page)
 }
 
@@ -143,7 +143,7 @@ func (s *server) hostedVersion(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return serveBytes(w, r, typeVC, cacheForever, c.Signed)
+	return serveTagged(w, r, typeVC, cacheForever, c.Digest, c.Signed)
 }
 
 // hostedReceipt serves the receipt of one version.
@@ -152,7 +152,7 @@ func (s *server) hostedReceipt(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.writeReceipt(w, r, c.Version.Digest)
+	return s.writeReceipt(w, r, c.Digest)
 }
 
 // receipt serves the receipt of the record with a digest.

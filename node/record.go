@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 
 	"clrnode/anchor"
 	"clrnode/registry"
@@ -92,41 +91,6 @@ func (n *Node) Export(ctx context.Context, learner string) (signed, receipt []by
 		return err
 	})
 	return signed, receipt, err
-}
-
-// HostedCopy is a copy of a credential that the publisher elected to host.
-type HostedCopy struct {
-	Credential registry.Credential
-	Version    registry.Version
-	Signed     []byte
-}
-
-// Hosted returns a version of a hosted credential, the newest if version is 0.
-// registry.ErrNotFound where it isn't hosted. Whether it was revoked stands in
-// the Credential; of a revoked one that wasn't hosted, an embedded one too, that
-// is all there is: Signed is nil.
-func (n *Node) Hosted(ctx context.Context, id string, version int) (c HostedCopy, err error) {
-	err = n.db.View(ctx, func(tx *registry.Tx) error {
-		c = HostedCopy{}
-		if c.Credential, err = tx.Credential(id); err != nil {
-			return err
-		}
-		if c.Credential.Revoked != nil && !c.Credential.Hosted && version == 0 {
-			return nil
-		}
-		if !c.Credential.Hosted || c.Credential.Version == 0 {
-			return fmt.Errorf("hosted copy of credential %s: %w", id, registry.ErrNotFound)
-		}
-		if version == 0 {
-			version = c.Credential.Version
-		}
-		if c.Version, err = tx.Version(id, version); err != nil {
-			return err
-		}
-		c.Signed, err = tx.Bytes(id, version)
-		return err
-	})
-	return c, err
 }
 
 func sum(b []byte) [32]byte { return sha256.Sum256(b) }

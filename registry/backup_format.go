@@ -34,7 +34,6 @@ const (
 	backupVersion = 1
 
 	maxBlock = 64 << 10
-	maxKey   = 64 << 10
 	maxDoc   = 256 << 20
 	fileRow  = 64 << 10 // a file is cut into rows of this size
 )

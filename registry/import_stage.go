@@ -26,6 +26,7 @@ const (
 
 // StageOptions are how a file is staged.
 type StageOptions struct {
+	ID      string // of the import; a new one if empty
 	By      string // who imports it: a role or token id
 	SkipBad bool   // bad rows are left out when it is applied
 	// Source names the system that the file comes from, where the file itself
@@ -39,7 +40,7 @@ type StageOptions struct {
 // applied. A file that can't be read at all is a *BadFileError, and isn't kept;
 // bad rows stand in the Import.
 func Stage(ctx context.Context, db *DB, publisher, filename string, file io.ReaderAt, size int64, o StageOptions) (Import, error) {
-	i := Import{ID: NewID(), Publisher: publisher, File: filepath.Base(filename), Size: size, SkipBad: o.SkipBad, By: o.By, Created: db.now().UTC()}
+	i := Import{ID: cmp.Or(o.ID, NewID()), Publisher: publisher, File: filepath.Base(filename), Size: size, SkipBad: o.SkipBad, By: o.By, Created: db.now().UTC()}
 	fail := func(err error) (Import, error) {
 		return Import{}, fmt.Errorf("import %s: %w", i.File, err)
 	}

@@ -38,6 +38,8 @@ func Tables() []Table {
 		tableLearnerNames,
 		tableLearnersOf,
 		tableLearnerWords,
+		tableLeaseBeats,
+		tableLeases,
 		tableProfiles,
 		tablePublishers,
 		tableRecords,

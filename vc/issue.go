@@ -158,10 +158,6 @@ func secure(ctx context.Context, doc *jcs.Value, k Key, o Options, who signatory
 	}
 	made := make(chan error, 1)
 	go func() {
-		of := of
-		if o.Form == FormJWT11 {
-			of = newPayload(withoutTokens(doc))
-		}
 		_, err := of.sum(ctx, sumOf{hash: k.hash()})
 		made <- err
 	}()

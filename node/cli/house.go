@@ -65,6 +65,10 @@ func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger
 		return h, errors.Join(err, engine.Close())
 	}
 	h.onClose(db.Close)
+	// The store's lock is ours, so whoever held a lease in it is dead.
+	if err := db.DropLeases(ctx); err != nil {
+		return h, err
+	}
 	empty, err := isEmpty(ctx, db)
 	if err != nil {
 		return h, err
@@ -117,10 +121,15 @@ func ownFolder(path string) error {
 	return os.Chmod(path, 0o700)
 }
 
+// isEmpty tells whether nothing is sealed in the store yet.
 func isEmpty(ctx context.Context, db *registry.DB) (empty bool, err error) {
 	err = db.View(ctx, func(tx *registry.Tx) error {
+		sealed, err := tx.Setting("sealed")
+		if err != nil {
+			return err
+		}
 		pubs, err := tx.Publishers()
-		empty = len(pubs) == 0
+		empty = len(pubs) == 0 && sealed == ""
 		return err
 	})
 	return empty, err

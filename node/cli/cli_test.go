@@ -16,6 +16,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"clrnode/node"
+	"clrnode/registry/enginetest"
 	"clrnode/testnet"
 )
 
@@ -31,9 +32,23 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the flows in testdata, which read like stories.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir: "testdata",
+	p := scripts(func(*testscript.Env) {})
+	p.Dir = "testdata"
+	testscript.Run(t, p)
+}
+
+// The journey goes the same way on PostgreSQL.
+func TestScriptsOnPostgres(t *testing.T) {
+	url := enginetest.Postgres(t)
+	p := scripts(func(env *testscript.Env) { env.Setenv("CLRNODE_DB", url) })
+	p.Files = []string{"testdata/journey.txtar"}
+	testscript.Run(t, p)
+}
+
+func scripts(also func(*testscript.Env)) testscript.Params {
+	return testscript.Params{
 		Setup: func(env *testscript.Env) error {
+			also(env)
 			ref, err := reference()
 			if err != nil {
 				return err
@@ -68,7 +83,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"waitfor": waitFor, "exitcode": exitCode, "flip": flip, "credential": credential, "mode": mode, "cut": cut,
 		},
-	})
+	}
 }
 
 // reference is the folder of published files, "" if it isn't here.

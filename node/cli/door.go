@@ -39,8 +39,12 @@ func (p *program) openDoor(ctx context.Context, withChain, mayMake bool) (*door,
 		conn.Close()
 		return &door{http: client}, nil
 	}
-	if _, err := os.Stat(filepath.Join(p.cfg.Data, "store")); err != nil && !mayMake {
-		return nil, usage(fmt.Sprintf("there is no data in %s: begin with clrnode publishers add NAME, or name the right folder with --data", p.cfg.Data))
+	made, others := filepath.Join(p.cfg.Data, "store"), ""
+	if p.cfg.DB != "" {
+		made, others = p.cfg.keyFile(), ", or the key file of the database's nodes with --key-file"
+	}
+	if _, err := os.Stat(made); err != nil && !mayMake {
+		return nil, usage(fmt.Sprintf("there is no data in %s: begin with clrnode publishers add NAME, or name the right folder with --data%s", p.cfg.Data, others))
 	}
 	h, err := openHouse(ctx, p.cfg, withChain, slog.New(slog.DiscardHandler))
 	return &door{house: h}, err

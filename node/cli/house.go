@@ -65,9 +65,10 @@ func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger
 		return h, errors.Join(err, engine.Close())
 	}
 	h.onClose(db.Close)
-	// The store's lock is ours, so whoever held a lease in it is dead.
-	if err := db.DropLeases(ctx); err != nil {
-		return h, err
+	if cfg.DB == "" { // the store's lock is ours, so whoever held a lease in it is dead
+		if err := db.DropLeases(ctx); err != nil {
+			return h, err
+		}
 	}
 	empty, err := isEmpty(ctx, db)
 	if err != nil {
@@ -105,6 +106,9 @@ func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger
 
 // openEngine opens the store of a configuration.
 func openEngine(ctx context.Context, cfg Config) (registry.Engine, error) {
+	if cfg.DB != "" {
+		return registry.OpenPostgres(ctx, cfg.DB)
+	}
 	return registry.OpenBadger(filepath.Join(cfg.Data, "store"))
 }
 

@@ -232,6 +232,10 @@ func (d *badgerDocs) write(key string, doc []byte) error {
 	case err != nil:
 	case d.writes == nil:
 		err = errors.New("a document was written inside View; use Update")
+	case !validKey(key[strings.IndexByte(key, 0)+1:]):
+		if doc != nil {
+			err = errKey
+		}
 	case int64(len(d.writes.docs)) >= d.most:
 		err = ErrTooBig
 	default:

@@ -1,0 +1,220 @@
+package enginetest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Postgres makes a new, empty database and returns its URL. All tests of a package
+// share one server, which ends with the test program, however that ends. Where
+// PostgreSQL isn't installed the test is skipped.
+func Postgres(t testing.TB) string {
+	t.Helper()
+	bin := programs(t)
+	shared.once.Do(func() {
+		dir, err := os.MkdirTemp("", "clrnode-postgres-")
+		if err == nil {
+			shared.server = &Server{bin: bin, dir: dir, fsync: "off"}
+			err = shared.server.make()
+		}
+		if err == nil {
+			err = shared.server.start()
+		}
+		shared.err = err
+	})
+	if shared.err != nil {
+		t.Fatal(shared.err)
+	}
+	return shared.server.Database(t)
+}
+
+var shared struct {
+	once   sync.Once
+	server *Server
+	err    error
+}
+
+// A Server is a PostgreSQL server of one test alone, which may be stopped, killed
+// and started again.
+type Server struct {
+	bin, dir string
+	fsync    string
+	running  *exec.Cmd
+	leash    io.WriteCloser // the server runs as long as this is open
+}
+
+// StartServer starts a server that ends with the test, and writes to the disk as
+// one in use does. Where PostgreSQL isn't installed the test is skipped.
+func StartServer(t testing.TB) *Server {
+	t.Helper()
+	s := &Server{bin: programs(t), fsync: "on"}
+	var err error
+	if s.dir, err = os.MkdirTemp("", "clrnode-postgres-"); err != nil { // t.TempDir is closed to the user that the server runs as
+		t.Fatal(err)
+	}
+	if err := s.make(); err != nil {
+		t.Fatal(err)
+	}
+	s.Start(t)
+	t.Cleanup(func() { s.Stop(); os.RemoveAll(s.dir) })
+	return s
+}
+
+// programs is the folder of PostgreSQL's programs, the newest that are installed.
+func programs(t testing.TB) string {
+	t.Helper()
+	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if path, err := exec.LookPath("initdb"); err == nil {
+		found = append(found, path)
+	}
+	if len(found) == 0 {
+		t.Skip("PostgreSQL is not installed, so nothing of it is tested: install Debian's package postgresql, or put initdb on the PATH")
+	}
+	slices.SortFunc(found, func(a, b string) int { return len(a) - len(b) + strings.Compare(a, b) })
+	return filepath.Dir(found[len(found)-1])
+}
+
+// make makes the server's files.
+func (s *Server) make() error {
+	if c := credential(); c != nil {
+		if err := os.Chown(s.dir, int(c.Uid), int(c.Gid)); err != nil {
+			return err
+		}
+	}
+	if err := os.Chmod(s.dir, 0o700); err != nil {
+		return err
+	}
+	cmd := s.command(filepath.Join(s.bin, "initdb"), "-D", filepath.Join(s.dir, "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// command runs as another user than root, whom PostgreSQL refuses.
+func (s *Server) command(name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(name, args...)
+	cmd.Dir = s.dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: credential(), Setpgid: true}
+	return cmd
+}
+
+func credential() *syscall.Credential {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		if u, err := user.Lookup(name); err == nil {
+			uid, _ := strconv.ParseUint(u.Uid, 10, 32)
+			gid, _ := strconv.ParseUint(u.Gid, 10, 32)
+			return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+		}
+	}
+	return nil
+}
+
+// start runs the server below a shell that stops it, and removes its files if the
+// server is shared, once the other end of its standard input is gone.
+func (s *Server) start() error {
+	end := ""
+	if s == shared.server {
+		end = `rm -rf "$1"`
+	}
+	script := `"$0" -D "$1/data" -k "$1" -c listen_addresses= -c fsync=` + s.fsync + ` -c shared_buffers=64MB -c max_connections=200 -c autovacuum_naptime=5s >>"$1/log" 2>&1 </dev/null &
+echo $! >"$1/pid"
+read -r _
+kill -INT $! 2>/dev/null
+wait $!
+` + end
+	s.running = s.command("/bin/sh", "-c", script, filepath.Join(s.bin, "postgres"), s.dir)
+	var err error
+	if s.leash, err = s.running.StdinPipe(); err != nil {
+		return err
+	}
+	if err := s.running.Start(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	for {
+		c, err := pgx.Connect(ctx, s.url("postgres"))
+		if err == nil {
+			return c.Close(ctx)
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			log, _ := os.ReadFile(filepath.Join(s.dir, "log"))
+			return fmt.Errorf("the server doesn't start: %w\n%s", err, log)
+		}
+	}
+}
+
+// Start starts the server.
+func (s *Server) Start(t testing.TB) {
+	t.Helper()
+	if err := s.start(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Stop stops the server, breaking off what it does. It may be started again.
+func (s *Server) Stop() {
+	s.leash.Close()
+	s.running.Wait()
+}
+
+// Kill kills the server and all its processes on the spot, as a power failure does
+// to them. It may be started again.
+func (s *Server) Kill(t testing.TB) {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(s.dir, "pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(raw)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	syscall.Kill(pid, syscall.SIGKILL) // the others see that, and end
+	s.Stop()
+}
+
+func (s *Server) url(database string) string {
+	return "postgres://postgres@/" + database + "?host=" + s.dir
+}
+
+var databases atomic.Int32
+
+// Database makes a new, empty database and returns its URL.
+func (s *Server) Database(t testing.TB) string {
+	t.Helper()
+	c, err := pgx.Connect(context.Background(), s.url("postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(context.Background())
+	name := fmt.Sprintf("t%d", databases.Add(1))
+	if _, err := c.Exec(context.Background(), "CREATE DATABASE "+name); err != nil {
+		t.Fatal(err)
+	}
+	return s.url(name)
+}

@@ -1,0 +1,19 @@
+package registry_test
+
+import (
+	"testing"
+
+	"clrnode/registry"
+	"clrnode/registry/enginetest"
+)
+
+func TestPostgres(t *testing.T) {
+	url := enginetest.Postgres(t)
+	enginetest.TestEngine(t, func() registry.Engine {
+		e, err := registry.OpenPostgresTables(t.Context(), url, enginetest.Tables())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	})
+}

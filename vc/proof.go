@@ -189,6 +189,13 @@ func (v *verifier) proof(ctx context.Context, of *payload, proof *jcs.Value, who
 	if problem := v.options(of, suite, proof, who); problem != "" {
 		return []Check{v.bad(problem, method)}, false
 	}
+	if !suite.jcs {
+		if problem, err := renamedOption(ctx, of.doc, proof); err != nil {
+			return []Check{v.term(of.doc, err)}, false
+		} else if problem != "" {
+			return []Check{v.bad(problem, method)}, false
+		}
+	}
 	if t := timeAt(proof, "expires"); !t.IsZero() && v.now.After(t) {
 		return []Check{v.check("proof.expired", GroupUnchanged, Failed, "The proof says that it holds only until "+day(t)+".", proofSection, method)}, false
 	}

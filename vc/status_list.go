@@ -115,7 +115,7 @@ func (v *verifier) get(ctx context.Context, url, what, accept string) (Response,
 	r, err := v.policy.Fetch(ctx, url, accept)
 	switch {
 	case err != nil:
-		return Response{}, "the " + what + " " + url + " could not be had (" + err.Error() + ")"
+		return Response{}, "the " + what + " " + url + " could not be had (" + unreached(err) + ")"
 	case r.Status != 200:
 		return r, fmt.Sprintf("%s answered %d instead of a %s", url, r.Status, what)
 	}

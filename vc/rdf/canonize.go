@@ -90,13 +90,13 @@ func expandToQuads(doc *jcs.Value, base string) (*canonicalizer, any, error) {
 func writeAll(d *dataset, source *prepared, expanded any, base string) error {
 	w := writer{dataset: d}
 	if err := w.document(expanded); err != nil {
-		return locate(source.doc, base, err)
+		return locate(source, base, err)
 	}
-	if w.nulls < len(source.nulls) {
-		return &Error{Pointer: source.nulls[0], Reason: "null is dropped, and no signature would cover it; leave the member out"}
+	if w.nulls < source.nulls.count {
+		return &Error{Pointer: pointerOf(source.nulls.first), Reason: "null is dropped, and no signature would cover it; leave the member out"}
 	}
-	if w.inexact < len(source.inexact) {
-		return &Error{Pointer: source.inexact[0], Reason: tooManyDigits}
+	if w.inexact < source.inexact.count {
+		return &Error{Pointer: pointerOf(source.inexact.first), Reason: tooManyDigits}
 	}
 	if len(w.quads) == 0 {
 		return &Error{Reason: "the document says nothing"}
@@ -147,12 +147,21 @@ type objectError struct {
 
 func (e *objectError) Error() string { return e.reason }
 
+// maxPointers is how long, in bytes, the pointers of a document's values are together
+// where an error's place is looked for. Those of a record of a thousand achievements
+// need half of it; names that are no terms would make them far longer than the document.
+const maxPointers = 32 << 20
+
 // locate turns an error about the expanded form into one about the document, by
 // expanding it again and keeping account of where each object is from.
-func locate(doc map[string]any, base string, err error) error {
+func locate(source *prepared, base string, err error) error {
 	first, ok := err.(*objectError)
 	if !ok {
 		return err
+	}
+	doc := source.doc
+	if source.pointers > maxPointers {
+		return &Error{Reason: first.reason}
 	}
 	places := map[uintptr]string{}
 	expanded, again := expand(doc, base, func(pointer string, v map[string]any) { places[reflect.ValueOf(v).Pointer()] = pointer })

@@ -30,3 +30,31 @@ func TestInlineContextsAreBounded(t *testing.T) {
 		t.Errorf("Canonize() of 20,000 terms for 20,000 objects = %v, want ErrTooMuchWork", err)
 	}
 }
+
+// Documents that change to bundled contexts or their scopes at every object cost little
+// too where the full processor has to read them. A large record passes.
+func TestChangesOfContextAreBounded(t *testing.T) {
+	for what, object := range map[string]map[string]any{
+		"contexts":        {"@context": "https://w3id.org/security/v2", "id": "urn:x:2"},
+		"types":           {"type": []any{"DataIntegrityProof", "VerifiableCredential"}},
+		"scoped members":  {"type": "DataIntegrityProof", "proofPurpose": map[string]any{"id": "urn:x:2", "type": "urn:x:3"}},
+		"arrays of those": {"type": "DataIntegrityProof", "proofPurpose": []any{"urn:x:2", "urn:x:3", "urn:x:4", "urn:x:5"}},
+	} {
+		document := func(n int) map[string]any {
+			nodes := make([]any, n)
+			for i := range nodes {
+				nodes[i] = object
+			}
+			return map[string]any{
+				"@context": []any{"https://www.w3.org/ns/credentials/v2", map[string]any{"own": "https://example.org/#own"}},
+				"id":       "urn:x:1", "own": nodes,
+			}
+		}
+		if err := tooManyTerms(document(1000)); err != nil {
+			t.Errorf("%s, a thousand: %v", what, err)
+		}
+		if _, err := canonizeAny(document(50_000)); !errors.Is(err, ErrTooMuchWork) {
+			t.Errorf("%s, fifty thousand: %v, want ErrTooMuchWork", what, err)
+		}
+	}
+}

@@ -219,6 +219,9 @@ func (d *badgerDocs) Get(t Table, key string) ([]byte, error) {
 	return doc, badgerError(err)
 }
 
+// Ahead does nothing: the store is at hand.
+func (d *badgerDocs) Ahead(Table, []string) {}
+
 func (d *badgerDocs) Put(t Table, key string, doc []byte) error {
 	return d.write(badgerKey(t, key), append(make([]byte, 0, len(doc)), doc...)) // never nil
 }

@@ -236,6 +236,7 @@ func (tx *Tx) results(l Learner, identity Identity, policy Policy, courses *cour
 	if err != nil {
 		return nil, err
 	}
+	tx.ahead(l.Publisher, identity.Source, "results", ids)
 	var all []Assertion
 	completed := map[string]bool{} // classes with a final grade
 	for _, id := range ids {

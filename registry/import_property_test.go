@@ -13,10 +13,14 @@ import (
 // TestBulkAndDelta is the law of sources: a bulk file and then a delta leave the
 // same as the bulk file and then the bulk file that contains the delta, tombstones
 // included; and any file twice leaves the same as once.
-func TestBulkAndDelta(t *testing.T) {
+func TestBulkAndDelta(t *testing.T) { onBoth(t, testBulkAndDelta) }
+
+func testBulkAndDelta(t *testing.T) {
 	seeds := 12
 	if n, err := strconv.Atoi(os.Getenv("CLRNODE_SEEDS")); err == nil {
 		seeds = n
+	} else if strings.HasSuffix(t.Name(), "postgres") {
+		seeds = 2
 	}
 	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {

@@ -1,6 +1,5 @@
 // Package enginetest holds the contract that every engine of the registry keeps.
 // An engine's own test calls [TestEngine].
-// Tests that need a PostgreSQL have it from [Postgres] and [StartServer].
 package enginetest
 
 import (

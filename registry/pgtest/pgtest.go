@@ -1,4 +1,6 @@
-package enginetest
+// Package pgtest gives tests a real PostgreSQL: [Database] an empty database on a
+// server that the tests of a package share, [Start] a server of one's own.
+package pgtest
 
 import (
 	"context"
@@ -20,10 +22,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Postgres makes a new, empty database and returns its URL. All tests of a package
+// Database makes a new, empty database and returns its URL. All tests of a package
 // share one server, which ends with the test program, however that ends. Where
 // PostgreSQL isn't installed the test is skipped.
-func Postgres(t testing.TB) string {
+func Database(t testing.TB) string {
 	t.Helper()
 	bin := programs(t)
 	shared.once.Do(func() {
@@ -58,9 +60,9 @@ type Server struct {
 	leash    io.WriteCloser // the server runs as long as this is open
 }
 
-// StartServer starts a server that ends with the test, and writes to the disk as
+// Start starts a server that ends with the test, and writes to the disk as
 // one in use does. Where PostgreSQL isn't installed the test is skipped.
-func StartServer(t testing.TB) *Server {
+func Start(t testing.TB) *Server {
 	t.Helper()
 	s := &Server{bin: programs(t), fsync: "on"}
 	var err error

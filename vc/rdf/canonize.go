@@ -31,7 +31,7 @@ import (
 // Naming blank nodes can take exponential time. It is bounded by count, see
 // [ErrTooMuchWork], and ends when ctx does.
 func Canonize(ctx context.Context, doc *jcs.Value, h crypto.Hash) ([]byte, error) {
-	c, err := toQuads(doc)
+	c, err := toQuads(ctx, doc)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func Canonize(ctx context.Context, doc *jcs.Value, h crypto.Hash) ([]byte, error
 
 // Sum returns the hash h of what [Canonize] returns, and doesn't make that text.
 func Sum(ctx context.Context, doc *jcs.Value, h crypto.Hash) ([]byte, error) {
-	c, err := toQuads(doc)
+	c, err := toQuads(ctx, doc)
 	if err != nil {
 		return nil, err
 	}
@@ -54,10 +54,14 @@ func Sum(ctx context.Context, doc *jcs.Value, h crypto.Hash) ([]byte, error) {
 const undefined = "clrnode-undefined:"
 
 // toQuads is JSON-LD's Deserialize JSON-LD to RDF Algorithm (JSON-LD 1.1 API, 8).
-// Whoever takes the result releases it.
-func toQuads(doc *jcs.Value) (*canonicalizer, error) {
+// Whoever takes the result releases it. json-gold doesn't end with ctx, and isn't begun
+// when that is done.
+func toQuads(ctx context.Context, doc *jcs.Value) (*canonicalizer, error) {
 	if c := direct(doc); c != nil {
 		return c, nil
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
 	c, _, err := expandToQuads(doc, "")
 	return c, err

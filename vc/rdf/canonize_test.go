@@ -374,6 +374,19 @@ func TestCancelledContextStopsTheWork(t *testing.T) {
 	}
 }
 
+// The full processor doesn't end with its context, so it isn't begun without one.
+func TestCancelledContextBeginsNoExpansion(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	doc := value(t, map[string]any{"@context": "https://www.w3.org/ns/credentials/v2", "id": "urn:x:1", "unknown": "x"})
+	if _, err := Sum(ctx, doc, crypto.SHA256); err != context.Canceled {
+		t.Errorf("Sum() = %v, want %v", err, context.Canceled)
+	}
+	if _, err := Canonize(ctx, doc, crypto.SHA256); err != context.Canceled {
+		t.Errorf("Canonize() = %v, want %v", err, context.Canceled)
+	}
+}
+
 func TestOtherHashesAreRefused(t *testing.T) {
 	for _, h := range []crypto.Hash{0, crypto.SHA1, crypto.SHA512} {
 		if _, err := CanonizeQuads(context.Background(), nil, h); err == nil {

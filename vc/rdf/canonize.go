@@ -92,11 +92,11 @@ func writeAll(d *dataset, source *prepared, expanded any, base string) error {
 	if err := w.document(expanded); err != nil {
 		return locate(source.doc, base, err)
 	}
-	if w.nulls < len(source.nulls) {
-		return &Error{Pointer: source.nulls[0], Reason: "null is dropped, and no signature would cover it; leave the member out"}
+	if w.nulls < source.nulls.count {
+		return &Error{Pointer: source.nulls.first, Reason: "null is dropped, and no signature would cover it; leave the member out"}
 	}
-	if w.inexact < len(source.inexact) {
-		return &Error{Pointer: source.inexact[0], Reason: tooManyDigits}
+	if w.inexact < source.inexact.count {
+		return &Error{Pointer: source.inexact.first, Reason: tooManyDigits}
 	}
 	if len(w.quads) == 0 {
 		return &Error{Reason: "the document says nothing"}
@@ -154,6 +154,9 @@ func locate(doc map[string]any, base string, err error) error {
 	if !ok {
 		return err
 	}
+	if room := maxPointers; !spendPointers(doc, 0, &room) {
+		return &Error{Reason: first.reason}
+	}
 	places := map[uintptr]string{}
 	expanded, again := expand(doc, base, func(pointer string, v map[string]any) { places[reflect.ValueOf(v).Pointer()] = pointer })
 	if again == nil {
@@ -165,33 +168,107 @@ func locate(doc map[string]any, base string, err error) error {
 		return &Error{Reason: first.reason}
 	}
 	pointer := places[reflect.ValueOf(e.object).Pointer()]
-	switch found := placesOf(nil, "", doc, e.text, pointer+"/"); {
-	case e.term != "":
-		pointer += "/" + pointerEscape.Replace(e.term)
-	case e.text != "" && len(found) == 1:
-		pointer = found[0]
+	object, ok := follow(doc, pointer)
+	if !ok { // json-gold's way there isn't the document's
+		object, pointer = doc, ""
+	}
+	if e.term != "" {
+		if member := pointer + "/" + pointerEscape.Replace(e.term); leads(doc, member) {
+			pointer = member
+		}
+	} else if e.text != "" {
+		s := textSearch{text: e.text}
+		if s.in(object); s.found.count == 1 {
+			pointer += s.found.first
+		}
 	}
 	return &Error{Pointer: pointer, Reason: e.reason}
 }
 
-// placesOf adds the pointers below a place at which a text stands, but in contexts, of
-// all that v has, which itself is at the pointer at.
-func placesOf(all []string, at string, v any, text, below string) []string {
+// To find one place, pointers to all values of a document are made. They are usual where
+// they have usualPointer bytes on the average; beyond that, maxPointers bytes together
+// are made, and not those of a document with a very long name.
+const (
+	usualPointer = 150
+	maxPointers  = 16 << 20
+)
+
+// spendPointers says whether the pointers to all that v has fit into the room, where the
+// one to v has a length.
+func spendPointers(v any, length int, room *int) bool {
+	if *room -= length - usualPointer; *room < 0 {
+		return false
+	}
+	switch v := v.(type) {
+	case []any:
+		for _, x := range v {
+			if !spendPointers(x, length+8, room) {
+				return false
+			}
+		}
+	case map[string]any:
+		for k, x := range v {
+			if !spendPointers(x, length+1+len(k), room) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// follow returns what a pointer leads to in v.
+func follow(v any, pointer string) (any, bool) {
+	for _, step := range strings.Split(pointer, "/")[1:] {
+		step = pointerUnescape.Replace(step)
+		var ok bool
+		switch o := v.(type) {
+		case map[string]any:
+			v, ok = o[step]
+		case []any:
+			i, err := strconv.Atoi(step)
+			if ok = err == nil && i >= 0 && i < len(o); ok {
+				v = o[i]
+			}
+		}
+		if !ok {
+			return nil, false
+		}
+	}
+	return v, true
+}
+
+func leads(v any, pointer string) bool {
+	_, ok := follow(v, pointer)
+	return ok
+}
+
+// A textSearch looks for the places where a text stands, but in contexts.
+type textSearch struct {
+	text  string
+	found tally
+	path  []string
+}
+
+func (s *textSearch) in(v any) {
+	below := func(step string, v any) {
+		s.path = append(s.path, step)
+		s.in(v)
+		s.path = s.path[:len(s.path)-1]
+	}
 	switch v := v.(type) {
 	case string:
-		if v == text && strings.HasPrefix(at, below) {
-			all = append(all, at)
+		if v == s.text && len(s.path) > 0 {
+			s.found.add(s.path)
 		}
 	case []any:
 		for i, x := range v {
-			all = placesOf(all, at+"/"+strconv.Itoa(i), x, text, below)
+			below(strconv.Itoa(i), x)
 		}
 	case map[string]any:
 		for k, x := range v {
 			if k != "@context" {
-				all = placesOf(all, at+"/"+pointerEscape.Replace(k), x, text, below)
+				below(k, x)
 			}
 		}
 	}
-	return all
 }

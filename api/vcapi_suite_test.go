@@ -114,6 +114,9 @@ var issuingCases = []struct {
 	{"another token beside", "vc", object{"a": "b"}, true}, // with the examples' vocabulary a term as any other
 	{"a date of the other data model", "issuanceDate", "2026-01-02T03:04:05Z", false},
 	{"a proof that is none", "proof", object{"type": "DataIntegrityProof"}, true}, // another is added beside it
+	{"a proof that is a text", "proof", "signed", false},
+	{"a proof without a type", "proof", []any{object{"type": "DataIntegrityProof"}, object{}}, false},
+	{"a type that no context defines", "type", []any{"VerifiableCredential", "https://example.com/a b"}, false},
 }
 
 // digestOf is the digest of a context, which is looked at where it is bundled.
@@ -136,6 +139,10 @@ func TestVCAPIIssuesWhatTheDataModelAllows(t *testing.T) {
 		}
 		if !c.allowed && !strings.HasPrefix(a["pointer"].(string), "/credential") {
 			t.Errorf("%s: the problem points to %q", c.what, a["pointer"])
+		}
+		// The pointer is from the body on; another one in the sentence would mislead.
+		if detail, _ := a["detail"].(string); !c.allowed && (strings.Contains(detail, "JSON-LD at") || !strings.HasSuffix(detail, ".")) {
+			t.Errorf("%s: the problem says %q", c.what, detail)
 		}
 	}
 	early := with(with(boat(), "validFrom", "2036-01-01T00:00:00Z"), "validUntil", "2035-01-01T00:00:00Z")

@@ -84,7 +84,11 @@ func (n *Node) plan(tx *registry.Tx, p registry.Publisher, learner string) (*pla
 			return nil, err
 		}
 	}
-	about := []any{profile(p), pl.subject, pl.identifiers}
+	whom, err := jcs.From([]any{profile(p), pl.subject, pl.identifiers})
+	if err != nil {
+		return nil, err
+	}
+	about := whom.Any() // it goes into each fingerprint
 	for _, a := range record.Assertions {
 		c, err := tx.EmbeddedCredential(l.ID, a.Key)
 		if errors.Is(err, registry.ErrNotFound) || err == nil && c.Revoked != nil {

@@ -127,8 +127,7 @@ func (n *Node) SetPolicy(ctx context.Context, publisher, by string, change func(
 
 func (n *Node) sealed(publisher, kind, public string, secret []byte) (registry.Key, error) {
 	k := registry.Key{ID: registry.NewID(), Publisher: publisher, Kind: kind, Public: public, Created: n.now().UTC()}
-	var err error
-	k.Sealed, err = n.sealer.Seal(secret, "key "+k.ID)
+	err := n.sealer.SealKey(&k, secret)
 	return k, err
 }
 
@@ -139,7 +138,7 @@ func (n *Node) secret(ctx context.Context, id string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return n.sealer.Open(k.Sealed, "key "+k.ID)
+	return n.sealer.OpenKey(k)
 }
 
 // signer is the key that signs the publisher's credentials today.

@@ -60,8 +60,17 @@ func LoadSealer(path string, create bool) (Sealer, error) {
 	if err != nil {
 		return Sealer{}, fmt.Errorf("read the sealing key: %w", err)
 	}
+	s, err := NewSealer(key)
+	if err != nil {
+		return s, fmt.Errorf("key file %s: %w: point --key-file to the right file", path, err)
+	}
+	return s, nil
+}
+
+// NewSealer makes a Sealer of a sealing key, which has 32 bytes.
+func NewSealer(key []byte) (Sealer, error) {
 	if len(key) != chacha20poly1305.KeySize {
-		return Sealer{}, fmt.Errorf("key file %s has %d bytes, a sealing key has 32: point --key-file to the right file", path, len(key))
+		return Sealer{}, fmt.Errorf("it has %d bytes, a sealing key has 32", len(key))
 	}
 	return Sealer{key}, nil
 }
@@ -112,3 +121,12 @@ func (s Sealer) Open(sealed []byte, about string) ([]byte, error) {
 	}
 	return secret, nil
 }
+
+// SealKey puts k's private key into it, sealed.
+func (s Sealer) SealKey(k *Key, secret []byte) (err error) {
+	k.Sealed, err = s.Seal(secret, "key "+k.ID)
+	return err
+}
+
+// OpenKey decrypts k's private key, or returns ErrSeal.
+func (s Sealer) OpenKey(k Key) ([]byte, error) { return s.Open(k.Sealed, "key "+k.ID) }

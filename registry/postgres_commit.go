@@ -73,7 +73,7 @@ func (d *pgDocs) commit() error {
 	case undone(err):
 		return d.e.sentence(err)
 	case id == "":
-		if broken(err) { // nothing was written, but what was read may not have been serializable
+		if cutOff(err) { // nothing was written, but what was read may not have been serializable
 			return fmt.Errorf("%w: %w", errAgain, d.e.sentence(err))
 		}
 		return d.e.sentence(err)
@@ -85,7 +85,7 @@ func (d *pgDocs) commit() error {
 		return fmt.Errorf("%w, since the connection to the database broke during the commit: %w", ErrUncertain, unknown)
 	case committed:
 		return nil
-	case broken(err):
+	case cutOff(err):
 		return fmt.Errorf("%w: %w", errAgain, d.e.sentence(err))
 	}
 	return d.e.sentence(err)

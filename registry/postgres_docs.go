@@ -131,11 +131,11 @@ func (d *pgDocs) query(read func(pgx.Rows) error, sql string, args ...any) error
 			return nil
 		case d.ctx.Err() != nil:
 			return d.fail(d.ctx.Err())
-		case first && broken(err) && tries < pgConns:
+		case first && cutOff(err) && tries < pgConns:
 			d.begun = false
 			d.end()
 			continue
-		case d.writes != nil && (broken(err) || refused(err)):
+		case d.writes != nil && (cutOff(err) || refused(err)):
 			return d.fail(fmt.Errorf("%w: %w", errAgain, d.e.sentence(err)))
 		}
 		return d.fail(d.e.sentence(err))

@@ -36,7 +36,7 @@ func (e *pgEngine) sentence(err error) error {
 	case "53200", "53300":
 		return &unavailable{e.where + " is out of memory or connections: raise max_connections, or lower pool_max_conns in the address", err}
 	}
-	if broken(err) {
+	if cutOff(err) {
 		return &unavailable{e.where + " is starting, stopping or failing over. clrnode goes on by itself when it is back", err}
 	}
 	return fmt.Errorf("%s: %w", e.where, err)
@@ -60,9 +60,9 @@ func refused(err error) bool {
 	return errors.As(err, &said) && (said.Code == "40001" || said.Code == "40P01")
 }
 
-// broken tells whether the connection is of no use any more: the database didn't
+// cutOff tells whether the connection is of no use any more: the database didn't
 // answer, or said that it ends the connection.
-func broken(err error) bool {
+func cutOff(err error) bool {
 	var said *pgconn.PgError
 	if !errors.As(err, &said) {
 		return err != nil
@@ -73,5 +73,5 @@ func broken(err error) bool {
 // undone tells whether the database itself said that a commit didn't happen.
 func undone(err error) bool {
 	var said *pgconn.PgError
-	return errors.As(err, &said) && !broken(err) && said.Code != "57014"
+	return errors.As(err, &said) && !cutOff(err) && said.Code != "57014"
 }

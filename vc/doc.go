@@ -70,13 +70,15 @@
 //	claims.disagree        a token's claims contradict the credential in it
 //	structure.context      a context that isn't bundled: could not check
 //	structure.term         a term that no context defines, or what JSON-LD can't say
+//	structure.name         what a program reads stands under another name or in another place
 //	structure.size         too many credentials inside, or too many inside each other
 //	structure.work         its anonymous objects can't be told apart in reasonable time: could not check
 //	structure.CODE         a rule is broken; CODE is that of [clr.Problem] (shape.null, member.missing, id.twice, ...)
 //	proof.ok, proof.bad    unchanged and signed, or not
 //	proof.missing          there is no proof
 //	proof.many             there are more proofs than are judged (8)
-//	proof.expired          the proof says it holds no longer
+//	proof.chain            a proof that another one comes after isn't there
+//	proof.early, proof.expired     the proof says that it doesn't hold yet, or holds no longer
 //	proof.unsupported      a suite that this version doesn't know: a warning beside a good proof, else could not check
 //	proof.unchecked        the key could not be had: could not check
 //	proof.presented        what the holder says of itself has the presentation's proof
@@ -123,6 +125,7 @@
 //	subject.other          it is about somebody else
 //	subject.unknown        nothing shows whose it is: could not check
 //	subject.endorsement    it endorses something else than the learner: a warning
-//	anchor.*               as the policy's [AnchorFunc] says (anchor.ok, anchor.pending, anchor.bad, ...)
+//	holder.unsigned        nobody signed the presentation: failed where it was asked for, else a warning
+//	anchor.CODE            as the policy's [AnchorFunc] says; CODE is that of package anchor (anchored, not_in_log, ...)
 //	anchor.unasked         the record elects a chain and nobody was given to ask, or more than four: could not check
 package vc

@@ -238,6 +238,9 @@ func (v *verifier) options(of *payload, suite *cryptosuite, proof *jcs.Value, wh
 			return "The proof has the member " + short(name) + ", which says what no program reads."
 		}
 	}
+	if proof.Str("proofValue") == "" {
+		return "The proof has no proofValue, where the signature should stand; ask for the credential again."
+	}
 	if purpose := proof.Str("proofPurpose"); purpose != string(who.relation) {
 		return fmt.Sprintf("The proof was made for %s, not for %s.", short(purpose), who.relation)
 	}

@@ -72,6 +72,9 @@ func standardOf(doc *jcs.Value) string {
 	case kindBadge, kindEndorsement:
 		return "Open Badges 3.0"
 	}
+	if isV1(doc) {
+		return "the Verifiable Credentials Data Model 1.1"
+	}
 	return "the Verifiable Credentials Data Model 2.0"
 }
 

@@ -17,6 +17,7 @@ import (
 // Config is all that can be set. The empty one gives a working node on localhost.
 type Config struct {
 	Data        string // folder of the store, the keys and the embedded chain
+	DB          string // URL of the PostgreSQL database that is the store; empty: the embedded store
 	Listen      string // address that the node serves on
 	PublicURL   string // what every URL begins with that the node writes; from Listen if empty, then stored
 	Chain       string // JSON-RPC URL of an Ethereum-compatible network; empty: the embedded chain
@@ -35,6 +36,7 @@ type Config struct {
 
 func (c *Config) flags(f *pflag.FlagSet) {
 	f.StringVar(&c.Data, "data", "./data", "folder of the store, the keys and the embedded chain")
+	f.StringVar(&c.DB, "db", "", "PostgreSQL database that is the store, such as postgres://clrnode@db.example.edu/clrnode (default: the store in --data)")
 	f.StringVar(&c.Listen, "listen", "localhost:8080", "address to serve on")
 	f.StringVar(&c.PublicURL, "public-url", "", "what every URL begins with that the node writes (default: from --listen, then stored)")
 	f.StringVar(&c.Chain, "chain", "", "JSON-RPC URL of an Ethereum-compatible network, or of clrnode chain (default: the embedded chain)")

@@ -25,6 +25,10 @@ type house struct {
 	chain *testnet.Chain // nil with --chain, or without any
 	local bool           // the chain is an embedded one, here or run by clrnode chain
 	payer string         // with --chain: who pays for anchors, and with how much
+
+	keyFile string // and what is in it
+	sealer  registry.Sealer
+
 	parts []func() error // closes them, last first
 }
 
@@ -53,7 +57,7 @@ func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger
 	if err := ownFolder(cfg.Data); err != nil {
 		return h, fmt.Errorf("data folder: %w", err)
 	}
-	engine, err := registry.OpenBadger(filepath.Join(cfg.Data, "store"))
+	engine, err := openEngine(ctx, cfg)
 	if err != nil {
 		return h, err
 	}
@@ -62,9 +66,10 @@ func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger
 		return h, errors.Join(err, engine.Close())
 	}
 	h.onClose(db.Close)
-	// The store's lock is ours, so whoever held a lease in it is dead.
-	if err := db.DropLeases(ctx); err != nil {
-		return h, err
+	if cfg.DB == "" { // the store's lock is ours, so whoever held a lease in it is dead
+		if err := db.DropLeases(ctx); err != nil {
+			return h, err
+		}
 	}
 	empty, err := isEmpty(ctx, db)
 	if err != nil {
@@ -77,6 +82,7 @@ func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger
 	if err != nil {
 		return h, err
 	}
+	h.keyFile, h.sealer = cfg.keyFile(), sealer
 	url, err := storedURL(ctx, db, cfg)
 	if err != nil {
 		return h, err
@@ -94,6 +100,14 @@ func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger
 	}
 	h.onClose(func() error { h.node.Close(); return nil })
 	return h, nil
+}
+
+// openEngine opens the store of a configuration.
+func openEngine(ctx context.Context, cfg Config) (registry.Engine, error) {
+	if cfg.DB != "" {
+		return registry.OpenPostgres(ctx, cfg.DB)
+	}
+	return registry.OpenBadger(filepath.Join(cfg.Data, "store"))
 }
 
 // ownFolder makes the data folder, or closes it to others: it holds keys, and the

@@ -73,8 +73,10 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 		return int(code)
 	}
 	fmt.Fprintln(errs, "clrnode: "+err.Error())
-	if errors.Is(err, node.ErrRefused) || errors.Is(err, registry.ErrNotFound) {
-		return exitNo
+	for _, no := range []error{node.ErrRefused, registry.ErrNotFound, registry.ErrBadBackup, registry.ErrNotEmpty} {
+		if errors.Is(err, no) {
+			return exitNo
+		}
 	}
 	return exitCouldNot
 }
@@ -105,7 +107,7 @@ Without a command it serves. Settings come from flags, then from the environment
 	root.PersistentFlags().BoolVar(&p.json, "json", false, "write data as JSON")
 	root.PersistentFlags().BoolVar(&p.quiet, "quiet", false, "say nothing but results and errors")
 	root.AddCommand(p.publishersCommand(), p.loginCommand(), p.importCommand(), p.learnersCommand(),
-		p.conflictsCommand(), p.issueCommand(), p.revokeCommand(), p.exportCommand(), p.verifyCommand(),
+		p.conflictsCommand(), p.issueCommand(), p.revokeCommand(), p.exportCommand(), p.verifyCommand(), p.backupCommand(), p.restoreCommand(),
 		p.tokenCommand(), p.canonizeCommand(), p.jsonldCommand(), p.statusCommand(), p.chainCommand(), p.versionCommand())
 	return root
 }

@@ -41,7 +41,7 @@ func (p *program) serve(ctx context.Context) (err error) {
 		Handler:           api.Handler(h.node, api.Options{Log: log, TrustedProxies: proxies, Dev: p.cfg.Dev}),
 		ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 	}
-	local, socket, err := listenLocal(p.cfg, h.node)
+	local, socket, err := listenLocal(p.cfg, h)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}

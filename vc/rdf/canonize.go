@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 
 	"github.com/piprate/json-gold/ld"
@@ -136,10 +137,11 @@ func expand(doc map[string]any, base string, onObject func(pointer string, expan
 }
 
 // objectError is an error of the writer: the object of the expanded form that it
-// is about, and the member or the member's term, if that is known.
+// is about, and the term of its member or the text that is wrong, if that is known.
 type objectError struct {
 	object map[string]any
 	term   string
+	text   string
 	reason string
 }
 
@@ -163,8 +165,33 @@ func locate(doc map[string]any, base string, err error) error {
 		return &Error{Reason: first.reason}
 	}
 	pointer := places[reflect.ValueOf(e.object).Pointer()]
-	if e.term != "" {
+	switch found := placesOf(nil, "", doc, e.text, pointer+"/"); {
+	case e.term != "":
 		pointer += "/" + pointerEscape.Replace(e.term)
+	case e.text != "" && len(found) == 1:
+		pointer = found[0]
 	}
 	return &Error{Pointer: pointer, Reason: e.reason}
+}
+
+// placesOf adds the pointers below a place at which a text stands, but in contexts, of
+// all that v has, which itself is at the pointer at.
+func placesOf(all []string, at string, v any, text, below string) []string {
+	switch v := v.(type) {
+	case string:
+		if v == text && strings.HasPrefix(at, below) {
+			all = append(all, at)
+		}
+	case []any:
+		for i, x := range v {
+			all = placesOf(all, at+"/"+strconv.Itoa(i), x, text, below)
+		}
+	case map[string]any:
+		for k, x := range v {
+			if k != "@context" {
+				all = placesOf(all, at+"/"+pointerEscape.Replace(k), x, text, below)
+			}
+		}
+	}
+	return all
 }

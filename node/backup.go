@@ -1,0 +1,14 @@
+package node
+
+import (
+	"context"
+	"io"
+
+	"clrnode/registry"
+)
+
+// Backup writes all that the node has stored, as it is at one moment, and then the
+// files; the node works on meanwhile. See [registry.DB.Backup].
+func (n *Node) Backup(ctx context.Context, w io.Writer, files ...registry.BackupFile) error {
+	return n.db.Backup(ctx, w, files...)
+}

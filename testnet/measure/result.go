@@ -1,0 +1,146 @@
+//go:build linux
+
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// A Result is what one roster cost on one engine. Times are in seconds, those of
+// pages in milliseconds, sizes in megabytes (2^20 bytes).
+type Result struct {
+	Engine       string             `json:"engine"`
+	Learners     int                `json:"learners"`
+	Rows         int                `json:"rows"`         // of all files of the roster
+	Import       float64            `json:"import"`       // reading, validating and applying it
+	Records      int                `json:"records"`      // that were issued
+	Achievements float64            `json:"achievements"` // in a record, on average
+	Issue        float64            `json:"issue"`
+	Anchor       float64            `json:"anchor"` // of all records, in one batch, until it is final
+	MemoryImport float64            `json:"memoryImport"`
+	MemoryIssue  float64            `json:"memoryIssue"` // the most the process held of its own, not mapped files
+	MemoryServe  float64            `json:"memoryServe"`
+	Disk         float64            `json:"disk"`
+	Pages        map[string]Latency `json:"pages"`
+	Serving      Serving            `json:"serving"`
+}
+
+// A Latency is how long answers took: half of them at most P50, 99 of 100 at most P99.
+type Latency struct {
+	P50 float64 `json:"p50"`
+	P99 float64 `json:"p99"`
+}
+
+func (r Result) String() string {
+	return fmt.Sprintf("  import %.1f s (%.0f rows/s), issue %.1f s (%.0f records/s of %.0f achievements), anchor %.1f s, memory %.0f/%.0f/%.0f MB, disk %.1f KB a learner, pages %v, serving %+v",
+		r.Import, float64(r.Rows)/r.Import, r.Issue, float64(r.Records)/r.Issue, r.Achievements, r.Anchor, r.MemoryImport, r.MemoryIssue, r.MemoryServe, r.diskEach(), r.Pages, r.Serving)
+}
+
+func (r Result) diskEach() float64 { return r.Disk * 1024 / float64(r.Learners) }
+
+type results []Result
+
+// load reads what earlier runs found.
+func load(dir string) (all results, err error) {
+	raw, err := os.ReadFile(filepath.Join(dir, "size.json"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(raw, &all)
+	}
+	return all, err
+}
+
+// add puts r in its place, over an earlier one of the same engine and size.
+func (all *results) add(r Result) {
+	same := func(o Result) bool { return o.Engine == r.Engine && o.Learners == r.Learners }
+	*all = append(slices.DeleteFunc(*all, same), r)
+	slices.SortFunc(*all, func(a, b Result) int {
+		if a.Engine != b.Engine {
+			return strings.Compare(a.Engine, b.Engine)
+		}
+		return a.Learners - b.Learners
+	})
+}
+
+// The pages that are asked for, in the order of the table.
+var pages = []string{"overview", "search", "learner", "hosted"}
+
+// A figure is a column of the table, and a plot.
+type figure struct {
+	name, title string
+	of          func(Result) float64
+}
+
+func figures() []figure {
+	all := []figure{
+		{"import", "Import, rows/s", func(r Result) float64 { return float64(r.Rows) / r.Import }},
+		{"issue", "Issue, records/s", func(r Result) float64 { return float64(r.Records) / r.Issue }},
+		{"anchor", "Anchor, s", func(r Result) float64 { return r.Anchor }},
+		{"memory-import", "Memory at import, MB", func(r Result) float64 { return r.MemoryImport }},
+		{"memory-issue", "Memory at issue, MB", func(r Result) float64 { return r.MemoryIssue }},
+		{"disk", "Disk, KB a learner", Result.diskEach},
+	}
+	for _, p := range pages {
+		all = append(all,
+			figure{p + "-p50", "Page " + p + ", p50 ms", func(r Result) float64 { return r.Pages[p].P50 }},
+			figure{p + "-p99", "Page " + p + ", p99 ms", func(r Result) float64 { return r.Pages[p].P99 }})
+	}
+	return append(all,
+		figure{"serving", "Hosted GET, answers/s of nginx's", func(r Result) float64 { return r.Serving.Node / r.Serving.Nginx }},
+		figure{"serving-p99", "Hosted GET, p99 of nginx's", func(r Result) float64 { return r.Serving.NodeP99 / r.Serving.NginxP99 }})
+}
+
+// save writes the results, the table and the plots.
+func (all results) save(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	raw, err := json.MarshalIndent(all, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "size.json"), append(raw, '\n'), 0o644); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "size.md"), []byte(all.table()), 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "size.svg"), []byte(all.plots()), 0o644)
+}
+
+// table has a row for each figure and a column for each engine and size.
+func (all results) table() string {
+	var b strings.Builder
+	b.WriteString("|")
+	for _, r := range all {
+		fmt.Fprintf(&b, " | %s %d", r.Engine, r.Learners)
+	}
+	b.WriteString(" |\n|---" + strings.Repeat("|---:", len(all)) + "|\n")
+	for _, f := range figures() {
+		fmt.Fprintf(&b, "| %s", f.title)
+		for _, r := range all {
+			b.WriteString(" | " + short(f.of(r)))
+		}
+		b.WriteString(" |\n")
+	}
+	return b.String()
+}
+
+// short writes a number with three digits that mean something.
+func short(v float64) string {
+	switch {
+	case v >= 100:
+		return fmt.Sprintf("%.0f", v)
+	case v >= 10:
+		return fmt.Sprintf("%.1f", v)
+	}
+	return fmt.Sprintf("%.2f", v)
+}

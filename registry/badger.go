@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -39,12 +40,16 @@ const (
 // OpenBadger opens the embedded store in the folder dir, and makes it where
 // there is none. One process at a time may have it open: ErrLocked otherwise.
 // What Update wrote is on the disk when it returns. Its caches and memtables are
-// bounded, however much is stored.
+// bounded, however much is stored. Where the disk is nearly full it takes no Update:
+// ErrDiskFull.
 //
 // Updates run one after another. That makes them serializable without any
 // retry, and costs nothing that was measured: 64 writers at once were no faster
 // than one, as each commit waits for the same disk. Views overlap with anything.
 func OpenBadger(dir string) (Engine, error) {
+	if err := room(filepath.Dir(dir), roomToOpen); err != nil {
+		return nil, fmt.Errorf("open store %s: %w", dir, err)
+	}
 	o := badger.DefaultOptions(dir).
 		WithLogger(badgerLog{}).
 		WithSyncWrites(true).
@@ -71,7 +76,7 @@ func OpenBadger(dir string) (Engine, error) {
 	}
 	e := &badgerEngine{db: db, writer: make(chan struct{}, 1), done: make(chan struct{})}
 	e.running.Go(e.tidy)
-	return e, nil
+	return roomy{e, dir}, nil
 }
 
 type badgerEngine struct {

@@ -15,7 +15,7 @@ import (
 
 	"clrnode/node"
 	"clrnode/registry"
-	"clrnode/registry/enginetest"
+	"clrnode/registry/pgtest"
 	"clrnode/testnet"
 )
 
@@ -85,7 +85,7 @@ func (c *crasher) newSite() site {
 	}
 	s := site{data: dir}
 	if c.engine == "postgres" {
-		s.db = enginetest.Postgres(c.t)
+		s.db = pgtest.Database(c.t)
 	}
 	return s
 }
@@ -98,7 +98,7 @@ func (c *crasher) copy(from site) site {
 		c.t.Fatalf("cp: %v: %s", err, out)
 	}
 	if from.db != "" {
-		s.db = enginetest.CopyPostgres(c.t, from.db)
+		s.db = pgtest.Copy(c.t, from.db)
 	}
 	return s
 }

@@ -136,7 +136,8 @@ func moment(o *jcs.Value, name string) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	t, err := time.Parse(time.RFC3339, v.String())
-	if err != nil {
+	// What is written is in UTC, in which the year has four digits; the zero time is none.
+	if t = t.UTC(); err != nil || !clr.IsDateTime(v.String()) || t.IsZero() || t.Year() < 1 || t.Year() > 9999 {
 		return t, malformed("/options/"+name, "%s must be a date and time with its zone, such as 2026-05-15T14:00:00Z.", name)
 	}
 	return t, nil

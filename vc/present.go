@@ -20,7 +20,7 @@ const maxPresented = 50
 func isPresentation(doc *jcs.Value) bool {
 	types := doc.Get("type").Items()
 	for i := range types {
-		if strings.Contains(types[i].String(), "VerifiablePresentation") {
+		if strings.HasSuffix(types[i].String(), "VerifiablePresentation") { // EnvelopedVerifiablePresentation, or its IRI
 			return true
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"clrnode/did"
 	"clrnode/internal/jcs"
 	"clrnode/internal/jose"
+	"clrnode/vc/clr"
 	"clrnode/vc/rdf"
 )
 
@@ -252,7 +253,7 @@ func (v *verifier) options(of *payload, suite *cryptosuite, proof *jcs.Value, wh
 		return fmt.Sprintf("The proof was made for %s, not for %s.", short(purpose), who.relation)
 	}
 	for _, k := range []string{"created", "expires"} {
-		if proof.Has(k) && timeAt(proof, k).IsZero() {
+		if proof.Has(k) && (!clr.IsDateTime(proof.Str(k)) || timeAt(proof, k).IsZero()) {
 			return "The proof's “" + k + "” is no date and time with its zone."
 		}
 	}

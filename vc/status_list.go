@@ -28,6 +28,7 @@ type list struct {
 	bits     int                    // how many it has
 	values   map[place]int          // of the entries that are asked for
 	ids      map[string]*revocation // of the credentials that are asked for, in a list of ids
+	at       string                 // where a list of ids was found, after redirects
 	looked   time.Time              // when it was looked at, if that was an earlier time
 }
 

@@ -14,6 +14,7 @@ import (
 // an import and to its last byte, and makes it read-only: testdata/disk.sh.
 func TestFullAndReadOnlyDisk(t *testing.T) {
 	c := newCrasher(t, "badger", 0, 1)
+	c.big("big.csv", 300)
 	disk := c.path("disk")
 	if err := os.Mkdir(disk, 0o700); err != nil {
 		t.Fatal(err)
@@ -30,7 +31,7 @@ func TestFullAndReadOnlyDisk(t *testing.T) {
 	if os.Geteuid() != 0 {
 		args = []string{"--user", "--map-root-user", "--mount"}
 	}
-	out, err := exec.CommandContext(t.Context(), "unshare", append(args, "/bin/bash", script, c.program, disk, c.path("demo.zip"), port)...).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), "unshare", append(args, "/bin/bash", script, c.program, disk, c.path("demo.zip"), c.path("big.csv"), port)...).CombinedOutput()
 	var ended *exec.ExitError
 	if errors.Is(err, exec.ErrNotFound) || errors.As(err, &ended) && (ended.ExitCode() == 77 || bytes.Contains(out, []byte("unshare failed"))) {
 		t.Skip("SKIP: this machine lets nobody mount a disk of their own: run as root, or allow user namespaces")

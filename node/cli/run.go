@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -52,11 +53,19 @@ type program struct {
 	screen bool   // err is a terminal
 }
 
+// memoryLimit is from how many bytes of memory on the Go runtime collects what isn't
+// used any more rather than take more, unless GOMEMLIMIT says another. What a node
+// needs at a time doesn't grow with its learners, and lies below.
+const memoryLimit = 320 << 20
+
 // Run runs one command line and returns its exit code. It ends early when ctx
 // does, or on an interrupt.
 func Run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
 	p := &program{in: in, out: out, err: errs, by: "command line"}
 	p.screen = isTerminal(errs)
 	root := p.root()

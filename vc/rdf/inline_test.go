@@ -1,8 +1,12 @@
 package rdf
 
 import (
+	"context"
+	"crypto"
 	"errors"
 	"fmt"
+	"runtime"
+	"strings"
 	"testing"
 )
 
@@ -55,6 +59,24 @@ func TestChangesOfContextAreBounded(t *testing.T) {
 		}
 		if _, err := canonizeAny(document(50_000)); !errors.Is(err, ErrTooMuchWork) {
 			t.Errorf("%s, fifty thousand: %v, want ErrTooMuchWork", what, err)
+		}
+	}
+}
+
+// What is wrong in many places below a long name costs no more than to name one of them.
+func TestManyMistakesBelowALongName(t *testing.T) {
+	for what, item := range map[string]string{"nulls": `null`, "numbers": `0.30000000000000004`, "ids": `{"id":"x","name":"y"}`} {
+		const n = 10_000
+		raw := `{"@context":"https://www.w3.org/ns/credentials/v2","id":"urn:a:b","https://a.edu/` + strings.Repeat("x", 50_000) + `":[` + strings.TrimSuffix(strings.Repeat(item+",", n), ",") + `]}`
+		doc := value(t, parse(t, []byte(raw)))
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, err := Canonize(context.Background(), doc, crypto.SHA256); err == nil {
+			t.Errorf("%s: no error", what)
+		}
+		runtime.ReadMemStats(&after)
+		if mib := (after.TotalAlloc - before.TotalAlloc) >> 20; mib > 200 {
+			t.Errorf("%s: %d MiB were allocated for a document of %d KiB", what, mib, len(raw)>>10)
 		}
 	}
 }

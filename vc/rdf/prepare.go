@@ -3,6 +3,7 @@ package rdf
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -52,7 +53,11 @@ func prepare(doc *jcs.Value) (*prepared, error) {
 	return &p, nil
 }
 
-var pointerEscape = strings.NewReplacer("~", "~0", "/", "~1")
+// The steps of a JSON Pointer (RFC 6901, 3 and 4).
+var (
+	pointerEscape   = strings.NewReplacer("~", "~0", "/", "~1")
+	pointerUnescape = strings.NewReplacer("~1", "/", "~0", "~")
+)
 
 // pointer is the JSON Pointer of the value at hand.
 func (p *prepared) pointer() string { return pointerOf(p.path) }
@@ -110,8 +115,8 @@ func (p *prepared) value(v any) (any, error) {
 		return p.array(v, p.value)
 	case map[string]any:
 		out := make(map[string]any, len(v))
-		for k, x := range v {
-			read := p.value
+		for _, k := range slices.Sorted(maps.Keys(v)) { // so that it is always the same place that is told
+			x, read := v[k], p.value
 			switch k {
 			case "@context":
 				read = p.context

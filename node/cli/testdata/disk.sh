@@ -1,7 +1,7 @@
 # What a full disk and a read-only one do to a node. Runs in a mount namespace of its own:
-# disk.sh CLRNODE FOLDER DEMO.ZIP PORT
+# disk.sh CLRNODE FOLDER DEMO.ZIP BIG.CSV PORT
 set -u
-clrnode=$1 disk=$2 zip=$3 port=$4
+clrnode=$1 disk=$2 zip=$3 csv=$4 port=$5
 fail() { echo "FAIL: $*"; exit 1; }
 run() { "$clrnode" "$@" --data "$disk/d" --quiet >"$disk/../out" 2>&1; }
 says() { grep -q "$1" "$disk/../out" || fail "not said: $1; but: $(head -c 1000 "$disk/../out")"; }
@@ -22,17 +22,19 @@ run doctor || fail "unsound: $(cat "$disk/../out")"
 "$clrnode" --data "$disk/d" --demo=false --listen "localhost:$port" >"$disk/../node" 2>&1 &
 node=$!
 for i in $(seq 300); do [ -S "$disk/d/node.sock" ] && run status && break; sleep 0.1; done
-run import "$zip" &
+run import "$zip" || fail "import: $(cat "$disk/../out")"
+"$clrnode" import "$csv" --data "$disk/d" --quiet >"$disk/../import" 2>&1 &
 import=$!
-for i in $(seq 2000); do run2=$("$clrnode" status --data "$disk/d" --json --quiet 2>/dev/null); [ -n "$run2" ] && break; done
+sleep 1
 fill 50
-wait $import
+wait $import && fail "the import was too short for this test"
+grep -q 'nearly full' "$disk/../import" || fail "the import says $(cat "$disk/../import")"
 run learners || fail "a node on a full disk doesn't read: $(cat "$disk/../out")"
-run import "$zip" && fail "it staged an import on a full disk"
+run import "$csv" && fail "it staged an import on a full disk"
 says 'nearly full'
 rm "$disk/fill"
 for i in $(seq 300); do
-	run import "$zip" && grep -q '^0 new, 0 changed' "$disk/../out" && break
+	run import "$csv" && grep -q '^0 new, 0 changed' "$disk/../out" && break
 	[ "$i" = 300 ] && fail "the import doesn't go on: $(cat "$disk/../out")"
 	sleep 0.1
 done

@@ -229,7 +229,7 @@ type testimony struct {
 	known  bool // there is a row of the user
 	user   sourceRow
 	roles  []sourceRow
-	graded []Assertion   // of results, without a learner
+	graded []Assertion    // of results, without a learner
 	merged *consolidation // of these, where nothing else is said and nothing settled; nil if it isn't known
 }
 
@@ -252,7 +252,6 @@ func (tx *Tx) results(publisher string, identity Identity, policy Policy, course
 	if err != nil {
 		return nil, err
 	}
-	tx.ahead(l.Publisher, identity.Source, "results", ids)
 	var all []Assertion
 	completed := map[string]bool{} // classes with a final grade
 	for i, r := range rows {

@@ -116,7 +116,7 @@ func New(ctx context.Context, o Options) (*Node, error) {
 		}
 	}
 	n.background, n.stop = context.WithCancel(context.Background())
-	n.leases = registry.NewLeases(o.DB, o.LeaseTime)
+	n.leases = registry.NewLeases(o.DB, o.LeaseTime, o.Log)
 	if err := n.takeUp(ctx); err != nil {
 		n.Close()
 		return nil, err

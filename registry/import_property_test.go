@@ -57,6 +57,11 @@ func testBulkAndDelta(t *testing.T) {
 			if z := dump(t, part); z != y {
 				t.Errorf("the delta again changed something:\n%s", diff(y, z))
 			}
+			for _, db := range []*DB{full, part} {
+				if faults := faultsOf(t, db); len(faults) > 0 {
+					t.Errorf("the store doesn't agree with itself: %v", faults)
+				}
+			}
 			if z := dump(t, full); z != x {
 				t.Errorf("the bulk file again changed something:\n%s", diff(x, z))
 			}

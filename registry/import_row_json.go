@@ -50,6 +50,25 @@ func appendJSONString(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
+// appendBelow is the document of a row that is kept below another, see keptBelow.
+func appendBelow(b []byte, below string) []byte {
+	return append(appendJSONString(append(b, `{"below":`...), below), '}')
+}
+
+// belowOf is what the row of this document is kept below, "" if it stands there itself.
+func belowOf(doc []byte) (string, error) {
+	if bytes.HasPrefix(doc, []byte(`{"fields":`)) {
+		return "", nil
+	}
+	var at struct {
+		Below string `json:"below"`
+	}
+	if err := json.Unmarshal(doc, &at); err != nil {
+		return "", fmt.Errorf("read where a source's row is: %w", err)
+	}
+	return at.Below, nil
+}
+
 // parseSourceRow reads what appendJSON wrote, or the same in any other JSON.
 func parseSourceRow(doc []byte) (sourceRow, error) {
 	if r, ok := quickSourceRow(doc); ok {

@@ -30,7 +30,8 @@ func testDB(t testing.TB) *DB {
 	}
 	t.Cleanup(func() { db.Close() })
 	update(t, db, func(tx *Tx) error {
-		return tx.PutPublisher(Publisher{ID: "pub", Name: "Quillhaven University", Policy: DefaultPolicy()})
+		return errors.Join(tx.PutKey(Key{ID: "key", Publisher: "pub"}),
+			tx.PutPublisher(Publisher{ID: "pub", Name: "Quillhaven University", Key: "key", LogKey: "key", Policy: DefaultPolicy()}))
 	})
 	return db
 }

@@ -73,8 +73,9 @@ type sighting struct {
 }
 
 // NewLeases makes the leases of one node. term is the lease time, [LeaseTime] if zero;
-// nodes on one store should agree on it. Close gives all leases back.
-func NewLeases(db *DB, term time.Duration) *Leases {
+// nodes on one store should agree on it. log is told when no sign of life can be given.
+// Close ends them.
+func NewLeases(db *DB, term time.Duration, log *slog.Logger) *Leases {
 	if term <= 0 {
 		term = LeaseTime
 	}
@@ -92,7 +93,7 @@ func NewLeases(db *DB, term time.Duration) *Leases {
 			case <-tick.C:
 			}
 			if err := l.beat(ctx); err != nil && ctx.Err() == nil {
-				slog.Warn("no sign of life could be given; others may take this node's work over", "error", err)
+				log.Warn("no sign of life could be given; others may take this node's work over", "error", err)
 			}
 		}
 	}()

@@ -26,7 +26,7 @@ type Files struct {
 // Files returns the two files of the chain. They never change.
 func (c *Chain) Files() (Files, error) {
 	dir := c.stack.DataDir()
-	key, err := os.ReadFile(filepath.Join(dir, keyFile))
+	key, err := os.ReadFile(filepath.Join(dir, KeyFile))
 	if err != nil {
 		return Files{}, err
 	}
@@ -73,7 +73,7 @@ func RestoreChain(dir string, files Files, blocks io.Reader) (err error) {
 	if err := errors.Join(os.RemoveAll(half), os.MkdirAll(half, 0o700)); err != nil {
 		return err
 	}
-	for name, content := range map[string][]byte{keyFile: files.Key, genesisFile: files.Genesis} {
+	for name, content := range map[string][]byte{KeyFile: files.Key, genesisFile: files.Genesis} {
 		if err := os.WriteFile(filepath.Join(half, name), content, 0o600); err != nil {
 			return err
 		}
@@ -90,7 +90,7 @@ func RestoreChain(dir string, files Files, blocks io.Reader) (err error) {
 }
 
 func insertBlocks(dir string, genesis storedGenesis, from io.Reader) (err error) {
-	stack, err := node.New(nodeConfig(dir, "", 0))
+	stack, err := node.New(nodeConfig(ChainOptions{Dir: dir}, "", 0))
 	if err != nil {
 		return err
 	}

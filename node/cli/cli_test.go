@@ -45,6 +45,14 @@ func TestScriptsOnPostgres(t *testing.T) {
 	testscript.Run(t, p)
 }
 
+// What is stored moves between the engines.
+func TestScriptsThatMove(t *testing.T) {
+	a, b := pgtest.Database(t), pgtest.Database(t)
+	p := scripts(func(env *testscript.Env) { env.Setenv("DB", a); env.Setenv("DB2", b) })
+	p.Files = []string{"testdata/postgres/migrate.txtar"}
+	testscript.Run(t, p)
+}
+
 func scripts(also func(*testscript.Env)) testscript.Params {
 	return testscript.Params{
 		Setup: func(env *testscript.Env) error {

@@ -23,6 +23,7 @@ import (
 type house struct {
 	node  *node.Node
 	chain *testnet.Chain // nil with --chain, or without any
+	local bool           // the chain is an embedded one, here or run by clrnode chain
 	payer string         // with --chain: who pays for anchors, and with how much
 
 	keyFile string // and what is in it
@@ -86,16 +87,13 @@ func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger
 	if err != nil {
 		return h, err
 	}
-	o := node.Options{
-		DB: db, Sealer: sealer, PublicURL: url, Log: log, AnchorEvery: cfg.anchorEvery(), Dev: cfg.Dev,
-		Client: did.NewClient(did.Outgoing{}),
-	}
+	o := node.Options{DB: db, Sealer: sealer, PublicURL: url, Log: log, Dev: cfg.Dev, LeaseTime: cfg.LeaseTime, Client: did.NewClient(did.Outgoing{})}
 	if withChain {
 		ledger, err := h.openChain(ctx, cfg, log)
 		if err != nil {
 			return h, err
 		}
-		o.Ledger = ledger
+		o.Ledger, o.AnchorEvery = ledger, cfg.anchorEvery(ledger.Chain().Local)
 	}
 	if h.node, err = node.New(ctx, o); err != nil {
 		return h, err
@@ -163,7 +161,7 @@ func (h *house) openChain(ctx context.Context, cfg Config, log *slog.Logger) (l 
 			return nil, fmt.Errorf("chain key: %w", err)
 		}
 	} else {
-		chain, err := testnet.StartChain(testnet.ChainOptions{Dir: filepath.Join(cfg.Data, "chain"), Listen: cfg.ChainListen, Log: log})
+		chain, err := testnet.StartChain(testnet.ChainOptions{Dir: filepath.Join(cfg.Data, "chain"), Listen: cfg.ChainListen, Open: cfg.chainAlone, Log: log})
 		if err != nil {
 			return nil, err
 		}
@@ -177,9 +175,15 @@ func (h *house) openChain(ctx context.Context, cfg Config, log *slog.Logger) (l 
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	client, err := evm.Dial(ctx, cfg.Chain, o)
+	if err == nil && client.Chain().ID == testnet.ChainID && !o.Local { // that of clrnode chain
+		client.Close()
+		o.Finality, o.Local = localFinality, true
+		client, err = evm.Dial(ctx, cfg.Chain, o)
+	}
 	if err != nil {
 		return nil, err
 	}
+	h.local = o.Local
 	h.onClose(func() error { client.Close(); return nil })
 	if err := client.Deploy(ctx); err != nil {
 		return nil, err

@@ -228,3 +228,25 @@ func (s *Server) Database(t testing.TB) string {
 	}
 	return s.url(name)
 }
+
+// CopyPostgres makes a database that holds what another one of the shared server holds,
+// to which nobody is connected, and returns its URL.
+func CopyPostgres(t testing.TB, url string) string {
+	t.Helper()
+	from, _, _ := strings.Cut(strings.TrimPrefix(url, "postgres://postgres@/"), "?")
+	c, err := pgx.Connect(context.Background(), shared.server.url("postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(context.Background())
+	name := fmt.Sprintf("t%d", databases.Add(1))
+	for tries := 0; ; tries++ { // the server notices a little later that a program has ended
+		if _, err = c.Exec(context.Background(), "CREATE DATABASE "+name+" TEMPLATE "+from); err == nil {
+			return shared.server.url(name)
+		}
+		if tries == 100 {
+			t.Fatal(err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}

@@ -194,3 +194,26 @@ func TestMonstersCostLittle(t *testing.T) {
 		judge(what, []byte(token))
 	}
 }
+
+// Many credentials below a long name don't make this program write that name for each.
+func TestManyCredentialsBelowALongName(t *testing.T) {
+	name := "https://a.edu/" + strings.Repeat("x", 300_000)
+	many := strings.TrimSuffix(strings.Repeat(`{"proof":{},"type":["VerifiableCredential"],"endorsement":[{"proof":{}}],"endorsementJwt":["a"]},`, 4000), ",")
+	for kind, contexts := range map[string]string{
+		"VerifiableCredential": `"https://www.w3.org/ns/credentials/v2"`,
+		"ClrCredential":        `"https://www.w3.org/ns/credentials/v2","https://purl.imsglobal.org/spec/clr/v2p0/context-2.0.1.json","https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.3.json"`,
+	} {
+		raw := `{"@context":[` + contexts + `],"id":"urn:a:b","type":["VerifiableCredential","` + kind + `"],"issuer":"did:example:a","credentialSubject":{"id":"did:example:b","` + name + `":[` + many + `]},"proof":{}}`
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := Verify(context.Background(), []byte(raw), Policy{Trust: TrustAnyIssuerUnsafe()})
+		runtime.ReadMemStats(&after)
+		var invalid *InvalidError
+		if !errors.As(err, &invalid) {
+			t.Errorf("%s: %v", kind, err)
+		}
+		if mib := (after.TotalAlloc - before.TotalAlloc) >> 20; mib > 64 {
+			t.Errorf("%s: %d MiB were allocated for a document of %d KiB", kind, mib, len(raw)>>10)
+		}
+	}
+}

@@ -71,7 +71,7 @@
 //	structure.context      a context that isn't bundled: could not check
 //	structure.term         a term that no context defines, or what JSON-LD can't say
 //	structure.name         what a program reads stands under another name or in another place
-//	structure.size         too many credentials inside, or too many inside each other
+//	structure.size         too many credentials inside, too many inside each other, or below names too long
 //	structure.work         its anonymous objects can't be told apart in reasonable time: could not check
 //	structure.CODE         a rule is broken; CODE is that of [clr.Problem] (shape.null, member.missing, id.twice, ...)
 //	proof.ok, proof.bad    unchanged and signed, or not

@@ -15,6 +15,7 @@ import (
 // the outer issuer. problem says why there is too much of it.
 func (v *verifier) signedInside(doc *jcs.Value) (all []inner, problem string) {
 	var path []string
+	named, room := 0, maxPointers // bytes: of the path, and left for pointers
 	var walk func(o, within *jcs.Value, nested int)
 	walk = func(o, within *jcs.Value, nested int) {
 		for i := range o.List() {
@@ -28,9 +29,14 @@ func (v *verifier) signedInside(doc *jcs.Value) (all []inner, problem string) {
 				continue
 			}
 			path = append(path, step)
+			named += len(step)
 			around, depth := within, nested
 			_, token, _ := enveloped(m)
 			if token || m.Has("proof") && (m.Has("credentialSubject") || m.Get("type").HasString("VerifiableCredential")) {
+				if room -= named; room < 0 {
+					problem = fmt.Sprintf("The names of the members that hold the credentials inside are longer together than this program reads (%d MiB).", maxPointers>>20)
+					return
+				}
 				e := inner{secured: secured{doc: m}, pointer: "/" + strings.Join(path, "/"), within: within}
 				around, depth = m, nested+1
 				if token {
@@ -57,6 +63,7 @@ func (v *verifier) signedInside(doc *jcs.Value) (all []inner, problem string) {
 			}
 			walk(m, around, depth)
 			path = path[:len(path)-1]
+			named -= len(step)
 		}
 	}
 	walk(doc, doc, 0)

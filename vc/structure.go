@@ -17,6 +17,9 @@ const (
 	// maxNesting bounds how many credentials may lie inside each other, since each is
 	// canonicalized with all that lies in it.
 	maxNesting = 6
+	// maxPointers bounds the pointers to the credentials inside, in bytes together. Those
+	// of maxEmbedded are shorter, unless a name is made to be long.
+	maxPointers = 4 << 20
 	// maxProblems is how many broken rules are told at most, in all parts together.
 	maxProblems = 12
 	// maxUnknown is how many unknown contexts are named at most.

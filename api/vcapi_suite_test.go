@@ -114,6 +114,9 @@ var issuingCases = []struct {
 	{"another token beside", "vc", object{"a": "b"}, true}, // with the examples' vocabulary a term as any other
 	{"a date of the other data model", "issuanceDate", "2026-01-02T03:04:05Z", false},
 	{"a proof that is none", "proof", object{"type": "DataIntegrityProof"}, true}, // another is added beside it
+	{"a proof that is a text", "proof", "signed", false},
+	{"a proof without a type", "proof", []any{object{"type": "DataIntegrityProof"}, object{}}, false},
+	{"a type that no context defines", "type", []any{"VerifiableCredential", "https://example.com/a b"}, false},
 }
 
 // digestOf is the digest of a context, which is looked at where it is bundled.
@@ -136,6 +139,10 @@ func TestVCAPIIssuesWhatTheDataModelAllows(t *testing.T) {
 		}
 		if !c.allowed && !strings.HasPrefix(a["pointer"].(string), "/credential") {
 			t.Errorf("%s: the problem points to %q", c.what, a["pointer"])
+		}
+		// The pointer is from the body on; another one in the sentence would mislead.
+		if detail, _ := a["detail"].(string); !c.allowed && (strings.Contains(detail, "JSON-LD at") || !strings.HasSuffix(detail, ".")) {
+			t.Errorf("%s: the problem says %q", c.what, detail)
 		}
 	}
 	early := with(with(boat(), "validFrom", "2036-01-01T00:00:00Z"), "validUntil", "2035-01-01T00:00:00Z")
@@ -347,7 +354,7 @@ func TestVCAPIPresentations(t *testing.T) {
 // Whatever is sent, the answer is a problem that says what to send instead.
 func TestVCAPIMalformedRequests(t *testing.T) {
 	s := startSite(t, true)
-	good := s.vcIssued("eddsa-rdfc-2022", boat(), nil)
+	good, enveloped := s.vcIssued("eddsa-rdfc-2022", boat(), nil), s.vcIssued("jwt", boat(), nil)
 	const issue, verify, present, status = "/issuers/status/credentials/issue", "/credentials/verify", "/presentations/verify", "/credentials/status"
 	entry := object{"type": "BitstringStatusListEntry", "statusPurpose": "revocation"}
 	for _, c := range []struct {
@@ -366,6 +373,9 @@ func TestVCAPIMalformedRequests(t *testing.T) {
 		{issue, object{"credential": []any{boat()}}, 400, "/credential"},
 		{issue, object{"credential": boat(), "options": 7}, 400, "/options"},
 		{issue, object{"credential": boat(), "options": object{"created": "now"}}, 400, "/options/created"},
+		{issue, object{"credential": boat(), "options": object{"created": "9999-12-31T23:59:59-01:00"}}, 400, "/options/created"},
+		{issue, object{"credential": boat(), "options": object{"created": "2026-05-15T1:00:00Z"}}, 400, "/options/created"},
+		{issue, object{"credential": boat(), "options": object{"expires": "0001-01-01T00:00:00Z"}}, 400, "/options/expires"},
 		{issue, object{"credential": boat(), "options": object{"domain": 7}}, 400, "/options/domain"},
 		{issue, object{"credential": boat(), "options": object{"challenge": 7}}, 400, "/options/challenge"},
 		{issue, object{"credential": boat(), "options": object{"credentialId": 7}}, 400, "/options/credentialId"},
@@ -386,6 +396,8 @@ func TestVCAPIMalformedRequests(t *testing.T) {
 		{verify, object{"verifiableCredential": ""}, 400, "/verifiableCredential"},
 		{verify, object{"verifiableCredential": good, "options": []any{}}, 400, "/options"},
 		{verify, object{"verifiableCredential": good, "options": object{"checks": object{}}}, 400, "/options/checks"},
+		{verify, object{"verifiableCredential": enveloped, "options": object{"domain": "a"}}, 400, "/options/domain"},
+		{verify, object{"verifiableCredential": enveloped, "options": object{"challenge": "a"}}, 400, "/options/challenge"},
 		{present, object{}, 400, "/verifiablePresentation"},
 		{present, object{"verifiablePresentation": true}, 400, "/verifiablePresentation"},
 		{present, object{"verifiablePresentation": object{}, "options": object{"challenge": 7}}, 400, "/options/challenge"},

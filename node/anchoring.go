@@ -11,7 +11,7 @@ import (
 	"clrnode/registry"
 )
 
-// nudge tells the anchoring loop that something waits.
+// nudge tells this node's anchoring loop that something waits.
 func (n *Node) nudge() {
 	select {
 	case n.wake <- struct{}{}:
@@ -19,13 +19,13 @@ func (n *Node) nudge() {
 	}
 }
 
-// anchorLoop moves batches as long as the node runs. What is to be done is found
-// in the registry, so nothing is lost when the process dies.
+// anchorLoop sees to it that what waits is anchored, as long as the node runs. What is to
+// be done is found in the registry, so nothing is lost when the process dies.
 func (n *Node) anchorLoop() {
 	if n.ledger == nil {
 		return
 	}
-	n.recheckFinal()
+	rechecked := false
 	wait := time.Duration(0)
 	for {
 		select {
@@ -34,35 +34,80 @@ func (n *Node) anchorLoop() {
 		case <-n.wake:
 		case <-time.After(wait):
 		}
-		open, err := n.anchorAll(n.background)
-		trouble := ""
-		switch {
-		case n.background.Err() != nil:
-			return
-		case err != nil:
-			trouble = err.Error()
-			n.log.Warn("anchoring waits", "error", err)
-			wait = 10 * time.Second
-		case open:
-			wait = 250 * time.Millisecond
-		default:
-			wait = min(max(n.anchorEvery/4, 250*time.Millisecond), 10*time.Second)
+		wait = min(max(n.anchorEvery/4, anchorStep), 10*time.Second)
+		due, err := n.anchorDue(n.background)
+		if err == nil && (due || !rechecked) {
+			_, err = n.claimed(n.background, workAnchor, func(ctx context.Context, db *registry.DB) error {
+				if !rechecked {
+					n.recheckFinal(ctx, db)
+					rechecked = true
+				}
+				return n.anchorTurn(ctx, db)
+			})
 		}
-		n.mu.Lock()
-		n.trouble = trouble
-		n.mu.Unlock()
+		if n.background.Err() != nil {
+			return
+		}
+		if err != nil {
+			n.log.Warn("anchoring waits", "error", err)
+			wait = 10 * time.Second // meanwhile another node may try, which perhaps reaches the chain
+		}
+	}
+}
+
+// anchorStep is how long a turn waits before it looks again how far batches have come.
+const anchorStep = 250 * time.Millisecond
+
+// anchorDue tells whether there is a batch that isn't final, or has to be sealed.
+func (n *Node) anchorDue(ctx context.Context) (due bool, err error) {
+	err = n.db.View(ctx, func(tx *registry.Tx) error {
+		pubs, err := tx.Publishers()
+		if err != nil {
+			return err
+		}
+		for _, p := range pubs {
+			open, err := tx.OpenBatches(p.ID)
+			if err != nil {
+				return err
+			}
+			if due = len(open) > 0; !due {
+				due, err = n.sealDue(tx, p)
+			}
+			if err != nil || due {
+				return err
+			}
+		}
+		return nil
+	})
+	return due, err
+}
+
+// anchorTurn moves batches until all are final and none is due. The account that pays
+// numbers its transactions, so no other node does this at the same time.
+func (n *Node) anchorTurn(ctx context.Context, db *registry.DB) error {
+	for {
+		open, err := n.anchorAll(ctx, db)
+		if err != nil || !open {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-n.wake:
+		case <-time.After(anchorStep):
+		}
 	}
 }
 
 // anchorAll moves each publisher's oldest batch one step, and tells whether
 // there is one that isn't final.
-func (n *Node) anchorAll(ctx context.Context) (open bool, err error) {
+func (n *Node) anchorAll(ctx context.Context, db *registry.DB) (open bool, err error) {
 	pubs, err := n.Publishers(ctx)
 	if err != nil {
 		return false, err
 	}
 	for _, p := range pubs {
-		more, e := n.anchorOnce(ctx, p)
+		more, e := n.anchorOnce(ctx, db, p)
 		open = open || more
 		err = errors.Join(err, e)
 	}
@@ -70,13 +115,30 @@ func (n *Node) anchorAll(ctx context.Context) (open bool, err error) {
 }
 
 // anchorOnce moves the publisher's oldest unfinished batch one step, or seals
-// one of what waits. A batch that an earlier run left behind takes the same path
-// (the order of steps: stored before signed, signed before sent).
-func (n *Node) anchorOnce(ctx context.Context, p registry.Publisher) (open bool, err error) {
-	b, ok, err := n.nextBatch(ctx, p)
+// one of what waits.
+func (n *Node) anchorOnce(ctx context.Context, db *registry.DB, p registry.Publisher) (open bool, err error) {
+	b, ok, err := n.nextBatch(ctx, db, p)
 	if err != nil || !ok {
 		return false, err
 	}
+	err = n.moveBatch(ctx, db, p, &b)
+	if ctx.Err() != nil || errors.Is(err, registry.ErrTakenOver) {
+		return true, err
+	}
+	trouble := ""
+	if err != nil {
+		trouble = err.Error()
+	}
+	if trouble != b.Trouble { // in the store, as people ask any node why it stands still
+		b.Trouble = trouble
+		err = errors.Join(err, putBatch(ctx, db, b))
+	}
+	return true, err
+}
+
+// moveBatch moves a batch one step. One that an earlier run left behind takes the same
+// path (the order of steps: stored before signed, signed before sent).
+func (n *Node) moveBatch(ctx context.Context, db *registry.DB, p registry.Publisher, b *registry.Batch) error {
 	onChain := anchor.Batch{Log: b.Log, Root: b.Root, Count: uint64(b.Count)}
 	if b.Tx == nil {
 		t, err := n.ledger.Prepare(ctx, onChain)
@@ -89,13 +151,13 @@ func (n *Node) anchorOnce(ctx context.Context, p registry.Publisher) (open bool,
 		case errors.Is(err, anchor.ErrAnchored):
 			t = anchor.Tx{} // an earlier transaction of ours made it
 		case err != nil:
-			return true, fmt.Errorf("prepare batch %d: %w", b.Number, err)
+			return fmt.Errorf("prepare batch %d: %w", b.Number, err)
 		default:
 			b.AddHash(t.Hash)
 		}
 		b.Tx = &t
-		if err := n.putBatch(ctx, b); err != nil {
-			return true, err
+		if err := putBatch(ctx, db, *b); err != nil {
+			return err
 		}
 	}
 	state, err := n.ledger.State(ctx, onChain, *b.Tx)
@@ -108,22 +170,22 @@ func (n *Node) anchorOnce(ctx context.Context, p registry.Publisher) (open bool,
 	}
 	if errors.Is(err, anchor.ErrStale) {
 		b.Tx = nil
-		return true, n.putBatch(ctx, b)
+		return putBatch(ctx, db, *b)
 	}
 	if err != nil {
-		return true, fmt.Errorf("batch %d: %w", b.Number, err)
+		return fmt.Errorf("batch %d: %w", b.Number, err)
 	}
 	if state != b.State {
 		b.State = state
-		if err := n.putBatch(ctx, b); err != nil {
-			return true, err
+		if err := putBatch(ctx, db, *b); err != nil {
+			return err
 		}
 	}
-	return true, nil
+	return nil
 }
 
 // nextBatch is the oldest unfinished batch, or one sealed now of what waits.
-func (n *Node) nextBatch(ctx context.Context, p registry.Publisher) (b registry.Batch, ok bool, err error) {
+func (n *Node) nextBatch(ctx context.Context, db *registry.DB, p registry.Publisher) (b registry.Batch, ok bool, err error) {
 	log, err := anchor.ParseAddress(p.Log)
 	if err != nil {
 		return b, false, err
@@ -144,7 +206,7 @@ func (n *Node) nextBatch(ctx context.Context, p registry.Publisher) (b registry.
 	if err != nil || !due {
 		return b, ok, err
 	}
-	err = n.db.Update(ctx, func(tx *registry.Tx) (err error) {
+	err = db.Update(ctx, func(tx *registry.Tx) (err error) {
 		b, ok, err = tx.SealBatch(p, log, n.ledger.Chain())
 		return err
 	})
@@ -164,12 +226,15 @@ func (n *Node) sealDue(tx *registry.Tx, p registry.Publisher) (bool, error) {
 	return waiting >= registry.MaxBatch, err
 }
 
-func (n *Node) putBatch(ctx context.Context, b registry.Batch) error {
-	return n.db.Update(ctx, func(tx *registry.Tx) error { return tx.PutBatch(b) })
+func putBatch(ctx context.Context, db *registry.DB, b registry.Batch) error {
+	return db.Update(ctx, func(tx *registry.Tx) error { return tx.PutBatch(b) })
 }
 
-// enroll lets the node's poster write to the publisher's log.
+// enroll lets the node's poster write to the publisher's log. A chain that doesn't answer
+// is waited for no longer than a minute: another node may reach it.
 func (n *Node) enroll(ctx context.Context, p registry.Publisher) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
 	key, err := n.secret(ctx, p.LogKey)
 	if err != nil {
 		return fmt.Errorf("log key of publisher %s: %w", p.ID, err)
@@ -180,25 +245,25 @@ func (n *Node) enroll(ctx context.Context, p registry.Publisher) error {
 // recheckFinal looks again at each publisher's newest batches that were final: a
 // chain that lost its newest blocks, as an embedded one may in a power cut,
 // makes them unfinished again.
-func (n *Node) recheckFinal() {
+func (n *Node) recheckFinal(ctx context.Context, db *registry.DB) {
 	err := func() error {
-		pubs, err := n.Publishers(n.background)
+		pubs, err := n.Publishers(ctx)
 		if err != nil {
 			return err
 		}
 		for _, p := range pubs {
-			if err := n.recheckLog(n.background, p); err != nil {
+			if err := n.recheckLog(ctx, db, p); err != nil {
 				return err
 			}
 		}
 		return nil
 	}()
-	if err != nil && n.background.Err() == nil {
+	if err != nil && ctx.Err() == nil {
 		n.log.Warn("the newest batches could not be looked up again", "error", err)
 	}
 }
 
-func (n *Node) recheckLog(ctx context.Context, p registry.Publisher) error {
+func (n *Node) recheckLog(ctx context.Context, db *registry.DB, p registry.Publisher) error {
 	var b registry.Batch
 	err := n.db.View(ctx, func(tx *registry.Tx) (err error) { b, err = tx.LastBatch(p.ID); return err })
 	for ; err == nil; err = n.db.View(ctx, func(tx *registry.Tx) (err error) { b, err = tx.Batch(p.ID, b.Number-1); return err }) {
@@ -213,7 +278,7 @@ func (n *Node) recheckLog(ctx context.Context, p registry.Publisher) error {
 			return nil
 		}
 		b.State, b.Tx = anchor.State{Phase: anchor.Unknown}, nil
-		if err := n.putBatch(ctx, b); err != nil {
+		if err := putBatch(ctx, db, b); err != nil {
 			return err
 		}
 	}
@@ -318,8 +383,8 @@ func (n *Node) anchorStatus(tx *registry.Tx, p registry.Publisher) (AnchorStatus
 	} else if !errors.Is(err, registry.ErrNotFound) {
 		return s, err
 	}
-	n.mu.Lock()
-	s.Trouble = n.trouble
-	n.mu.Unlock()
+	if len(open) > 0 {
+		s.Trouble = open[0].Trouble
+	}
 	return s, nil
 }

@@ -18,7 +18,12 @@ func (n *Node) StageImport(ctx context.Context, publisher, filename string, file
 	if err != nil {
 		return registry.Import{}, err
 	}
-	i, err := registry.Stage(ctx, n.db, p.ID, filename, file, size, registry.StageOptions{By: by})
+	var i registry.Import
+	id := registry.NewID()
+	_, err = n.claimed(ctx, workImport(id), func(ctx context.Context, db *registry.DB) (err error) {
+		i, err = registry.Stage(ctx, db, p.ID, filename, file, size, registry.StageOptions{ID: id, By: by})
+		return err
+	})
 	return i, asRefusal(err)
 }
 
@@ -49,15 +54,29 @@ func (n *Node) StartImport(ctx context.Context, id string, o registry.ApplyOptio
 	err = n.db.Update(ctx, func(tx *registry.Tx) error {
 		return tx.Trail(registry.TrailEntry{Publisher: i.Publisher, Who: by, What: "import", On: i.ID})
 	})
-	n.start("import "+id, func(ctx context.Context) error { return n.runImport(ctx, id) })
+	n.start(workImport(id), n.runImport(id))
 	return i, err
 }
 
-func (n *Node) runImport(ctx context.Context, id string) error {
-	if _, err := registry.Apply(ctx, n.db, id, registry.ApplyOptions{}, nil); err != nil {
-		return fmt.Errorf("import %s: %w", id, err)
+// runImport applies an import from where it is.
+func (n *Node) runImport(id string) deed {
+	return func(ctx context.Context, db *registry.DB) error {
+		if _, err := registry.Apply(ctx, db, id, registry.ApplyOptions{}, nil); err != nil {
+			return fmt.Errorf("import %s: %w", id, err)
+		}
+		return nil
 	}
-	return nil
+}
+
+// dropHalf discards an import whose file was not stored to its end.
+func (n *Node) dropHalf(id string) deed {
+	return func(ctx context.Context, db *registry.DB) error {
+		i, err := n.Import(ctx, id)
+		if err != nil || i.State != registry.ImportStaging {
+			return err // it was stored while we took the lease
+		}
+		return registry.Discard(ctx, db, id)
+	}
 }
 
 // DiscardImport drops a staged import.

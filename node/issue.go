@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
-	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -82,7 +81,7 @@ func (n *Node) StartIssue(ctx context.Context, publisher string, learners []stri
 	if err != nil {
 		return j, err
 	}
-	n.start("job "+j.ID, func(ctx context.Context) error { return n.runIssue(ctx, j.ID) })
+	n.start(workIssue(p.ID), n.runJobs(p.ID))
 	return j, nil
 }
 
@@ -94,25 +93,14 @@ func (n *Node) Job(ctx context.Context, id string) (j registry.Job, err error) {
 
 // runIssue works a job off, group by group: plan in a transaction, sign outside, finish
 // in a transaction. While one group is signed the next is planned and the one before is
-// finished; groups are finished in their order, so that a job which an earlier run left
-// takes the same path from where it was. A publisher's jobs run one after another: two
-// would sign the same records.
-func (n *Node) runIssue(ctx context.Context, id string) error {
-	j, err := n.Job(ctx, id)
-	if err != nil {
-		return err
-	}
-	turn := n.turn(j.Publisher)
-	turn.Lock()
-	defer turn.Unlock()
-	if j, err = n.Job(ctx, id); err != nil || j.State != registry.JobRunning {
-		return err
-	}
+// finished; groups are finished in their order, so that a job which a dead process or
+// node left takes the same path from where it was.
+func (n *Node) runIssue(ctx context.Context, db *registry.DB, j registry.Job) error {
 	planned, signed := make(chan *group, 1), make(chan *group, 1)
 	work, inside := errgroup.WithContext(ctx)
 	work.Go(func() error {
 		defer close(planned)
-		return n.planGroups(inside, j, planned)
+		return n.planGroups(inside, db, j, planned)
 	})
 	work.Go(func() error {
 		defer close(signed)
@@ -125,19 +113,20 @@ func (n *Node) runIssue(ctx context.Context, id string) error {
 	})
 	work.Go(func() error {
 		return pass(inside, signed, func(g *group) error {
-			err := n.finishGroup(inside, id, g.publisher, g.plans)
+			err := n.finishGroup(inside, db, j.ID, g.publisher, g.plans)
 			n.nudge()
 			return err
 		})
 	})
-	err = work.Wait()
+	err := work.Wait()
 	switch {
-	case err != nil && ctx.Err() != nil:
-		return nil // the next start goes on with it
+	case err != nil && (ctx.Err() != nil || passing(err)):
+		return err // the next look, or another node, goes on with it
 	case err != nil:
-		return errors.Join(err, n.endJob(ctx, id, registry.JobFailed, err))
+		n.log.Error("a job stopped", "job", j.ID, "error", err)
+		return endJob(ctx, db, j.ID, registry.JobFailed, err)
 	}
-	return n.endJob(ctx, id, registry.JobDone, nil)
+	return endJob(ctx, db, j.ID, registry.JobDone, nil)
 }
 
 // A group is a few records that are planned, signed and finished together.
@@ -174,18 +163,14 @@ func pass(ctx context.Context, from <-chan *group, deal func(*group) error) erro
 	}
 }
 
-// turn is what a publisher's job holds while it signs.
-func (n *Node) turn(publisher string) *sync.Mutex {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.issuing[publisher] == nil {
-		n.issuing[publisher] = new(sync.Mutex)
-	}
-	return n.issuing[publisher]
+// passing tells whether an error says nothing of the work itself: another try, here or
+// elsewhere, may end it.
+func passing(err error) bool {
+	return errors.Is(err, registry.ErrTakenOver) || errors.Is(err, registry.ErrUnavailable) || errors.Is(err, registry.ErrUncertain)
 }
 
-func (n *Node) endJob(ctx context.Context, id, state string, cause error) error {
-	return n.db.Update(ctx, func(tx *registry.Tx) error {
+func endJob(ctx context.Context, db *registry.DB, id, state string, cause error) error {
+	return db.Update(ctx, func(tx *registry.Tx) error {
 		j, err := tx.Job(id)
 		if err != nil {
 			return err
@@ -200,7 +185,7 @@ func (n *Node) endJob(ctx context.Context, id, state string, cause error) error 
 
 // planGroups plans what the job has left to do, with the publisher's policy and key as
 // they are at each moment.
-func (n *Node) planGroups(ctx context.Context, j registry.Job, planned chan<- *group) error {
+func (n *Node) planGroups(ctx context.Context, db *registry.DB, j registry.Job, planned chan<- *group) error {
 	for after := j.After; ; {
 		p, err := n.Publisher(ctx, j.Publisher)
 		if err != nil {
@@ -217,7 +202,7 @@ func (n *Node) planGroups(ctx context.Context, j registry.Job, planned chan<- *g
 				at++
 			}
 			learners = j.Learners[at:min(at+issueStep, len(j.Learners))]
-		} else if err := n.db.View(ctx, func(tx *registry.Tx) (err error) {
+		} else if err := db.View(ctx, func(tx *registry.Tx) (err error) {
 			learners, err = tx.Changed(p.ID, after, issueStep)
 			return err
 		}); err != nil {
@@ -226,7 +211,7 @@ func (n *Node) planGroups(ctx context.Context, j registry.Job, planned chan<- *g
 		if len(learners) == 0 {
 			return nil
 		}
-		plans, err := n.planFor(ctx, p, learners)
+		plans, err := n.planFor(ctx, db, p, learners)
 		if err != nil {
 			return err
 		}
@@ -239,9 +224,9 @@ func (n *Node) planGroups(ctx context.Context, j registry.Job, planned chan<- *g
 
 // planFor plans the records of learners, or of the first of them where all are more
 // than one transaction holds.
-func (n *Node) planFor(ctx context.Context, p registry.Publisher, learners []string) ([]*plan, error) {
+func (n *Node) planFor(ctx context.Context, db *registry.DB, p registry.Publisher, learners []string) ([]*plan, error) {
 	var plans []*plan
-	err := n.db.Update(ctx, func(tx *registry.Tx) error {
+	err := db.Update(ctx, func(tx *registry.Tx) error {
 		plans = make([]*plan, len(learners))
 		for i, id := range learners {
 			var err error
@@ -252,7 +237,7 @@ func (n *Node) planFor(ctx context.Context, p registry.Publisher, learners []str
 		return nil
 	})
 	if few := len(learners) / 4; errors.Is(err, registry.ErrTooBig) && few > 0 {
-		return n.planFor(ctx, p, learners[:few]) // these have more than others
+		return n.planFor(ctx, db, p, learners[:few]) // these have more than others
 	}
 	return plans, err
 }
@@ -275,8 +260,8 @@ func (n *Node) signGroup(ctx context.Context, g *group) error {
 
 // finishGroup stores what was signed and how far the job is, in as many transactions as
 // it takes.
-func (n *Node) finishGroup(ctx context.Context, job string, p registry.Publisher, plans []*plan) error {
-	err := n.db.Update(ctx, func(tx *registry.Tx) error {
+func (n *Node) finishGroup(ctx context.Context, db *registry.DB, job string, p registry.Publisher, plans []*plan) error {
+	err := db.Update(ctx, func(tx *registry.Tx) error {
 		j, err := tx.Job(job)
 		if err != nil {
 			return err
@@ -299,7 +284,7 @@ func (n *Node) finishGroup(ctx context.Context, job string, p registry.Publisher
 		return tx.PutJob(j)
 	})
 	if few := len(plans) / 4; errors.Is(err, registry.ErrTooBig) && few > 0 {
-		return errors.Join(n.finishGroup(ctx, job, p, plans[:few]), n.finishGroup(ctx, job, p, plans[few:]))
+		return errors.Join(n.finishGroup(ctx, db, job, p, plans[:few]), n.finishGroup(ctx, db, job, p, plans[few:]))
 	}
 	return err
 }

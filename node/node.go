@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -43,6 +44,10 @@ type Options struct {
 	// is sealed. Zero means at once.
 	AnchorEvery time.Duration
 
+	// LeaseTime is how long a node sees no sign of life of another one on the same
+	// store before it goes on with its work; registry.LeaseTime if zero.
+	LeaseTime time.Duration
+
 	// Dev gives the VC-API its issuers for tests.
 	Dev bool
 }
@@ -61,7 +66,7 @@ type Node struct {
 
 	dev         bool // developer mode
 	anchorEvery time.Duration
-	wake        chan struct{} // something waits for its anchor
+	wake        chan struct{} // something waits for its anchor; only this node is told
 	checking    chan struct{} // holds one for each verification that is under way
 	lists       vc.ListCache  // of others; its own are as the registry has them
 	copies      copies        // hosted ones, ready to be served
@@ -69,19 +74,19 @@ type Node struct {
 	background context.Context // ends when Close begins
 	stop       context.CancelFunc
 	work       sync.WaitGroup // what runs in the background
-	publish    sync.Mutex     // one signer of status lists at a time
+	leases     *registry.Leases
+	publish    sync.Mutex // one signer of status lists at a time, of this node
 
 	mu      sync.Mutex
-	trouble string                 // why anchoring doesn't move, a sentence; guarded by mu
-	running map[string]bool        // imports and jobs that this process works on; guarded by mu
-	issuing map[string]*sync.Mutex // of each publisher one job signs at a time; guarded by mu
+	running map[string]bool // what this node works on, or looks whether it may; guarded by mu
 }
 
 // settingURL is under which name the store remembers the public URL.
 const settingURL = "public-url"
 
-// New makes a node of its parts and goes on with what an earlier run left
-// behind: imports, jobs, batches and status lists. Close ends it.
+// New makes a node of its parts and goes on with what an earlier run, or another node
+// that died, left behind: imports, jobs, batches and status lists. Any number of nodes
+// may work on one store. Close ends it.
 func New(ctx context.Context, o Options) (*Node, error) {
 	u, err := url.Parse(o.PublicURL)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || u.RawQuery != "" || u.Fragment != "" {
@@ -96,7 +101,7 @@ func New(ctx context.Context, o Options) (*Node, error) {
 	n := &Node{
 		db: o.DB, sealer: o.Sealer, publicURL: strings.TrimRight(o.PublicURL, "/"),
 		ledger: o.Ledger, client: o.Client, log: o.Log, now: o.Now,
-		dev: o.Dev, anchorEvery: o.AnchorEvery, wake: make(chan struct{}, 1), checking: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), running: map[string]bool{}, issuing: map[string]*sync.Mutex{},
+		dev: o.Dev, anchorEvery: o.AnchorEvery, wake: make(chan struct{}, 1), checking: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), running: map[string]bool{},
 	}
 	n.resolver = ownResolver{n, did.NewResolver(o.Client)}
 	if err := n.keepPublicURL(ctx); err != nil {
@@ -111,7 +116,8 @@ func New(ctx context.Context, o Options) (*Node, error) {
 		}
 	}
 	n.background, n.stop = context.WithCancel(context.Background())
-	if err := n.resume(ctx); err != nil {
+	n.leases = registry.NewLeases(o.DB, o.LeaseTime, o.Log)
+	if err := n.takeUp(ctx); err != nil {
 		n.Close()
 		return nil, err
 	}
@@ -141,14 +147,46 @@ func (n *Node) keepPublicURL(ctx context.Context) error {
 	})
 }
 
-// checkSealer opens one key, so that a wrong key file is noticed at the start.
+// settingSeal is under which name the store keeps a word that is sealed as all its keys
+// are.
+const settingSeal = "sealed"
+
+// checkSealer refuses another sealing key than the store's: the first node that starts
+// on it seals a word, which every other one opens. So nodes with two keys never work side
+// by side.
 func (n *Node) checkSealer(ctx context.Context) error {
-	pubs, err := n.Publishers(ctx)
-	if err != nil || len(pubs) == 0 {
+	word, err := n.sealer.Seal([]byte(settingSeal), settingSeal)
+	if err != nil {
 		return err
 	}
-	_, err = n.signer(ctx, pubs[0])
-	return err
+	return n.db.Update(ctx, func(tx *registry.Tx) error {
+		was, err := tx.Setting(settingSeal)
+		if err != nil {
+			return err
+		}
+		if was != "" {
+			sealed, err := base64.StdEncoding.DecodeString(was)
+			if err != nil {
+				return fmt.Errorf("read the setting %s: %w", settingSeal, err)
+			}
+			_, err = n.sealer.Open(sealed, settingSeal)
+			return err
+		}
+		pubs, err := tx.Publishers()
+		if err != nil {
+			return err
+		}
+		if len(pubs) > 0 { // an earlier version made this store
+			k, err := tx.Key(pubs[0].Key)
+			if err != nil {
+				return err
+			}
+			if _, err := n.sealer.Open(k.Sealed, "key "+k.ID); err != nil {
+				return err
+			}
+		}
+		return tx.Set(settingSeal, base64.StdEncoding.EncodeToString(word))
+	})
 }
 
 // PublicURL is the base of every URL that the node writes, without a slash at
@@ -156,98 +194,18 @@ func (n *Node) checkSealer(ctx context.Context) error {
 func (n *Node) PublicURL() string { return n.publicURL }
 
 // Close stops what runs in the background, at its next safe point, and waits
-// for it. It doesn't close the DB.
+// for it. Other nodes can go on with it at once. It doesn't close the DB.
 func (n *Node) Close() {
 	n.stop()
 	n.work.Wait()
+	ctx, cancel := context.WithTimeout(context.Background(), registry.LeaseTime)
+	defer cancel()
+	if err := n.leases.Close(ctx); err != nil && !errors.Is(err, registry.ErrClosed) {
+		n.log.Warn("the leases could not be closed", "error", err)
+	}
 }
 
 // Ready tells whether the node can serve: its store answers.
 func (n *Node) Ready(ctx context.Context) error {
 	return n.db.View(ctx, func(tx *registry.Tx) error { _, err := tx.Setting(settingURL); return err })
-}
-
-// tend does what comes back: it signs stale status lists again, takes up work that
-// an error stopped, and sweeps expired tickets.
-func (n *Node) tend() {
-	tick := time.NewTicker(5 * time.Second)
-	defer tick.Stop()
-	sweep := time.Now()
-	for {
-		if err := n.publishLists(n.background); err != nil && n.background.Err() == nil {
-			n.log.Warn("status lists wait to be signed", "error", err)
-		}
-		if time.Since(sweep) > time.Hour {
-			sweep = time.Now()
-			for _, kind := range []string{ticketLogin, ticketSession} {
-				if err := n.db.Update(n.background, func(tx *registry.Tx) error { return tx.SweepTickets(kind, 1000) }); err != nil && n.background.Err() == nil {
-					n.log.Warn("sweep tickets", "error", err)
-				}
-			}
-		}
-		select {
-		case <-n.background.Done():
-			return
-		case <-tick.C:
-		}
-		if err := n.takeUp(n.background); err != nil && n.background.Err() == nil {
-			n.log.Warn("stopped work waits", "error", err)
-		}
-	}
-}
-
-// start runs deed in the background, unless one with this name runs already.
-func (n *Node) start(name string, deed func(context.Context) error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.running[name] || n.background.Err() != nil {
-		return
-	}
-	n.running[name] = true
-	n.work.Go(func() {
-		err := deed(n.background)
-		n.mu.Lock()
-		delete(n.running, name)
-		n.mu.Unlock()
-		if err != nil && !errors.Is(err, context.Canceled) {
-			n.log.Error("background work stopped", "work", name, "error", err)
-		}
-	})
-}
-
-// resume drops imports whose file an earlier run had not stored to its end, and
-// takes up what it left.
-func (n *Node) resume(ctx context.Context) error {
-	var half []registry.Import
-	if err := n.db.View(ctx, func(tx *registry.Tx) (err error) { half, err = tx.ImportsIn(registry.ImportStaging); return err }); err != nil {
-		return err
-	}
-	for _, i := range half {
-		if err := registry.Discard(ctx, n.db, i.ID); err != nil {
-			return err
-		}
-	}
-	return n.takeUp(ctx)
-}
-
-// takeUp goes on with imports and jobs that nobody works on, because a process
-// died or an error stopped them.
-func (n *Node) takeUp(ctx context.Context) error {
-	return n.db.View(ctx, func(tx *registry.Tx) error {
-		jobs, err := tx.RunningJobs()
-		if err != nil {
-			return err
-		}
-		for _, j := range jobs {
-			n.start("job "+j.ID, func(ctx context.Context) error { return n.runIssue(ctx, j.ID) })
-		}
-		imports, err := tx.ImportsIn(registry.ImportApplying)
-		if err != nil {
-			return err
-		}
-		for _, i := range imports {
-			n.start("import "+i.ID, func(ctx context.Context) error { return n.runImport(ctx, i.ID) })
-		}
-		return nil
-	})
 }

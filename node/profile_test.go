@@ -70,7 +70,7 @@ func TestProfilesForTests(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		secret, err := sealer.Open(k.Sealed, "key "+k.ID)
+		secret, err := sealer.OpenKey(k)
 		if err != nil || bytes.Contains(k.Sealed, secret) {
 			t.Errorf("the key lies in clear, or doesn't open: %v", err)
 		}

@@ -39,8 +39,13 @@ func (n *Node) Publisher(ctx context.Context, id string) (p registry.Publisher, 
 	return p, err
 }
 
+// ErrDemoMade is returned by AddPublisher for a demo publisher where there is a
+// publisher already: another node on this store was faster.
+var ErrDemoMade = errors.New("there is a publisher already, so no demo is made")
+
 // AddPublisher makes a publisher with a did:web identity, a signing key and an
-// anchor log of its own. verify are the elected ways of verification.
+// anchor log of its own. verify are the elected ways of verification. A demo publisher
+// is only made in a store without any.
 func (n *Node) AddPublisher(ctx context.Context, name string, verify []string, demo bool) (registry.Publisher, error) {
 	name = strings.TrimSpace(name)
 	if name == "" || utf8.RuneCountInString(name) > 200 || !utf8.ValidString(name) {
@@ -79,6 +84,18 @@ func (n *Node) AddPublisher(ctx context.Context, name string, verify []string, d
 	}
 	p.Policy.Verify = verify
 	return p, n.db.Update(ctx, func(tx *registry.Tx) error {
+		url, err := tx.Setting(settingURL)
+		if err != nil {
+			return err
+		}
+		if url != n.publicURL { // another node on this store has started with another one since
+			return badRequest(fmt.Sprintf("this store's public URL is %s now, and this node writes %s: start all nodes with the same --public-url", url, n.publicURL))
+		}
+		if demo {
+			if pubs, err := tx.Publishers(); err != nil || len(pubs) > 0 {
+				return errors.Join(err, ErrDemoMade)
+			}
+		}
 		return errors.Join(tx.PutKey(key), tx.PutKey(logKey), tx.PutPublisher(p),
 			tx.Trail(registry.TrailEntry{Publisher: id, Who: "operator", What: "add publisher", On: id}))
 	})
@@ -110,8 +127,7 @@ func (n *Node) SetPolicy(ctx context.Context, publisher, by string, change func(
 
 func (n *Node) sealed(publisher, kind, public string, secret []byte) (registry.Key, error) {
 	k := registry.Key{ID: registry.NewID(), Publisher: publisher, Kind: kind, Public: public, Created: n.now().UTC()}
-	var err error
-	k.Sealed, err = n.sealer.Seal(secret, "key "+k.ID)
+	err := n.sealer.SealKey(&k, secret)
 	return k, err
 }
 
@@ -122,7 +138,7 @@ func (n *Node) secret(ctx context.Context, id string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return n.sealer.Open(k.Sealed, "key "+k.ID)
+	return n.sealer.OpenKey(k)
 }
 
 // signer is the key that signs the publisher's credentials today.

@@ -52,39 +52,47 @@ func (n *Node) Revoke(ctx context.Context, id, reason, by string) (registry.Cred
 	if err != nil {
 		return c, err
 	}
-	if err := n.publishLists(ctx); err != nil {
+	if err := n.publishList(ctx, n.db, c.List); err != nil {
 		return c, fmt.Errorf("%s is revoked; its status list could not be signed yet, and will be as soon as possible: %w", c.ID, err)
 	}
 	return c, nil
 }
 
-// publishLists signs the lists whose signed form is behind.
-func (n *Node) publishLists(ctx context.Context) error {
-	n.publish.Lock()
-	defer n.publish.Unlock()
+// publishLists signs the lists whose signed form is behind, in the background.
+func (n *Node) publishLists(ctx context.Context, db *registry.DB) error {
 	var lists []registry.StatusList
-	if err := n.db.View(ctx, func(tx *registry.Tx) (err error) { lists, err = tx.StaleLists(); return err }); err != nil {
+	if err := db.View(ctx, func(tx *registry.Tx) (err error) { lists, err = tx.StaleLists(); return err }); err != nil {
 		return err
 	}
 	for _, l := range lists {
-		if err := n.publishList(ctx, l.ID); err != nil {
-			return fmt.Errorf("status list %s: %w", l.ID, err)
+		if err := n.publishList(ctx, db, l.ID); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func (n *Node) publishList(ctx context.Context, id string) error {
+// publishList signs a list, unless its signed form shows all already. Nobody has to
+// wait for who else signs it, here or at another node: an older version never takes the
+// place of a newer one.
+func (n *Node) publishList(ctx context.Context, db *registry.DB, id string) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("status list %s: %w", id, err)
+		}
+	}()
+	n.publish.Lock()
+	defer n.publish.Unlock()
 	var l registry.StatusList
 	var bits vc.StatusBits
-	err := n.db.View(ctx, func(tx *registry.Tx) (err error) {
-		if l, err = tx.StatusList(id); err != nil {
+	err = db.View(ctx, func(tx *registry.Tx) (err error) {
+		if l, err = tx.StatusList(id); err != nil || l.Signed == l.Version {
 			return err
 		}
 		bits, err = tx.StatusBits(id)
 		return err
 	})
-	if err != nil {
+	if err != nil || l.Signed == l.Version {
 		return err
 	}
 	issuer, key, err := n.issuerKey(ctx, l.Publisher)
@@ -100,7 +108,7 @@ func (n *Node) publishList(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	return n.db.Update(ctx, func(tx *registry.Tx) error { return tx.PublishList(id, l.Version, signed.Bytes()) })
+	return db.Update(ctx, func(tx *registry.Tx) error { return tx.PublishList(id, l.Version, signed.Bytes()) })
 }
 
 // SignedList returns the status list credential with this id, as it is today,
@@ -114,7 +122,7 @@ func (n *Node) SignedList(ctx context.Context, id string) (signed []byte, err er
 		return nil, err
 	}
 	// It was opened a moment ago, and isn't signed yet.
-	if err := n.publishLists(ctx); err != nil {
+	if err := n.publishList(ctx, n.db, id); err != nil {
 		return nil, err
 	}
 	err = n.db.View(ctx, read)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"clrnode/internal/jcs"
@@ -81,6 +82,12 @@ func signCredential(ctx context.Context, doc *jcs.Value, key vc.Key, o vc.Option
 	if !doc.Has("proof") || isToken {
 		return vc.Issue(ctx, members(doc), key, o)
 	}
+	proofs := doc.Get("proof").Items()
+	for i := range proofs {
+		if proofs[i].Str("type") == "" {
+			return vc.Signed{}, &rule{"proof.kind", "/proof", "A proof must be an object with a type; leave out what isn't one."}
+		}
+	}
 	// That the rules are kept and every term means something is seen by signing it anew.
 	if _, err := vc.Issue(ctx, members(doc.Without("proof")), key, o); err != nil {
 		return vc.Signed{}, err
@@ -90,7 +97,7 @@ func signCredential(ctx context.Context, doc *jcs.Value, key vc.Key, o vc.Option
 		return vc.Signed{}, err
 	}
 	if s, err = vc.AddProof(ctx, s, key, o); err != nil {
-		return s, &rule{"proof.added", "/proof", sentenceOf(err)}
+		return s, &rule{"proof.added", "/proof", asSentence(err.Error())}
 	}
 	return s, nil
 }
@@ -269,7 +276,7 @@ func (n *Node) SetCredentialStatus(ctx context.Context, publisher, id, purpose s
 	if err != nil {
 		return err
 	}
-	if err := n.publishLists(ctx); err != nil {
+	if err := n.publishLists(ctx, n.db); err != nil {
 		return fmt.Errorf("the status of %s is set; its list could not be signed yet, and will be as soon as possible: %w", id, err)
 	}
 	return nil
@@ -302,7 +309,7 @@ func broken(err error) error {
 	if errors.As(err, &rules) {
 		return rules
 	}
-	p := clr.Problem{Code: "refused", Sentence: sentenceOf(err)}
+	p := clr.Problem{Code: "refused", Sentence: asSentence(err.Error())}
 	var own *rule
 	var term *rdf.Error
 	var text *jcs.Error
@@ -311,22 +318,22 @@ func broken(err error) error {
 		p.Code, p.Pointer, p.Sentence = own.code, own.pointer, own.sentence
 	case errors.As(err, &term):
 		p.Code, p.Pointer, p.Section = "term", term.Pointer, "JSON-LD 1.1"
+		p.Sentence = asSentence(term.Reason)
 		if errors.Is(err, rdf.ErrContextNotBundled) {
 			p.Code = "context.unknown"
 		}
 	case errors.As(err, &text):
-		p.Code, p.Pointer = "json", text.Pointer
+		p.Code, p.Pointer, p.Sentence = "json", text.Pointer, asSentence(text.Reason)
 	}
 	return &vc.RulesError{Problems: []clr.Problem{p}}
 }
 
-// sentenceOf is an error's text as a sentence.
-func sentenceOf(err error) string {
-	s := err.Error()
-	if s == "" || s[len(s)-1] == '.' {
+// asSentence gives a text a capital and a full stop.
+func asSentence(s string) string {
+	if s == "" {
 		return s
 	}
-	return s + "."
+	return strings.ToUpper(s[:1]) + strings.TrimSuffix(s[1:], ".") + "."
 }
 
 // members are those of an object, as vc takes a credential.

@@ -15,6 +15,7 @@ import (
 type DB struct {
 	engine Engine
 	now    func() time.Time
+	lease  *Lease // what every Update needs to stand; nil: nothing
 }
 
 // A Tx is one transaction. Its methods speak of learners and credentials.
@@ -34,7 +35,15 @@ func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
 // durable once Update returned nil; on an error nothing was written.
 func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 	now := db.now().UTC()
-	return db.engine.Update(ctx, func(d Docs) error { return fn(&Tx{docs: d, Now: now}) })
+	return db.engine.Update(ctx, func(d Docs) error {
+		tx := &Tx{docs: d, Now: now}
+		if db.lease != nil {
+			if err := db.lease.stands(tx); err != nil {
+				return err
+			}
+		}
+		return fn(tx)
+	})
 }
 
 // updateSoon is Update that may return before what fn wrote is durable: later Updates

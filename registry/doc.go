@@ -4,7 +4,7 @@
 //
 // Begin with [Open], which takes an [Engine] and gives a [DB]; all reading and
 // writing goes through [DB.View] and [DB.Update], whose [Tx] speaks of learners
-// and credentials. Engines (Badger here) store ordered documents and know
+// and credentials. Engines ([OpenBadger], [OpenPostgres]) store ordered documents and know
 // nothing of learners.
 //
 // What an import brings is kept as the source's own rows; assertions are derived

@@ -3,7 +3,10 @@ package registry
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
+	"strings"
+	"unicode/utf8"
 )
 
 // ErrNotFound is returned where a document, learner, credential or other named
@@ -40,10 +43,19 @@ type Engine interface {
 	Close() error
 }
 
-// Docs are the documents as one transaction sees them, its own writes included.
+// Docs are the documents as one transaction sees them, its own writes included. They
+// are for one goroutine at a time.
+//
+// A key is UTF-8 without a zero byte, of at most 2,500 bytes: anything else can't be
+// put, and isn't there. A JSON document comes back with the same meaning; spaces, the
+// order of members and the form of numbers are the engine's.
 type Docs interface {
 	// Get returns the document at key, or ErrNotFound.
 	Get(t Table, key string) ([]byte, error)
+	// Ahead says which documents Get will be asked for next. It changes nothing but
+	// how long that takes: an engine that is far away fetches them in one go. A
+	// failure is Get's to report.
+	Ahead(t Table, keys []string)
 	// Put writes doc at key, over what was there. Only inside Update.
 	Put(t Table, key string, doc []byte) error
 	// Delete removes key; removing what isn't there is no error. Only inside Update.
@@ -54,8 +66,18 @@ type Docs interface {
 	Scan(t Table, prefix, after string, limit int) iter.Seq2[Row, error]
 }
 
+// maxKey is how long a key may be, in bytes: PostgreSQL's indices take no longer ones.
+const maxKey = 2500
+
+var errKey = fmt.Errorf("a key that isn't UTF-8, holds a zero byte or is longer than %d bytes can't be stored", maxKey)
+
+// validKey tells whether there can be a document under key.
+func validKey(key string) bool {
+	return len(key) <= maxKey && utf8.ValidString(key) && !strings.Contains(key, "\x00")
+}
+
 // keyOf joins parts to one key. Parts are escaped, so that no part can run into
-// the next; a key's parts order as their bytes do, as long as they are of
+// the next, and bytes that aren't UTF-8 make a key like any other; a key's parts order as their bytes do, as long as they are of
 // letters, digits, '-', '_', '.' and ':'.
 func keyOf(parts ...string) string {
 	size := 0
@@ -67,9 +89,9 @@ func keyOf(parts ...string) string {
 		if i > 0 {
 			b = append(b, '/')
 		}
-		from := 0
+		valid, from := utf8.ValidString(p), 0
 		for j := 0; j < len(p); j++ {
-			if c := p[j]; c == '/' || c == '%' || c < 0x20 || c == 0x7f {
+			if c := p[j]; c == '/' || c == '%' || c < 0x20 || c == 0x7f || !valid && c >= utf8.RuneSelf {
 				const hex = "0123456789ABCDEF"
 				b = append(append(b, p[from:j]...), '%', hex[c>>4], hex[c&15])
 				from = j + 1

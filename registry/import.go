@@ -49,10 +49,6 @@ var (
 	// ErrImportStale is returned by Apply where another import was applied after
 	// this one was staged, so that what was shown is no longer what would happen.
 	ErrImportStale = errors.New("another import was applied since this file was checked; import the file again")
-
-	// ErrTakenOver is returned by an Apply when another one, of a node that
-	// restarted, has gone on with its import.
-	ErrTakenOver = errors.New("another process has taken this import over")
 )
 
 // Counts tell what rows are against what the registry holds.

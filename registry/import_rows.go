@@ -100,6 +100,15 @@ func (tx *Tx) sourceRow(publisher, source, file, id string) (sourceRow, bool, er
 	return r, err == nil, err
 }
 
+// ahead says that the rows of a file with these ids will be read next.
+func (tx *Tx) ahead(publisher, source, file string, ids []string) {
+	keys := make([]string, len(ids))
+	for i, id := range ids {
+		keys[i] = keyOf(publisher, source, file, id)
+	}
+	tx.docs.Ahead(tableSourceRows, keys)
+}
+
 // putSourceRow writes a row and the references by which it is found.
 func (tx *Tx) putSourceRow(publisher, source, file, id string, before, now sourceRow) error {
 	doc := now.appendJSON(make([]byte, 0, 512))

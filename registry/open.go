@@ -22,6 +22,14 @@ type schema struct {
 	Since  time.Time `json:"since"`
 }
 
+// knownSchema refuses the schema number of a newer program.
+func knownSchema(number int) error {
+	if number > len(steps) {
+		return fmt.Errorf("the store has schema %d, this program knows up to %d: start the newer clrnode that wrote it, or restore a backup made before the upgrade", number, len(steps))
+	}
+	return nil
+}
+
 // Open makes a DB of an engine, bringing its schema up to this program's. A
 // store that a newer program wrote is refused. now is the clock, time.Now if
 // nil. The DB owns the engine: Close closes it.
@@ -38,8 +46,13 @@ func Open(ctx context.Context, e Engine, now func() time.Time) (*DB, error) {
 			if err != nil && !errors.Is(err, ErrNotFound) {
 				return err
 			}
-			if have.Number > len(steps) {
-				return fmt.Errorf("the store has schema %d, this program knows up to %d: start the newer clrnode that wrote it, or restore a backup made before the upgrade", have.Number, len(steps))
+			if err := knownSchema(have.Number); err != nil {
+				return err
+			}
+			if _, err := tx.docs.Get(tableSchema, unfinishedKey); err == nil {
+				return ErrUnfinished
+			} else if !errors.Is(err, ErrNotFound) {
+				return err
 			}
 			if have.Number == len(steps) {
 				done = true

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core"
 	"github.com/ethereum/go-ethereum/core/rawdb"
 	"github.com/ethereum/go-ethereum/eth"
@@ -40,9 +41,14 @@ type ChainOptions struct {
 	// to one process at a time.
 	Dir string
 
-	// Listen is the address of the JSON-RPC server, on loopback only: whoever
-	// reaches it can send transactions. Empty is a free port of 127.0.0.1.
+	// Listen is the address of the JSON-RPC server, on loopback only unless Open is
+	// set. Empty is a free port of 127.0.0.1.
 	Listen string
+
+	// Open lets Listen be an address that other machines reach. Whoever reaches it
+	// reads all and sends transactions; money has nobody but the funded key, but
+	// nothing keeps others from wasting the chain's time.
+	Open bool
 
 	// Log gets the warnings of go-ethereum, process-wide. Nil discards them.
 	Log *slog.Logger
@@ -71,7 +77,7 @@ type Chain struct {
 // StartChain starts the chain in o.Dir, a new one when there is none. A folder
 // whose chain isn't the one that its files name is refused.
 func StartChain(o ChainOptions) (*Chain, error) {
-	host, port, err := loopback(o.Listen)
+	host, port, err := listenAddress(o.Listen, o.Open)
 	if err != nil {
 		return nil, err
 	}
@@ -87,15 +93,15 @@ func StartChain(o ChainOptions) (*Chain, error) {
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
-	if err := c.start(o.Dir, host, port, genesis); err != nil {
+	if err := c.start(o, host, port, genesis); err != nil {
 		return nil, fmt.Errorf("start the chain in %s: %w", o.Dir, err)
 	}
 	return c, nil
 }
 
 // start makes the node and its parts, or leaves nothing behind.
-func (c *Chain) start(dir, host string, port int, genesis storedGenesis) (err error) {
-	c.stack, err = node.New(nodeConfig(dir, host, port))
+func (c *Chain) start(o ChainOptions, host string, port int, genesis storedGenesis) (err error) {
+	c.stack, err = node.New(nodeConfig(o, host, port))
 	if errors.Is(err, node.ErrDatadirUsed) {
 		return ErrChainInUse
 	}
@@ -107,7 +113,7 @@ func (c *Chain) start(dir, host string, port int, genesis storedGenesis) (err er
 			err = errors.Join(err, c.stack.Close())
 		}
 	}()
-	c.eth, err = eth.New(c.stack, chainConfig(dir, genesis))
+	c.eth, err = eth.New(c.stack, chainConfig(o.Dir, genesis))
 	if other := new(core.GenesisMismatchError); errors.As(err, &other) {
 		return fmt.Errorf("its blocks begin with %s, but %s says %s: the folder holds files of two chains. Put the file of this chain back, or move the folder away to begin a new chain", other.Stored, genesisFile, genesis.Hash)
 	}
@@ -117,7 +123,7 @@ func (c *Chain) start(dir, host string, port int, genesis storedGenesis) (err er
 	c.genesis = c.eth.BlockChain().Genesis().Hash()
 	c.durable.Store(c.eth.BlockChain().CurrentBlock().Number.Uint64())
 	system := filters.NewFilterSystem(c.eth.APIBackend, filters.Config{LogCacheSize: 32})
-	c.stack.RegisterAPIs([]rpc.API{{Namespace: "eth", Service: filters.NewFilterAPI(system)}})
+	c.stack.RegisterAPIs([]rpc.API{{Namespace: "eth", Service: filters.NewFilterAPI(system)}, {Namespace: "clrnode", Service: durability{c}}})
 	if c.beacon, err = catalyst.NewSimulatedBeacon(0, common.Address{}, c.eth); err != nil {
 		return err
 	}
@@ -129,16 +135,25 @@ func (c *Chain) start(dir, host string, port int, genesis storedGenesis) (err er
 	return nil
 }
 
-func nodeConfig(dir, host string, port int) *node.Config {
+// durability answers clrnode_durable, for clients of other processes.
+type durability struct{ chain *Chain }
+
+// Durable is [Chain.Durable].
+func (d durability) Durable() hexutil.Uint64 { return hexutil.Uint64(d.chain.Durable()) }
+
+func nodeConfig(o ChainOptions, host string, port int) *node.Config {
 	n := node.DefaultConfig
 	n.Name = instance
-	n.DataDir = dir
+	n.DataDir = o.Dir
 	n.IPCPath = ""
 	n.P2P = p2p.Config{NoDiscovery: true, NoDial: true, MaxPeers: 0, ListenAddr: ""}
 	n.UseLightweightKDF = true
 	n.HTTPHost, n.HTTPPort = host, port
-	n.HTTPModules = []string{"eth", "net", "web3"}
+	n.HTTPModules = []string{"eth", "net", "web3", "clrnode"}
 	n.HTTPVirtualHosts = []string{"localhost", "127.0.0.1"} // no page of a browser gets in by a name of its own
+	if ip := net.ParseIP(host); o.Open && !ip.IsLoopback() {
+		n.HTTPVirtualHosts = []string{"*"} // who calls it has a name for this machine that nobody here knows
+	}
 	n.HTTPCors = nil
 	n.WSHost = ""
 	return &n
@@ -210,7 +225,8 @@ func (c *Chain) commit() error {
 	return c.eth.TxPool().Sync()
 }
 
-// URL is the address of the JSON-RPC server (modules eth, net and web3).
+// URL is the address of the JSON-RPC server (modules eth, net and web3, and the method
+// clrnode_durable).
 func (c *Chain) URL() string { return c.stack.HTTPEndpoint() }
 
 // Client is a connection inside the process. The caller closes it.
@@ -260,8 +276,9 @@ func (c *Chain) Close() error {
 	return c.closed
 }
 
-// loopback reads a listen address and refuses one that others could reach.
-func loopback(listen string) (host string, port int, err error) {
+// listenAddress reads a listen address, and refuses one that other machines could reach
+// unless open is set.
+func listenAddress(listen string, open bool) (host string, port int, err error) {
 	if listen == "" {
 		return "127.0.0.1", 0, nil
 	}
@@ -275,7 +292,9 @@ func loopback(listen string) (host string, port int, err error) {
 	if host == "localhost" {
 		return "127.0.0.1", port, nil
 	}
-	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
+	if ip := net.ParseIP(host); ip == nil && open {
+		return "", 0, fmt.Errorf("the chain's listen address %q: the host should be an IP address, such as 127.0.0.1, or 0.0.0.0 for all", listen)
+	} else if !open && (ip == nil || !ip.IsLoopback()) {
 		return "", 0, fmt.Errorf("the chain's listen address %q: it serves this computer only, so the host should be 127.0.0.1", listen)
 	}
 	return host, port, nil

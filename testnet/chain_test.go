@@ -116,7 +116,7 @@ func TestRestartKeepsState(t *testing.T) {
 	if err != nil || balance.Int64() != 1 || c.Info().Head != 1 {
 		t.Errorf("after the restart: balance %v, head %d, %v; want 1, 1", balance, c.Info().Head, err)
 	}
-	for _, name := range []string{keyFile, genesisFile} {
+	for _, name := range []string{KeyFile, genesisFile} {
 		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("%s: %v, %v; want mode 0600", name, info.Mode(), err)
 		}
@@ -161,7 +161,7 @@ func TestStrangeFoldersAreRefused(t *testing.T) {
 	}
 	t.Run("other genesis", func(t *testing.T) {
 		dir, other := fresh(t), fresh(t)
-		for _, name := range []string{keyFile, genesisFile} {
+		for _, name := range []string{KeyFile, genesisFile} {
 			os.Remove(filepath.Join(dir, name))
 			if err := os.Rename(filepath.Join(other, name), filepath.Join(dir, name)); err != nil {
 				t.Fatal(err)
@@ -180,12 +180,12 @@ func TestStrangeFoldersAreRefused(t *testing.T) {
 	})
 	t.Run("no key", func(t *testing.T) {
 		dir := fresh(t)
-		os.Remove(filepath.Join(dir, keyFile))
+		os.Remove(filepath.Join(dir, KeyFile))
 		refused(t, dir, "put the file back")
 	})
 	t.Run("readable key", func(t *testing.T) {
 		dir := fresh(t)
-		os.Chmod(filepath.Join(dir, keyFile), 0o644)
+		os.Chmod(filepath.Join(dir, KeyFile), 0o644)
 		refused(t, dir, "chmod 600")
 	})
 }

@@ -23,7 +23,7 @@ import (
 
 // The files in a chain's folder that are ours; the folders are go-ethereum's.
 const (
-	keyFile     = "funded.key"   // the funded key, in hexadecimal digits
+	KeyFile     = "funded.key"   // the funded key, in hexadecimal digits
 	genesisFile = "genesis.json" // a storedGenesis
 	instance    = "geth"         // go-ethereum's folder
 )
@@ -45,7 +45,7 @@ func loadOrMake(dir string) (*ecdsa.PrivateKey, storedGenesis, error) {
 	if err != nil {
 		return nil, storedGenesis{}, err
 	}
-	key, err := loadOrMakeKey(filepath.Join(dir, keyFile), !blocks)
+	key, err := loadOrMakeKey(filepath.Join(dir, KeyFile), !blocks)
 	if err != nil {
 		return nil, storedGenesis{}, err
 	}
@@ -54,7 +54,7 @@ func loadOrMake(dir string) (*ecdsa.PrivateKey, storedGenesis, error) {
 		return nil, storedGenesis{}, err
 	}
 	if _, funded := g.Genesis.Alloc[crypto.PubkeyToAddress(key.PublicKey)]; !funded {
-		return nil, storedGenesis{}, fmt.Errorf("%s is not the key that this chain's first block funds: put the right file back", keyFile)
+		return nil, storedGenesis{}, fmt.Errorf("%s is not the key that this chain's first block funds: put the right file back", KeyFile)
 	}
 	return key, g, nil
 }
@@ -63,7 +63,7 @@ func loadOrMakeKey(path string, mayMake bool) (*ecdsa.PrivateKey, error) {
 	raw, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if !mayMake {
-			return nil, fmt.Errorf("there are blocks but no %s: put the file back, or move the folder away to begin a new chain", keyFile)
+			return nil, fmt.Errorf("there are blocks but no %s: put the file back, or move the folder away to begin a new chain", KeyFile)
 		}
 		key, err := crypto.GenerateKey()
 		if err != nil {
@@ -83,7 +83,7 @@ func loadOrMakeKey(path string, mayMake bool) (*ecdsa.PrivateKey, error) {
 	}
 	key, err := crypto.HexToECDSA(strings.TrimSpace(string(raw)))
 	if err != nil {
-		return nil, fmt.Errorf("%s holds no key: put the right file back", keyFile)
+		return nil, fmt.Errorf("%s holds no key: put the right file back", KeyFile)
 	}
 	return key, nil
 }

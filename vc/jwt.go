@@ -347,11 +347,17 @@ func enveloped(doc *jcs.Value) (token string, ok bool, err error) {
 		}
 	}
 	token, found := strings.CutPrefix(doc.Str("id"), prefix)
+	if strings.HasPrefix(doc.Str("id"), "data:application/vc+sd-jwt,") {
+		return "", true, errSDJWT
+	}
 	if !found {
 		return refuse("the id of what envelops it must be a data: URL that begins with " + prefix)
 	}
 	return token, true, nil
 }
+
+// errSDJWT is that of a form which isn't read.
+var errSDJWT = errors.New("this is an SD-JWT, which this version doesn't read; ask for the credential as JSON")
 
 // Envelope puts a credential that is a JSON Web Token into an
 // EnvelopedVerifiableCredential (VC Data Model 2.0, 4.13), the form in which it stands

@@ -3,6 +3,7 @@ package vc
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -19,7 +20,7 @@ const maxPresented = 50
 func isPresentation(doc *jcs.Value) bool {
 	types := doc.Get("type").Items()
 	for i := range types {
-		if strings.Contains(types[i].String(), "VerifiablePresentation") {
+		if strings.HasSuffix(types[i].String(), "VerifiablePresentation") { // EnvelopedVerifiablePresentation, or its IRI
 			return true
 		}
 	}
@@ -191,6 +192,11 @@ func (v *verifier) presented(item *jcs.Value) (*reading, []Part) {
 			err = &NotCredentialError{reason}
 		}
 	}
+	if errors.Is(err, errSDJWT) {
+		p := newPart(item, "")
+		p.add(v.check("structure.version", GroupUnchanged, Unchecked, "Could not check: "+err.Error()+".", presentationSection, ""))
+		return nil, []Part{p}
+	}
 	if err != nil {
 		p := newPart(item, "")
 		p.add(v.check("structure.token", GroupUnchanged, Failed, "It isn't a credential that can be read: "+err.Error()+".", presentationSection, ""))
@@ -212,7 +218,14 @@ func selfAsserted(presentation, s Signed) bool {
 // selfAsserted judges what the holder says of itself, by the rules already.
 func (v *verifier) selfAsserted(ctx context.Context, s Signed, part *Part, holderProven bool) bool {
 	const section = "VC Data Model 2.0, 4.13.4"
-	part.add(v.check("structure.ok", GroupUnchanged, OK, "Written as "+standardOf(s.doc)+" wants it.", dataModel, ""))
+	if problem, err := renamed(ctx, s.doc); err != nil {
+		part.add(v.term(s.doc, err))
+		return false
+	} else if problem != "" {
+		part.add(v.check("structure.name", GroupUnchanged, Failed, problem, section, ""))
+		return false
+	}
+	part.add(v.written(s.doc))
 	if !holderProven {
 		part.add(v.check("proof.unchecked", GroupUnchanged, Unchecked, "Could not check whether anything was changed: it has no proof but the presentation's.", section, ""))
 		return false

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"crypto/sha256"
 
@@ -105,13 +104,11 @@ func sumObject(ctx context.Context, o *jcs.Value, of sumOf) ([]byte, error) {
 	if !of.jcs {
 		return rdf.Sum(ctx, o, of.hash)
 	}
-	b := buffers.Get().(*[]byte)
+	b := takeBuffer()
 	*b = o.Append((*b)[:0])
 	h := of.hash.New()
 	h.Write(*b)
-	if cap(*b) <= maxBuffer {
-		buffers.Put(b)
-	}
+	b.giveBack()
 	return h.Sum(nil), nil
 }
 
@@ -139,6 +136,13 @@ func (p *payload) hashData(ctx context.Context, s *cryptosuite, proof *jcs.Value
 // sign returns proof with its proofValue.
 func (p *payload) sign(ctx context.Context, s *cryptosuite, proof *jcs.Value, signer did.Signer) (*jcs.Value, error) {
 	key := signer.Public()
+	if !s.jcs {
+		if problem, err := renamedOption(ctx, p.doc, proof); err != nil {
+			return nil, err
+		} else if problem != "" {
+			return nil, errors.New(problem + " Name the context of the proof, such as https://w3id.org/security/data-integrity/v2, beside it.")
+		}
+	}
 	data, err := p.hashData(ctx, s, proof, hashWith(key))
 	if err != nil {
 		return nil, err
@@ -185,19 +189,41 @@ const NoncePrefix = "urn:clrnode:json-sha256:"
 // written.
 func bindingNonce(doc, proof *jcs.Value) string {
 	whole := doc.With("proof", proof.Without("nonce", "proofValue"))
-	b := buffers.Get().(*[]byte)
+	b := takeBuffer()
 	*b = clr.Normal((*b)[:0], whole)
 	sum := sha256.Sum256(*b)
-	if cap(*b) <= maxBuffer {
-		buffers.Put(b)
-	}
+	b.giveBack()
 	return NoncePrefix + hex.EncodeToString(sum[:])
 }
 
-// buffers hold text that is made to be hashed. One that a huge document made isn't kept.
-var buffers = sync.Pool{New: func() any { return new([]byte) }}
+// A buffer holds text that is made to be hashed.
+type buffer []byte
+
+// buffers are free. They are few, and stay: the collector would take those of a
+// sync.Pool before the next large credential comes. One that a huge document made isn't
+// kept.
+var buffers = make(chan *buffer, 4)
 
 const maxBuffer = 4 << 20
+
+func takeBuffer() *buffer {
+	select {
+	case b := <-buffers:
+		return b
+	default:
+		return new(buffer)
+	}
+}
+
+func (b *buffer) giveBack() {
+	if cap(*b) > maxBuffer {
+		return
+	}
+	select {
+	case buffers <- b:
+	default:
+	}
+}
 
 // bound says whether the proof binds the JSON of doc, and if so, whether it fits.
 func bound(doc, proof *jcs.Value) (binds bool, err error) {

@@ -107,8 +107,8 @@ func (v *verifier) read(raw []byte) (Signed, *Report, error) {
 	}
 	text := bytes.TrimSpace(raw)
 	switch {
-	case bytes.HasPrefix(text, []byte("ey")) && bytes.IndexByte(text, '~') > 0 && jwtForm.Match(text):
-		return refuse("structure.version", Unchecked, "Could not check: this is an SD-JWT, which this version doesn't read. Ask for the credential as JSON.")
+	case errors.Is(err, errSDJWT), bytes.HasPrefix(text, []byte("ey")) && bytes.IndexByte(text, '~') > 0 && jwtForm.Match(text):
+		return refuse("structure.version", Unchecked, "Could not check: "+errSDJWT.Error()+".")
 	case errors.As(err, new(*jose.Error)) || bytes.HasPrefix(text, []byte("ey")) && jwtForm.Match(text):
 		return refuse("structure.token", Failed, "It isn't a JSON Web Token that can be accepted: "+err.Error()+".")
 	case wasCredential(raw):
@@ -135,6 +135,11 @@ func wasCredential(raw []byte) bool {
 
 func (v *verifier) check(code, group string, o Outcome, sentence, section, about string) Check {
 	return Check{Code: code, Group: group, Outcome: o, Sentence: oneLine(sentence, maxSentenceShown), Section: section, About: oneLine(about, maxAboutShown), At: v.now}
+}
+
+// written is the check of a credential that keeps the rules.
+func (v *verifier) written(doc *jcs.Value) Check {
+	return v.check("structure.ok", GroupUnchanged, OK, "Written as "+standardOf(doc)+" wants it.", newModel(doc).section, "")
 }
 
 // A reading is a document whose structure was judged, and whose questions are planned.
@@ -373,7 +378,7 @@ func (v *verifier) credential(ctx context.Context, s secured, part *Part) bool {
 			return false
 		}
 	}
-	part.add(v.check("structure.ok", GroupUnchanged, OK, "Written as "+standardOf(s.doc)+" wants it.", dataModel, ""))
+	part.add(v.written(s.doc))
 	part.add(checks...)
 	part.add(v.dates(s.doc)...)
 	return proven
@@ -416,15 +421,19 @@ func stamp(t time.Time) string {
 
 func (v *verifier) trust(part *Part, endorsement bool) []Check {
 	const section = "Open Badges 3.0, Verification"
+	who := part.by()
+	if part.IssuerName != "" {
+		who += ","
+	}
 	switch t := v.policy.Trust; {
 	case t.dids[part.issuer]:
 		return []Check{v.check("trust.ok", GroupIssuer, OK, "The issuer "+part.IssuerID+" is on the list “"+t.name+"”.", section, part.IssuerID)}
 	case t.any:
-		return []Check{v.check("trust.unlisted", GroupIssuer, Warning, "The issuer "+part.by()+", is not in your list; judge for yourself whether you know it.", section, part.IssuerID)}
+		return []Check{v.check("trust.unlisted", GroupIssuer, Warning, "The issuer "+who+" is not in your list; judge for yourself whether you know it.", section, part.IssuerID)}
 	case endorsement:
-		return []Check{v.check("trust.unlisted", GroupIssuer, Warning, "The endorser "+part.by()+", is not on your list “"+t.name+"”.", section, part.IssuerID)}
+		return []Check{v.check("trust.unlisted", GroupIssuer, Warning, "The endorser "+who+" is not on your list “"+t.name+"”.", section, part.IssuerID)}
 	default:
-		return []Check{v.check("trust.unlisted", GroupIssuer, Failed, "The issuer "+part.by()+", is not on your list “"+t.name+"”.", section, part.IssuerID)}
+		return []Check{v.check("trust.unlisted", GroupIssuer, Failed, "The issuer "+who+" is not on your list “"+t.name+"”.", section, part.IssuerID)}
 	}
 }
 

@@ -40,7 +40,8 @@ type Options struct {
 	Local bool
 
 	// Durable, if set, is the number of the newest block that is on the disk:
-	// no block after it is final. The embedded chain has it.
+	// no block after it is final. The embedded chain has it. Of a local chain in
+	// another process it is asked by clrnode_durable.
 	Durable func() uint64
 
 	// MaxFee is the most that is paid for a unit of gas, in wei; nil is no limit.
@@ -255,8 +256,8 @@ func (f finality) String() string {
 
 // final says whether block number stays, with head being the newest.
 func (c *Client) final(ctx context.Context, number, head uint64) (bool, error) {
-	if c.durable != nil && number > c.durable() {
-		return false, nil
+	if kept, err := c.kept(ctx, number); err != nil || !kept {
+		return false, err
 	}
 	if !c.finality.tag {
 		return head >= number && head-number >= c.finality.depth, nil
@@ -271,3 +272,23 @@ func (c *Client) final(ctx context.Context, number, head uint64) (bool, error) {
 	}
 	return uint64(h.Number) >= number, nil
 }
+
+// kept says whether block number is on the disk of a chain that could lose it.
+func (c *Client) kept(ctx context.Context, number uint64) (bool, error) {
+	switch {
+	case c.durable != nil:
+		return number <= c.durable(), nil
+	case !c.chain.Local:
+		return true, nil
+	}
+	var durable quantity
+	err := c.ask(ctx, &durable, "clrnode_durable")
+	var refused rpc.Error
+	if errors.As(err, &refused) && refused.ErrorCode() == methodNotFound {
+		return true, nil // somebody else's local chain
+	}
+	return number <= uint64(durable), err
+}
+
+// methodNotFound is the error code of JSON-RPC for a method that the server lacks.
+const methodNotFound = -32601

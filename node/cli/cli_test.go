@@ -9,12 +9,14 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"clrnode/node"
+	"clrnode/registry/pgtest"
 	"clrnode/testnet"
 )
 
@@ -30,9 +32,31 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the flows in testdata, which read like stories.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir: "testdata",
+	p := scripts(func(*testscript.Env) {})
+	p.Dir = "testdata"
+	testscript.Run(t, p)
+}
+
+// The journey goes the same way on PostgreSQL.
+func TestScriptsOnPostgres(t *testing.T) {
+	url := pgtest.Database(t)
+	p := scripts(func(env *testscript.Env) { env.Setenv("CLRNODE_DB", url) })
+	p.Files = []string{"testdata/journey.txtar"}
+	testscript.Run(t, p)
+}
+
+// What is stored moves between the engines.
+func TestScriptsThatMove(t *testing.T) {
+	a, b := pgtest.Database(t), pgtest.Database(t)
+	p := scripts(func(env *testscript.Env) { env.Setenv("DB", a); env.Setenv("DB2", b) })
+	p.Files = []string{"testdata/postgres/migrate.txtar"}
+	testscript.Run(t, p)
+}
+
+func scripts(also func(*testscript.Env)) testscript.Params {
+	return testscript.Params{
 		Setup: func(env *testscript.Env) error {
+			also(env)
 			ref, err := reference()
 			if err != nil {
 				return err
@@ -65,9 +89,9 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"waitfor": waitFor, "exitcode": exitCode, "flip": flip, "credential": credential,
+			"waitfor": waitFor, "exitcode": exitCode, "flip": flip, "credential": credential, "mode": mode, "cut": cut,
 		},
-	})
+	}
 }
 
 // reference is the folder of published files, "" if it isn't here.
@@ -152,4 +176,22 @@ func credential(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("one learner with a record was expected, not %+v", rows)
 	}
 	ts.Setenv("CREDENTIAL", rows[0].Record.Credential)
+}
+
+// mode compares a file's permissions: mode FILE 0600.
+func mode(ts *testscript.TestScript, neg bool, args []string) {
+	info, err := os.Stat(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if got := fmt.Sprintf("%#o", info.Mode().Perm()); got != args[1] {
+		ts.Fatalf("%s has mode %s, want %s", args[0], got, args[1])
+	}
+}
+
+// cut writes the first part of a file to another one: cut FILE TO N for one N-th.
+func cut(ts *testscript.TestScript, neg bool, args []string) {
+	raw, err := os.ReadFile(ts.MkAbs(args[0]))
+	ts.Check(err)
+	n, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), raw[:len(raw)/n], 0o600))
 }

@@ -12,49 +12,58 @@ import (
 
 	"github.com/BurntSushi/toml"
 	"github.com/spf13/pflag"
+
+	"clrnode/registry"
 )
 
 // Config is all that can be set. The empty one gives a working node on localhost.
 type Config struct {
 	Data        string // folder of the store, the keys and the embedded chain
+	DB          string // URL of the PostgreSQL database that is the store; empty: the embedded store
 	Listen      string // address that the node serves on
 	PublicURL   string // what every URL begins with that the node writes; from Listen if empty, then stored
 	Chain       string // JSON-RPC URL of an Ethereum-compatible network; empty: the embedded chain
 	ChainKey    string // file with the private key (hex) that pays for anchors on that network
-	ChainListen string // loopback address of the embedded chain's JSON-RPC; port 0 takes a free one
+	ChainListen string // loopback address of the embedded chain's JSON-RPC, any with clrnode chain; port 0 takes a free one
 	KeyFile     string // file with the key that seals all others; empty: in the data folder, made at the first start
 	Publisher   string // the publisher that a command is for, where there are several
 	Demo        bool   // make a demo publisher when the store has none
 	Dev         bool   // developer mode, on loopback only: issuers for tests, no tokens for the VC-API
 	AnchorEvery time.Duration
+	LeaseTime   time.Duration // how long a node sees no sign of life of another on its database before it takes over its work
 
 	TrustedProxies []string // networks of proxies that are believed about whom they speak for
+
+	chainAlone bool // clrnode chain: the chain may serve other machines
 }
 
 func (c *Config) flags(f *pflag.FlagSet) {
 	f.StringVar(&c.Data, "data", "./data", "folder of the store, the keys and the embedded chain")
+	f.StringVar(&c.DB, "db", "", "PostgreSQL database that is the store, such as postgres://clrnode@db.example.edu/clrnode (default: the store in --data)")
 	f.StringVar(&c.Listen, "listen", "localhost:8080", "address to serve on")
 	f.StringVar(&c.PublicURL, "public-url", "", "what every URL begins with that the node writes (default: from --listen, then stored)")
-	f.StringVar(&c.Chain, "chain", "", "JSON-RPC URL of an Ethereum-compatible network (default: the embedded chain)")
+	f.StringVar(&c.Chain, "chain", "", "JSON-RPC URL of an Ethereum-compatible network, or of clrnode chain (default: the embedded chain)")
 	f.StringVar(&c.ChainKey, "chain-key", "", "file with the private key, in hex, that pays for anchors on --chain")
-	f.StringVar(&c.ChainListen, "chain-listen", "127.0.0.1:0", "loopback address of the embedded chain's JSON-RPC; port 0 takes a free one")
+	f.StringVar(&c.ChainListen, "chain-listen", "127.0.0.1:0", "loopback address of the embedded chain's JSON-RPC, any address with clrnode chain; port 0 takes a free one")
 	f.StringVar(&c.KeyFile, "key-file", "", "file with the key that seals all others (default: sealing.key in --data, made at the first start)")
 	f.StringVar(&c.Publisher, "publisher", "", "id of the publisher, where there are several")
 	f.BoolVar(&c.Demo, "demo", true, "make a demo publisher when the store has none; --demo=false starts empty")
 	f.BoolVar(&c.Dev, "dev", false, "developer mode, on loopback only: the VC-API has issuers for tests, and takes no token")
 	f.StringSliceVar(&c.TrustedProxies, "trusted-proxy", nil, "network of a proxy that is believed about whom it speaks for, such as 10.0.0.0/8; loopback always is")
-	f.DurationVar(&c.AnchorEvery, "anchor-every", 0, "how long a credential waits for others before they are anchored together (default: 2s on the embedded chain, 15m on --chain)")
+	f.DurationVar(&c.LeaseTime, "lease-time", registry.LeaseTime, "how long a node sees no sign of life of another one on the same database before it takes over its work")
+	f.DurationVar(&c.AnchorEvery, "anchor-every", 0, "how long a credential waits for others before they are anchored together (default: 2s on an embedded chain, 15m on others)")
 }
 
-// anchorEvery is how long credentials wait for others.
-func (c Config) anchorEvery() time.Duration {
+// anchorEvery is how long credentials wait for others. On a local chain anchoring costs
+// nothing.
+func (c Config) anchorEvery(local bool) time.Duration {
 	switch {
 	case c.AnchorEvery > 0:
 		return c.AnchorEvery
-	case c.Chain != "":
-		return 15 * time.Minute
+	case local:
+		return 2 * time.Second
 	}
-	return 2 * time.Second
+	return 15 * time.Minute
 }
 
 // proxies are the networks of trusted proxies.

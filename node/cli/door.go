@@ -39,8 +39,12 @@ func (p *program) openDoor(ctx context.Context, withChain, mayMake bool) (*door,
 		conn.Close()
 		return &door{http: client}, nil
 	}
-	if _, err := os.Stat(filepath.Join(p.cfg.Data, "store")); err != nil && !mayMake {
-		return nil, usage(fmt.Sprintf("there is no data in %s: begin with clrnode publishers add NAME, or name the right folder with --data", p.cfg.Data))
+	made, others := filepath.Join(p.cfg.Data, "store"), ""
+	if p.cfg.DB != "" {
+		made, others = p.cfg.keyFile(), ", or the key file of the database's nodes with --key-file"
+	}
+	if _, err := os.Stat(made); err != nil && !mayMake {
+		return nil, usage(fmt.Sprintf("there is no data in %s: begin with clrnode publishers add NAME, or name the right folder with --data%s", p.cfg.Data, others))
 	}
 	h, err := openHouse(ctx, p.cfg, withChain, slog.New(slog.DiscardHandler))
 	return &door{house: h}, err
@@ -134,9 +138,12 @@ func socketPath(cfg Config) string { return filepath.Join(cfg.Data, "node.sock")
 
 // listenLocal opens the socket on which commands reach this node. Only the
 // folder's owner may connect.
-func listenLocal(cfg Config, n *node.Node) (*http.Server, net.Listener, error) {
+func listenLocal(cfg Config, h *house) (*http.Server, net.Listener, error) {
 	path := socketPath(cfg)
-	// The store's lock is ours, so a socket that lies here is of a process that died.
+	if conn, err := net.DialTimeout("unix", path, 5*time.Second); err == nil {
+		return nil, nil, errors.Join(fmt.Errorf("a node is running on the data folder %s already: give each node its own --data", cfg.Data), conn.Close())
+	}
+	// A socket that lies here is of a process that died.
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, nil, err
 	}
@@ -148,10 +155,14 @@ func listenLocal(cfg Config, n *node.Node) (*http.Server, net.Listener, error) {
 		return nil, nil, errors.Join(err, l.Close())
 	}
 	return &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/backup" {
+			h.serveBackup(w, r)
+			return
+		}
 		args, err := io.ReadAll(r.Body)
 		var result []byte
 		if err == nil {
-			result, err = perform(r.Context(), n, r.URL.Path[1:], args)
+			result, err = perform(r.Context(), h.node, r.URL.Path[1:], args)
 		}
 		w.Header().Set("Content-Type", "application/json")
 		if err != nil {

@@ -23,7 +23,12 @@ import (
 type house struct {
 	node  *node.Node
 	chain *testnet.Chain // nil with --chain, or without any
+	local bool           // the chain is an embedded one, here or run by clrnode chain
 	payer string         // with --chain: who pays for anchors, and with how much
+
+	keyFile string // and what is in it
+	sealer  registry.Sealer
+
 	parts []func() error // closes them, last first
 }
 
@@ -52,7 +57,7 @@ func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger
 	if err := ownFolder(cfg.Data); err != nil {
 		return h, fmt.Errorf("data folder: %w", err)
 	}
-	engine, err := registry.OpenBadger(filepath.Join(cfg.Data, "store"))
+	engine, err := openEngine(ctx, cfg)
 	if err != nil {
 		return h, err
 	}
@@ -61,6 +66,11 @@ func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger
 		return h, errors.Join(err, engine.Close())
 	}
 	h.onClose(db.Close)
+	if cfg.DB == "" { // the store's lock is ours, so whoever held a lease in it is dead
+		if err := db.DropLeases(ctx); err != nil {
+			return h, err
+		}
+	}
 	empty, err := isEmpty(ctx, db)
 	if err != nil {
 		return h, err
@@ -72,26 +82,32 @@ func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger
 	if err != nil {
 		return h, err
 	}
+	h.keyFile, h.sealer = cfg.keyFile(), sealer
 	url, err := storedURL(ctx, db, cfg)
 	if err != nil {
 		return h, err
 	}
-	o := node.Options{
-		DB: db, Sealer: sealer, PublicURL: url, Log: log, AnchorEvery: cfg.anchorEvery(), Dev: cfg.Dev,
-		Client: did.NewClient(did.Outgoing{}),
-	}
+	o := node.Options{DB: db, Sealer: sealer, PublicURL: url, Log: log, Dev: cfg.Dev, LeaseTime: cfg.LeaseTime, Client: did.NewClient(did.Outgoing{})}
 	if withChain {
 		ledger, err := h.openChain(ctx, cfg, log)
 		if err != nil {
 			return h, err
 		}
-		o.Ledger = ledger
+		o.Ledger, o.AnchorEvery = ledger, cfg.anchorEvery(ledger.Chain().Local)
 	}
 	if h.node, err = node.New(ctx, o); err != nil {
 		return h, err
 	}
 	h.onClose(func() error { h.node.Close(); return nil })
 	return h, nil
+}
+
+// openEngine opens the store of a configuration.
+func openEngine(ctx context.Context, cfg Config) (registry.Engine, error) {
+	if cfg.DB != "" {
+		return registry.OpenPostgres(ctx, cfg.DB)
+	}
+	return registry.OpenBadger(filepath.Join(cfg.Data, "store"))
 }
 
 // ownFolder makes the data folder, or closes it to others: it holds keys, and the
@@ -107,10 +123,15 @@ func ownFolder(path string) error {
 	return os.Chmod(path, 0o700)
 }
 
+// isEmpty tells whether nothing is sealed in the store yet.
 func isEmpty(ctx context.Context, db *registry.DB) (empty bool, err error) {
 	err = db.View(ctx, func(tx *registry.Tx) error {
+		sealed, err := tx.Setting("sealed")
+		if err != nil {
+			return err
+		}
 		pubs, err := tx.Publishers()
-		empty = len(pubs) == 0
+		empty = len(pubs) == 0 && sealed == ""
 		return err
 	})
 	return empty, err
@@ -140,7 +161,7 @@ func (h *house) openChain(ctx context.Context, cfg Config, log *slog.Logger) (l 
 			return nil, fmt.Errorf("chain key: %w", err)
 		}
 	} else {
-		chain, err := testnet.StartChain(testnet.ChainOptions{Dir: filepath.Join(cfg.Data, "chain"), Listen: cfg.ChainListen, Log: log})
+		chain, err := testnet.StartChain(testnet.ChainOptions{Dir: filepath.Join(cfg.Data, "chain"), Listen: cfg.ChainListen, Open: cfg.chainAlone, Log: log})
 		if err != nil {
 			return nil, err
 		}
@@ -154,9 +175,15 @@ func (h *house) openChain(ctx context.Context, cfg Config, log *slog.Logger) (l 
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	client, err := evm.Dial(ctx, cfg.Chain, o)
+	if err == nil && client.Chain().ID == testnet.ChainID && !o.Local { // that of clrnode chain
+		client.Close()
+		o.Finality, o.Local = localFinality, true
+		client, err = evm.Dial(ctx, cfg.Chain, o)
+	}
 	if err != nil {
 		return nil, err
 	}
+	h.local = o.Local
 	h.onClose(func() error { client.Close(); return nil })
 	if err := client.Deploy(ctx); err != nil {
 		return nil, err

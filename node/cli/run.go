@@ -82,8 +82,10 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 		return int(code)
 	}
 	fmt.Fprintln(errs, "clrnode: "+err.Error())
-	if errors.Is(err, node.ErrRefused) || errors.Is(err, registry.ErrNotFound) {
-		return exitNo
+	for _, no := range []error{node.ErrRefused, registry.ErrNotFound, registry.ErrBadBackup, registry.ErrNotEmpty} {
+		if errors.Is(err, no) {
+			return exitNo
+		}
 	}
 	return exitCouldNot
 }
@@ -115,7 +117,8 @@ Without a command it serves. Settings come from flags, then from the environment
 	root.PersistentFlags().BoolVar(&p.quiet, "quiet", false, "say nothing but results and errors")
 	root.AddCommand(p.publishersCommand(), p.loginCommand(), p.importCommand(), p.learnersCommand(),
 		p.conflictsCommand(), p.issueCommand(), p.revokeCommand(), p.exportCommand(), p.verifyCommand(),
-		p.tokenCommand(), p.canonizeCommand(), p.jsonldCommand(), p.statusCommand(), p.versionCommand())
+		p.backupCommand(), p.restoreCommand(), p.migrateCommand(), p.doctorCommand(),
+		p.tokenCommand(), p.canonizeCommand(), p.jsonldCommand(), p.statusCommand(), p.chainCommand(), p.versionCommand())
 	return root
 }
 
@@ -127,8 +130,10 @@ func (p *program) onlyFlags(cmd *cobra.Command, args []string) error {
 	text := fmt.Sprintf("%q is no command", args[0])
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		text += "; did you mean " + strings.Join(near, " or ") + "?"
+	} else {
+		text += "."
 	}
-	return usage(text + " See clrnode --help")
+	return usage(text + " See " + cmd.CommandPath() + " --help")
 }
 
 // settle fills each setting that no flag gave from the environment, then from

@@ -198,7 +198,7 @@ func (p *program) issueCommand() *cobra.Command {
 				}
 			}
 			bar(j.Total, j.Total)
-			if d.house != nil && p.cfg.Chain == "" {
+			if d.house != nil && d.house.local {
 				if _, err := do[nothing](ctx, d, "anchored", idArgs{ID: j.Publisher}); err != nil {
 					return err
 				}

@@ -13,8 +13,7 @@ import (
 	"clrnode/registry"
 )
 
-func testSnapshot(t *testing.T, e registry.Engine) {
-	tab := table(t, false)
+func testSnapshot(t *testing.T, e registry.Engine, tab registry.Table) {
 	put(t, e, tab, "a", "b")
 	view(t, e, func(d registry.Docs) error {
 		before := keys(t, d, tab, "", "", 0)
@@ -36,8 +35,7 @@ func testSnapshot(t *testing.T, e registry.Engine) {
 	})
 }
 
-func testCounters(t *testing.T, e registry.Engine) {
-	tab := table(t, false)
+func testCounters(t *testing.T, e registry.Engine, tab registry.Table) {
 	const writers, each = 64, 8
 	var wg sync.WaitGroup
 	for range writers {
@@ -73,8 +71,7 @@ func testCounters(t *testing.T, e registry.Engine) {
 
 // testWriteSkew: each of two transactions takes its own key away only if the
 // other's is there; in any serial order one stays.
-func testWriteSkew(t *testing.T, e registry.Engine) {
-	tab := table(t, false)
+func testWriteSkew(t *testing.T, e registry.Engine, tab registry.Table) {
 	for round := range 50 {
 		put(t, e, tab, "a", "b")
 		var wg sync.WaitGroup
@@ -102,8 +99,7 @@ func testWriteSkew(t *testing.T, e registry.Engine) {
 }
 
 // testPhantoms: of many transactions that write only into an empty range, one may.
-func testPhantoms(t *testing.T, e registry.Engine) {
-	tab := table(t, false)
+func testPhantoms(t *testing.T, e registry.Engine, tab registry.Table) {
 	for round := range 30 {
 		var wg sync.WaitGroup
 		for i := range 8 {
@@ -132,8 +128,7 @@ func testPhantoms(t *testing.T, e registry.Engine) {
 // testManyWriters: 16 writers at once each write two documents that belong together,
 // read through a scan what those before them wrote, and find their own in the next
 // view. Nobody ever sees one document without the other, nor one vanish.
-func testManyWriters(t *testing.T, e registry.Engine) {
-	tab := table(t, false)
+func testManyWriters(t *testing.T, e registry.Engine, tab registry.Table) {
 	const writers, each = 16, 5
 	pairs := func(d registry.Docs) int {
 		left, right := keys(t, d, tab, "left/", "", 0), keys(t, d, tab, "right/", "", 0)
@@ -208,8 +203,7 @@ func testManyWriters(t *testing.T, e registry.Engine) {
 	})
 }
 
-func testCancel(t *testing.T, e registry.Engine) {
-	tab := table(t, false)
+func testCancel(t *testing.T, e registry.Engine, tab registry.Table) {
 	put(t, e, tab, "a", "b")
 	gone, cancel := context.WithCancel(ctx)
 	cancel()
@@ -265,8 +259,7 @@ func testCancel(t *testing.T, e registry.Engine) {
 	})
 }
 
-func testReadOnly(t *testing.T, e registry.Engine) {
-	tab := table(t, false)
+func testReadOnly(t *testing.T, e registry.Engine, tab registry.Table) {
 	e.View(ctx, func(d registry.Docs) error {
 		if d.Put(tab, "a", []byte(`{}`)) == nil || d.Delete(tab, "a") == nil {
 			t.Error("a view could write")

@@ -1,5 +1,5 @@
 // Package enginetest holds the contract that every engine of the registry keeps.
-// An engine's own test calls [TestEngine]; nothing else is exported.
+// An engine's own test calls [TestEngine].
 package enginetest
 
 import (
@@ -17,51 +17,62 @@ import (
 	"clrnode/registry"
 )
 
+// contract is what is checked, each with its own table.
+var contract = []struct {
+	name  string
+	table registry.Table
+	test  func(*testing.T, registry.Engine, registry.Table)
+}{
+	{"get, put, delete", registry.Table{Name: "t_basics"}, testBasics},
+	{"errors leave nothing", registry.Table{Name: "t_errors"}, testErrors},
+	{"order and prefixes", registry.Table{Name: "t_order"}, testOrder},
+	{"after and limit", registry.Table{Name: "t_paging"}, testPaging},
+	{"scans agree with a model", registry.Table{Name: "t_model"}, testModel},
+	{"own writes are seen", registry.Table{Name: "t_own"}, testOwnWrites},
+	{"scans within scans", registry.Table{Name: "t_nested"}, testNestedScans},
+	{"tables are apart", registry.Table{Name: "t_apart"}, testTables},
+	{"documents", registry.Table{Name: "t_documents"}, testDocuments},
+	{"keys that can't be", registry.Table{Name: "t_keys"}, testKeys},
+	{"opaque bytes", registry.Table{Name: "t_opaque", Opaque: true}, testOpaque},
+	{"views are snapshots", registry.Table{Name: "t_snapshot"}, testSnapshot},
+	{"counters", registry.Table{Name: "t_counters"}, testCounters},
+	{"write skew", registry.Table{Name: "t_skew"}, testWriteSkew},
+	{"phantoms", registry.Table{Name: "t_phantoms"}, testPhantoms},
+	{"many writers", registry.Table{Name: "t_writers"}, testManyWriters},
+	{"cancelled contexts", registry.Table{Name: "t_cancel"}, testCancel},
+	{"no writes in views", registry.Table{Name: "t_read_only"}, testReadOnly},
+}
+
+// Tables that contract's tests need beside their own.
+var (
+	tableApartB  = registry.Table{Name: "t_apart_b"}
+	tableDurable = registry.Table{Name: "t_durable", Opaque: true}
+	tableClose   = registry.Table{Name: "t_close"}
+)
+
+// Tables are the tables that TestEngine reads and writes.
+func Tables() []registry.Table {
+	all := []registry.Table{tableApartB, tableDurable, tableClose}
+	for _, c := range contract {
+		all = append(all, c.table)
+	}
+	return all
+}
+
 // TestEngine checks that an engine keeps the promises of registry.Engine and
 // registry.Docs. Each call of open opens the same, at first empty, store; the
 // test closes an engine before it opens the next.
 func TestEngine(t *testing.T, open func() registry.Engine) {
 	t.Helper()
 	e := open()
-	for _, c := range []struct {
-		name string
-		test func(*testing.T, registry.Engine)
-	}{
-		{"get, put, delete", testBasics},
-		{"errors leave nothing", testErrors},
-		{"order and prefixes", testOrder},
-		{"after and limit", testPaging},
-		{"scans agree with a model", testModel},
-		{"own writes are seen", testOwnWrites},
-		{"scans within scans", testNestedScans},
-		{"tables are apart", testTables},
-		{"opaque bytes", testOpaque},
-		{"views are snapshots", testSnapshot},
-		{"counters", testCounters},
-		{"write skew", testWriteSkew},
-		{"phantoms", testPhantoms},
-		{"many writers", testManyWriters},
-		{"cancelled contexts", testCancel},
-		{"no writes in views", testReadOnly},
-	} {
-		t.Run(c.name, func(t *testing.T) { c.test(t, e) })
+	for _, c := range contract {
+		t.Run(c.name, func(t *testing.T) { c.test(t, e, c.table) })
 	}
 	t.Run("durability", func(t *testing.T) { e = testDurability(t, e, open) })
 	t.Run("close", func(t *testing.T) { testClose(t, e) })
 }
 
 var ctx = context.Background()
-
-// table makes a table that no other part of the test uses.
-func table(t *testing.T, opaque bool) registry.Table {
-	name := strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' {
-			return r
-		}
-		return '_'
-	}, strings.ToLower(t.Name()))
-	return registry.Table{Name: "t_" + name, Opaque: opaque}
-}
 
 func update(t *testing.T, e registry.Engine, fn func(registry.Docs) error) {
 	t.Helper()
@@ -101,8 +112,7 @@ func keys(t *testing.T, d registry.Docs, tab registry.Table, prefix, after strin
 	return all
 }
 
-func testBasics(t *testing.T, e registry.Engine) {
-	tab := table(t, false)
+func testBasics(t *testing.T, e registry.Engine, tab registry.Table) {
 	update(t, e, func(d registry.Docs) error {
 		if _, err := d.Get(tab, "a"); !errors.Is(err, registry.ErrNotFound) {
 			t.Errorf("Get of nothing = %v, want ErrNotFound", err)
@@ -132,8 +142,7 @@ func testBasics(t *testing.T, e registry.Engine) {
 	})
 }
 
-func testErrors(t *testing.T, e registry.Engine) {
-	tab := table(t, false)
+func testErrors(t *testing.T, e registry.Engine, tab registry.Table) {
 	put(t, e, tab, "kept")
 	wrong := errors.New("wrong")
 	err := e.Update(ctx, func(d registry.Docs) error {
@@ -170,8 +179,7 @@ func testErrors(t *testing.T, e registry.Engine) {
 // awkward keys: bytes beyond ASCII sort as bytes, not as a locale would.
 var awkward = []string{"", "!", "%2F", "-", "0", "10", "9", "A", "Z", "_", "a", "a/", "a/b", "a0", "aa", "b", "b c", "z", "~", "ä", "Ä", "é", "e\u0301", "ß", "ı", "中文", "日本", "\U0001F600", "\u202e", "'; drop", "100%", `\`, "a%b_c"}
 
-func testOrder(t *testing.T, e registry.Engine) {
-	tab := table(t, false)
+func testOrder(t *testing.T, e registry.Engine, tab registry.Table) {
 	put(t, e, tab, awkward...)
 	want := slices.Clone(awkward)
 	sort.Strings(want)
@@ -197,8 +205,7 @@ func testOrder(t *testing.T, e registry.Engine) {
 	})
 }
 
-func testPaging(t *testing.T, e registry.Engine) {
-	tab := table(t, false)
+func testPaging(t *testing.T, e registry.Engine, tab registry.Table) {
 	var want []string
 	for i := range 1000 {
 		want = append(want, fmt.Sprintf("p/%04d", i))
@@ -242,8 +249,7 @@ func testPaging(t *testing.T, e registry.Engine) {
 	update(t, e, check)
 }
 
-func testModel(t *testing.T, e registry.Engine) {
-	tab := table(t, false)
+func testModel(t *testing.T, e registry.Engine, tab registry.Table) {
 	r := rand.New(rand.NewSource(1))
 	model := map[string]bool{}
 	key := func() string {
@@ -289,8 +295,7 @@ func testModel(t *testing.T, e registry.Engine) {
 	}
 }
 
-func testOwnWrites(t *testing.T, e registry.Engine) {
-	tab := table(t, false)
+func testOwnWrites(t *testing.T, e registry.Engine, tab registry.Table) {
 	put(t, e, tab, "b", "c")
 	update(t, e, func(d registry.Docs) error {
 		for _, err := range []error{d.Put(tab, "a", []byte(`{"new":true}`)), d.Put(tab, "d", []byte(`{}`)), d.Delete(tab, "b"), d.Put(tab, "c", []byte(`{"changed":true}`))} {
@@ -311,8 +316,7 @@ func testOwnWrites(t *testing.T, e registry.Engine) {
 	})
 }
 
-func testNestedScans(t *testing.T, e registry.Engine) {
-	tab := table(t, false)
+func testNestedScans(t *testing.T, e registry.Engine, tab registry.Table) {
 	put(t, e, tab, "a", "a/1", "a/2", "b", "b/1")
 	count := func(d registry.Docs) error {
 		n := 0
@@ -354,9 +358,8 @@ func testNestedScans(t *testing.T, e registry.Engine) {
 	})
 }
 
-func testTables(t *testing.T, e registry.Engine) {
-	a := registry.Table{Name: "t_apart"}
-	b := registry.Table{Name: "t_apart_b"}
+func testTables(t *testing.T, e registry.Engine, a registry.Table) {
+	b := tableApartB
 	put(t, e, a, "k", "\u007fk")
 	put(t, e, b, "k", "l")
 	view(t, e, func(d registry.Docs) error {
@@ -370,8 +373,7 @@ func testTables(t *testing.T, e registry.Engine) {
 	})
 }
 
-func testOpaque(t *testing.T, e registry.Engine) {
-	tab := table(t, true)
+func testOpaque(t *testing.T, e registry.Engine, tab registry.Table) {
 	all := make([]byte, 256)
 	for i := range all {
 		all[i] = byte(i)
@@ -406,7 +408,7 @@ func testOpaque(t *testing.T, e registry.Engine) {
 }
 
 func testDurability(t *testing.T, e registry.Engine, open func() registry.Engine) registry.Engine {
-	tab := table(t, true)
+	tab := tableDurable
 	big := bytes.Repeat([]byte("clr"), 50_000)
 	for i := range 20 {
 		update(t, e, func(d registry.Docs) error {
@@ -434,7 +436,7 @@ func testDurability(t *testing.T, e registry.Engine, open func() registry.Engine
 }
 
 func testClose(t *testing.T, e registry.Engine) {
-	tab := table(t, false)
+	tab := tableClose
 	inside, done := make(chan bool), make(chan error, 1)
 	go func() {
 		done <- e.Update(ctx, func(d registry.Docs) error {

@@ -2,6 +2,7 @@ package rdf
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -10,10 +11,11 @@ import (
 	"clrnode/internal/jcs"
 )
 
-// Quads returns the statements of a document as N-Quads that aren't canonicalized
-// (JSON-LD 1.1 API, 9.1.4: toRdf): blank nodes are _:b0, _:b1 and so on, in the order in
-// which the document has them. It refuses what [Canonize] refuses. base is the IRI that
-// relative ones are resolved against; with "" they are errors.
+// Quads returns the statements of a document, an object or an array of them, as N-Quads
+// that aren't canonicalized (JSON-LD 1.1 API, 9.1.4: toRdf): blank nodes are _:b0, _:b1
+// and so on, in the order in which the document has them. Of objects it refuses what
+// [Canonize] refuses. base is the IRI that relative ones are resolved against; with ""
+// they are errors.
 func Quads(ctx context.Context, doc *jcs.Value, base string) ([]byte, error) {
 	c, _, err := show(ctx, doc, base)
 	if err != nil {
@@ -29,8 +31,8 @@ func Quads(ctx context.Context, doc *jcs.Value, base string) ([]byte, error) {
 }
 
 // Expand returns the expanded form of a document (JSON-LD 1.1 API, 5.1), by json-gold
-// and with bundled contexts alone. It refuses what [Canonize] refuses; base is as in
-// [Quads].
+// and with bundled contexts alone. It takes and refuses what [Quads] does; base is as
+// there.
 func Expand(ctx context.Context, doc *jcs.Value, base string) (*jcs.Value, error) {
 	c, expanded, err := show(ctx, doc, base)
 	if err != nil {
@@ -51,7 +53,7 @@ func asDocument(expanded any) []any {
 
 // Compact returns a document in the terms of another context (JSON-LD 1.1 API, 6.1), by
 // json-gold and with bundled contexts alone. context is the value of an @context, or an
-// object that has one. It refuses what [Canonize] refuses; base is as in [Quads].
+// object that has one. It takes and refuses what [Quads] does; base is as there.
 func Compact(ctx context.Context, doc, context *jcs.Value, base string) (out *jcs.Value, err error) {
 	c, expanded, err := show(ctx, doc, base)
 	if err != nil {
@@ -88,5 +90,14 @@ func show(ctx context.Context, doc *jcs.Value, base string) (*canonicalizer, any
 	if base != "" && !ld.IsAbsoluteIri(base) {
 		return nil, nil, fmt.Errorf("the base %q should be an absolute IRI", base)
 	}
-	return expandToQuads(doc, base)
+	if !doc.Is(jcs.Array) {
+		return expandToQuads(doc, base)
+	}
+	// Objects side by side, such as the expanded form, are one graph.
+	c, expanded, err := expandToQuads((&jcs.Value{Kind: jcs.Object}).With("@graph", doc), base)
+	var e *Error
+	if errors.As(err, &e) {
+		err = &Error{strings.TrimPrefix(e.Pointer, "/@graph"), e.Reason, e.cause}
+	}
+	return c, expanded, err
 }

@@ -2,6 +2,7 @@ package rdf
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -76,6 +77,33 @@ func TestExpandAndCompact(t *testing.T) {
 		terms, _ := jcs.Read([]byte(c))
 		if out, err := Compact(context.Background(), doc, terms, "https://a.edu"); err == nil {
 			t.Errorf("Compact() with the context %s = %s", c, out.Append(nil))
+		}
+	}
+}
+
+// The expanded form, an array, is a document too.
+func TestExpandedFormSaysTheSame(t *testing.T) {
+	ctx, base := context.Background(), "https://a.edu/x/y"
+	doc := value(t, parse(t, []byte(small)))
+	expanded, err := Expand(ctx, doc, base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	of, err := Quads(ctx, doc, base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := Quads(ctx, expanded, ""); err != nil || !sameLines(string(again), string(of)) {
+		t.Errorf("Quads() of the expanded form = %v\n%swant\n%s", err, again, of)
+	}
+	terms, _ := jcs.Read([]byte(`"https://www.w3.org/ns/credentials/v2"`))
+	if back, err := Compact(ctx, expanded, terms, base); err != nil || back.Get("credentialSubject").Str("description") != "x" {
+		t.Errorf("Compact() of the expanded form = %v, %s", err, back.Append(nil))
+	}
+	for raw, pointer := range map[string]string{`[]`: "", `[{"@id":"urn:a","grade":"A"}]`: "/0/grade", `[{"@type":"urn:t"},{"@type":"urn:t","@id":"x"}]`: "/1/@id"} {
+		var e *Error
+		if _, err := Expand(ctx, value(t, parse(t, []byte(raw))), ""); !errors.As(err, &e) || e.Pointer != pointer {
+			t.Errorf("Expand() of %s = %v, want an error at %q", raw, err, pointer)
 		}
 	}
 }

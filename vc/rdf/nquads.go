@@ -3,6 +3,7 @@ package rdf
 import (
 	"context"
 	"crypto"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -11,24 +12,32 @@ import (
 
 // CanonizeQuads brings a dataset in N-Quads (RDF 1.1) into the canonical form of
 // RDFC-1.0 with the hash h, as [Canonize] does. Its work is bounded: a dataset whose
-// blank nodes can't be told apart in reasonable time is an error.
+// blank nodes can't be told apart in reasonable time is [ErrTooMuchWork]. The error of
+// what is no N-Quads names the line, from 1.
 func CanonizeQuads(ctx context.Context, nquads []byte, h crypto.Hash) ([]byte, error) {
 	c := newCanonicalizer()
 	defer c.release()
 	if _, err := parseQuads(&c.dataset, nquads); err != nil {
 		return nil, err
 	}
-	return c.lines(ctx, h)
+	out, err := c.lines(ctx, h)
+	if errors.Is(err, ErrTooMuchWork) {
+		return nil, fmt.Errorf("N-Quads: %w", ErrTooMuchWork)
+	}
+	return out, err
 }
 
 // parseQuads reads N-Quads. Label i belongs to blank node i.
 func parseQuads(d *dataset, raw []byte) (labels []string, err error) {
 	p := quadParser{dataset: d}
-	for number, line := range strings.FieldsFunc(string(raw), func(r rune) bool { return r == '\n' || r == '\r' }) {
+	text := strings.ReplaceAll(strings.ReplaceAll(string(raw), "\r\n", "\n"), "\r", "\n")
+	number := 0
+	for line := range strings.SplitSeq(text, "\n") {
+		number++
 		p.s, p.i = line, 0
 		q, some, err := p.line()
 		if err != nil {
-			return nil, &Error{Reason: fmt.Sprintf("N-Quads, statement %d: %v", number+1, err)}
+			return nil, fmt.Errorf("N-Quads, line %d: %w", number, err)
 		}
 		if some {
 			p.quads = append(p.quads, q)

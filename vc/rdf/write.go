@@ -49,13 +49,13 @@ func (w *writer) members(of map[string]any, content any, graph node) error {
 	for _, item := range asArray(content) {
 		object, ok := item.(map[string]any)
 		if !ok {
-			return &objectError{of, "", "only objects may stand in a graph"}
+			return &objectError{of, "", "", "only objects may stand in a graph"}
 		}
 		if _, isValue := object["@value"]; isValue {
-			return &objectError{of, "", "only objects may stand in a graph"}
+			return &objectError{of, "", "", "only objects may stand in a graph"}
 		}
 		if _, named := object["@id"]; named && len(object) == 1 {
-			return &objectError{of, "", fmt.Sprintf("an object of which nothing is said but its id, %v, is dropped", object["@id"])}
+			return &objectError{of, "", "", fmt.Sprintf("an object of which nothing is said but its id, %v, is dropped", object["@id"])}
 		}
 		if _, err := w.object(object, graph); err != nil {
 			return err
@@ -130,11 +130,11 @@ func (w *writer) absolute(object map[string]any, what, s string) (node, error) {
 	term, ok := strings.CutPrefix(s, undefined)
 	switch {
 	case !ok:
-		return 0, &objectError{object, "", fmt.Sprintf("%q isn't an absolute IRI, which the %s should be", s, orElse(what, "id"))}
+		return 0, &objectError{object, "", s, fmt.Sprintf("%q isn't an absolute IRI, which the %s should be", s, orElse(what, "id"))}
 	case what == "property":
-		return 0, &objectError{object, term, fmt.Sprintf("no context defines the term %q", term)}
+		return 0, &objectError{object, term, "", fmt.Sprintf("no context defines the term %q", term)}
 	}
-	return 0, &objectError{object, "", fmt.Sprintf("no context defines the %s %q", orElse(what, "term"), term)}
+	return 0, &objectError{object, "", term, fmt.Sprintf("no context defines the %s %q", orElse(what, "term"), term)}
 }
 
 func orElse(s, other string) string {
@@ -146,7 +146,7 @@ func orElse(s, other string) string {
 
 func (w *writer) property(object map[string]any, k string, v any, self, graph node) error {
 	if strings.HasPrefix(k, "@") {
-		return &objectError{object, "", k + " is dropped, and no signature would cover it"}
+		return &objectError{object, "", "", k + " is dropped, and no signature would cover it"}
 	}
 	predicate, err := w.absolute(object, "property", k)
 	if err != nil {
@@ -173,7 +173,7 @@ const verifiableCredential = "https://www.w3.org/2018/credentials#verifiableCred
 func (w *writer) reverse(object map[string]any, v any, self, graph node) error {
 	properties, ok := v.(map[string]any)
 	if !ok {
-		return &objectError{object, "", "@reverse should be an object"}
+		return &objectError{object, "", "", "@reverse should be an object"}
 	}
 	for k, items := range properties {
 		predicate, err := w.absolute(object, "property", k)
@@ -183,7 +183,7 @@ func (w *writer) reverse(object map[string]any, v any, self, graph node) error {
 		for _, item := range asArray(items) {
 			other, ok := item.(map[string]any)
 			if !ok {
-				return &objectError{object, "", "the value of a reversed property should be an object"}
+				return &objectError{object, "", "", "the value of a reversed property should be an object"}
 			}
 			source, err := w.object(other, graph)
 			if err != nil {
@@ -199,14 +199,14 @@ func (w *writer) reverse(object map[string]any, v any, self, graph node) error {
 func (w *writer) target(object map[string]any, v any, graph node) (node, error) {
 	item, ok := v.(map[string]any)
 	if !ok {
-		return 0, &objectError{object, "", fmt.Sprintf("%v can't be a value here", v)}
+		return 0, &objectError{object, "", "", fmt.Sprintf("%v can't be a value here", v)}
 	}
 	if _, ok := item["@value"]; ok {
 		return w.literalOf(object, item)
 	}
 	if list, ok := item["@list"]; ok {
 		if len(item) > 1 {
-			return 0, &objectError{object, "", "beside a @list nothing is kept"}
+			return 0, &objectError{object, "", "", "beside a @list nothing is kept"}
 		}
 		return w.list(object, asArray(list), graph)
 	}
@@ -234,18 +234,18 @@ func (w *writer) literalOf(object, item map[string]any) (node, error) {
 		switch k {
 		case "@value", "@type", "@language", "@direction":
 		default:
-			return 0, &objectError{object, "", k + " in a value is dropped, and no signature would cover it"}
+			return 0, &objectError{object, "", "", k + " in a value is dropped, and no signature would cover it"}
 		}
 	}
 	datatype, isText := item["@type"].(string)
 	if _, has := item["@type"]; has && !isText {
-		return 0, &objectError{object, "", "the @type of a value should be one IRI"}
+		return 0, &objectError{object, "", "", "the @type of a value should be one IRI"}
 	}
 	if datatype == "@json" {
 		w.countInJSON(item["@value"])
 		raw, err := jcs.Marshal(item["@value"])
 		if err != nil {
-			return 0, &objectError{object, "", err.Error()}
+			return 0, &objectError{object, "", "", err.Error()}
 		}
 		return w.literal(string(raw), jsonSuffix), nil
 	}
@@ -260,7 +260,7 @@ func (w *writer) literalOf(object, item map[string]any) (node, error) {
 	if language, has := item["@language"].(string); has {
 		s, ok := item["@value"].(string)
 		if !ok || !validLanguage(language) {
-			return 0, &objectError{object, "", fmt.Sprintf("%q isn't a language tag for a text", language)}
+			return 0, &objectError{object, "", language, fmt.Sprintf("%q isn't a language tag for a text", language)}
 		}
 		return w.literal(s, suffix("", language)), nil
 	}
@@ -269,7 +269,7 @@ func (w *writer) literalOf(object, item map[string]any) (node, error) {
 	}
 	n, err := w.scalar(item["@value"], datatype)
 	if err != nil {
-		return 0, &objectError{object, "", err.Error()}
+		return 0, &objectError{object, "", "", err.Error()}
 	}
 	return n, nil
 }
@@ -282,7 +282,7 @@ func (w *writer) directed(object, item map[string]any, direction any) (node, err
 	language, hasLanguage := item["@language"].(string)
 	_, typed := item["@type"]
 	if !isText || typed || direction != "ltr" && direction != "rtl" || hasLanguage && !validLanguage(language) {
-		return 0, &objectError{object, "", "@direction is ltr or rtl, of a text that may have a @language and has no @type"}
+		return 0, &objectError{object, "", "", "@direction is ltr or rtl, of a text that may have a @language and has no @type"}
 	}
 	return w.literal(s, suffix(fmt.Sprintf("https://www.w3.org/ns/i18n#%s_%s", strings.ToLower(language), direction), "")), nil
 }

@@ -1,0 +1,155 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"clrnode/registry"
+)
+
+// lookEvery is how often a node looks in the store for work that nobody does: that
+// another node was asked for and can't begin, or left when it died. A nudge reaches
+// only the node that gives it.
+const lookEvery = time.Second
+
+// The names under which work is claimed. Of a publisher's jobs one signs at a time: two
+// would sign the same records. Anchoring is one work for all publishers, as one account
+// pays for all of them and its transactions are numbered.
+const (
+	workAnchor = "anchor"
+	workLists  = "status lists"
+)
+
+func workImport(id string) string       { return "import " + id }
+func workIssue(publisher string) string { return "issue " + publisher }
+
+// tend does what comes back: it signs stale status lists again, takes up work that
+// nobody does, and sweeps what expired.
+func (n *Node) tend() {
+	sweep := time.Now()
+	wait := time.Duration(0)
+	for {
+		select {
+		case <-n.background.Done():
+			return
+		case <-time.After(wait):
+		}
+		wait = lookEvery
+		if err := n.takeUp(n.background); err != nil && n.background.Err() == nil {
+			n.log.Warn("stopped work waits", "error", err)
+			wait = 5 * lookEvery
+		}
+		if time.Since(sweep) > time.Hour {
+			sweep = time.Now()
+			if err := n.sweep(n.background); err != nil && n.background.Err() == nil {
+				n.log.Warn("sweep what expired", "error", err)
+			}
+		}
+	}
+}
+
+// sweep removes expired tickets, and what dead nodes left of their leases. That two
+// nodes do it at once does no harm.
+func (n *Node) sweep(ctx context.Context) error {
+	var err error
+	for _, kind := range []string{ticketLogin, ticketSession} {
+		err = errors.Join(err, n.db.Update(ctx, func(tx *registry.Tx) error { return tx.SweepTickets(kind, 1000) }))
+	}
+	return errors.Join(err, n.leases.Sweep(ctx))
+}
+
+// takeUp goes on with what nobody works on, because a node died or an error stopped it.
+func (n *Node) takeUp(ctx context.Context) error {
+	var jobs []registry.Job
+	var imports, half []registry.Import
+	var stale []registry.StatusList
+	err := n.db.View(ctx, func(tx *registry.Tx) (err error) {
+		if jobs, err = tx.RunningJobs(); err != nil {
+			return err
+		}
+		if imports, err = tx.ImportsIn(registry.ImportApplying); err != nil {
+			return err
+		}
+		if half, err = tx.ImportsIn(registry.ImportStaging); err != nil {
+			return err
+		}
+		stale, err = tx.StaleLists()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, j := range jobs {
+		n.start(workIssue(j.Publisher), n.runJobs(j.Publisher))
+	}
+	for _, i := range imports {
+		n.start(workImport(i.ID), n.runImport(i.ID))
+	}
+	for _, i := range half { // whoever stores its file has the lease, unless they died
+		n.start(workImport(i.ID), n.dropHalf(i.ID))
+	}
+	if len(stale) > 0 {
+		n.start(workLists, n.publishLists)
+	}
+	return nil
+}
+
+// A deed is work in the background. It writes to db alone, where each transaction sees
+// first that the work is still this node's.
+type deed func(ctx context.Context, db *registry.DB) error
+
+// start does deed in the background, unless somebody does what has this name already:
+// this node or another one.
+func (n *Node) start(name string, do deed) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.running[name] || n.background.Err() != nil {
+		return
+	}
+	n.running[name] = true
+	n.work.Go(func() {
+		_, err := n.claimed(n.background, name, do)
+		n.mu.Lock()
+		delete(n.running, name)
+		n.mu.Unlock()
+		if err != nil && !errors.Is(err, context.Canceled) {
+			n.log.Error("background work stopped", "work", name, "error", err)
+		}
+	})
+}
+
+// claimed does deed under the lease with this name, and tells whether it got that.
+func (n *Node) claimed(ctx context.Context, name string, do deed) (bool, error) {
+	lease, err := n.leases.Take(ctx, name)
+	if err != nil || lease == nil {
+		return false, err
+	}
+	err = do(lease.Context(), lease.DB())
+	if lost := context.Cause(lease.Context()); lost != nil && ctx.Err() == nil {
+		err = lost // why everything else failed
+	}
+	return true, errors.Join(err, lease.Release())
+}
+
+// runJobs works off a publisher's jobs, the oldest first, until none is left.
+func (n *Node) runJobs(publisher string) deed {
+	return func(ctx context.Context, db *registry.DB) error {
+		for {
+			var own []registry.Job
+			err := db.View(ctx, func(tx *registry.Tx) error {
+				jobs, err := tx.RunningJobs()
+				own = slices.DeleteFunc(jobs, func(j registry.Job) bool { return j.Publisher != publisher })
+				return err
+			})
+			if err != nil || len(own) == 0 {
+				return err
+			}
+			oldest := slices.MinFunc(own, func(a, b registry.Job) int { return a.Created.Compare(b.Created) })
+			if err := n.runIssue(ctx, db, oldest); err != nil {
+				return err
+			}
+		}
+	}
+}

@@ -62,6 +62,9 @@ func (e *badgerEngine) updateSoon(ctx context.Context, fn func(Docs) error) (dur
 // runUpdate runs fn, and puts what it wrote into a group, which it leads if it is the
 // first of it.
 func (e *badgerEngine) runUpdate(ctx context.Context, fn func(Docs) error) (joined *commitGroup, leads bool, err error) {
+	if err := room(e.dir, roomToWrite); err != nil {
+		return nil, false, err
+	}
 	select {
 	case e.writer <- struct{}{}:
 		defer func() { <-e.writer }()

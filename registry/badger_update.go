@@ -44,9 +44,14 @@ func (e *badgerEngine) updateSoon(ctx context.Context, fn func(Docs) error) (dur
 	if err := e.begin(ctx); err != nil {
 		return nil, err
 	}
+	var g *commitGroup
+	defer func() {
+		if g == nil { // fn failed, or panicked
+			e.running.Done()
+		}
+	}()
 	g, leads, err := e.runUpdate(ctx, fn)
 	if err != nil {
-		e.running.Done()
 		return nil, err
 	}
 	if leads {

@@ -252,7 +252,6 @@ func (tx *Tx) results(publisher string, identity Identity, policy Policy, course
 	if err != nil {
 		return nil, err
 	}
-	tx.ahead(l.Publisher, identity.Source, "results", ids)
 	var all []Assertion
 	completed := map[string]bool{} // classes with a final grade
 	for i, r := range rows {

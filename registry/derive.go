@@ -229,7 +229,7 @@ type testimony struct {
 	known  bool // there is a row of the user
 	user   sourceRow
 	roles  []sourceRow
-	graded []Assertion   // of results, without a learner
+	graded []Assertion    // of results, without a learner
 	merged *consolidation // of these, where nothing else is said and nothing settled; nil if it isn't known
 }
 

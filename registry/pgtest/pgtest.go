@@ -229,9 +229,9 @@ func (s *Server) Database(t testing.TB) string {
 	return s.url(name)
 }
 
-// CopyPostgres makes a database that holds what another one of the shared server holds,
+// Copy makes a database that holds what another one of the shared server holds,
 // to which nobody is connected, and returns its URL.
-func CopyPostgres(t testing.TB, url string) string {
+func Copy(t testing.TB, url string) string {
 	t.Helper()
 	from, _, _ := strings.Cut(strings.TrimPrefix(url, "postgres://postgres@/"), "?")
 	c, err := pgx.Connect(context.Background(), shared.server.url("postgres"))

@@ -84,9 +84,16 @@ func vcBody(w http.ResponseWriter, r *http.Request) (*jcs.Value, error) {
 	if err != nil || kind != "application/json" && kind != "application/ld+json" {
 		return nil, problem{http.StatusUnsupportedMediaType, "Unsupported media type", "Send JSON, as Content-Type: application/json."}
 	}
-	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCredential))
+	sent := r.Body
+	raw, err := io.ReadAll(http.MaxBytesReader(w, sent, maxCredential))
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		// Many programs read no answer before they have sent all.
+		io.CopyN(io.Discard, sent, 8*maxCredential)
+		return nil, err
+	}
 	if err != nil {
-		return nil, badForm(err)
+		return nil, malformed("", "The body could not be read to its end; send it again.")
 	}
 	body, err := jcs.Read(raw)
 	var bad *jcs.Error
@@ -129,7 +136,8 @@ func moment(o *jcs.Value, name string) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	t, err := time.Parse(time.RFC3339, v.String())
-	if err != nil {
+	// What is written is in UTC, in which the year has four digits; the zero time is none.
+	if t = t.UTC(); err != nil || !clr.IsDateTime(v.String()) || t.IsZero() || t.Year() < 1 || t.Year() > 9999 {
 		return t, malformed("/options/"+name, "%s must be a date and time with its zone, such as 2026-05-15T14:00:00Z.", name)
 	}
 	return t, nil

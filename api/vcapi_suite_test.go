@@ -354,7 +354,7 @@ func TestVCAPIPresentations(t *testing.T) {
 // Whatever is sent, the answer is a problem that says what to send instead.
 func TestVCAPIMalformedRequests(t *testing.T) {
 	s := startSite(t, true)
-	good := s.vcIssued("eddsa-rdfc-2022", boat(), nil)
+	good, enveloped := s.vcIssued("eddsa-rdfc-2022", boat(), nil), s.vcIssued("jwt", boat(), nil)
 	const issue, verify, present, status = "/issuers/status/credentials/issue", "/credentials/verify", "/presentations/verify", "/credentials/status"
 	entry := object{"type": "BitstringStatusListEntry", "statusPurpose": "revocation"}
 	for _, c := range []struct {
@@ -373,6 +373,9 @@ func TestVCAPIMalformedRequests(t *testing.T) {
 		{issue, object{"credential": []any{boat()}}, 400, "/credential"},
 		{issue, object{"credential": boat(), "options": 7}, 400, "/options"},
 		{issue, object{"credential": boat(), "options": object{"created": "now"}}, 400, "/options/created"},
+		{issue, object{"credential": boat(), "options": object{"created": "9999-12-31T23:59:59-01:00"}}, 400, "/options/created"},
+		{issue, object{"credential": boat(), "options": object{"created": "2026-05-15T1:00:00Z"}}, 400, "/options/created"},
+		{issue, object{"credential": boat(), "options": object{"expires": "0001-01-01T00:00:00Z"}}, 400, "/options/expires"},
 		{issue, object{"credential": boat(), "options": object{"domain": 7}}, 400, "/options/domain"},
 		{issue, object{"credential": boat(), "options": object{"challenge": 7}}, 400, "/options/challenge"},
 		{issue, object{"credential": boat(), "options": object{"credentialId": 7}}, 400, "/options/credentialId"},
@@ -393,6 +396,8 @@ func TestVCAPIMalformedRequests(t *testing.T) {
 		{verify, object{"verifiableCredential": ""}, 400, "/verifiableCredential"},
 		{verify, object{"verifiableCredential": good, "options": []any{}}, 400, "/options"},
 		{verify, object{"verifiableCredential": good, "options": object{"checks": object{}}}, 400, "/options/checks"},
+		{verify, object{"verifiableCredential": enveloped, "options": object{"domain": "a"}}, 400, "/options/domain"},
+		{verify, object{"verifiableCredential": enveloped, "options": object{"challenge": "a"}}, 400, "/options/challenge"},
 		{present, object{}, 400, "/verifiablePresentation"},
 		{present, object{"verifiablePresentation": true}, 400, "/verifiablePresentation"},
 		{present, object{"verifiablePresentation": object{}, "options": object{"challenge": 7}}, 400, "/options/challenge"},

@@ -1,8 +1,11 @@
 package api
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -326,4 +329,24 @@ func with(o object, member string, value any) object {
 		o[member] = value
 	}
 	return o
+}
+
+// A body that is much too large is answered too where a program sends all of it before
+// it reads.
+func TestVCAPIAnswersWhoSendsAllFirst(t *testing.T) {
+	s := startSite(t, true)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	const size = 3 * maxCredential
+	request := fmt.Sprintf("POST /vc-api/credentials/verify HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", size)
+	if _, err := io.WriteString(conn, request+strings.Repeat("x", size)); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil || resp.StatusCode != http.StatusRequestEntityTooLarge {
+		t.Fatalf("%v, %v; want 413", resp, err)
+	}
 }

@@ -171,7 +171,7 @@ func (a *answering) occasion(raw []byte, options *jcs.Value) error {
 			continue
 		}
 		doc, err := jcs.Read(raw)
-		if err != nil {
+		if err != nil || doc.Get("type").HasString("EnvelopedVerifiableCredential") {
 			return malformed("/options/"+o.name, "Only proofs inside a credential have a %s.", o.name)
 		}
 		proofs := doc.Get("proof").Items()

@@ -100,6 +100,8 @@
 //   - Profiles of the VC-API: a publisher's id is its profile; those for test suites are
 //     there with --dev alone, each a did:key sealed in the registry.
 //   - A changed policy makes the next import of a source concern all of its people.
-//   - Updates of the embedded store run one after another: serializable without
-//     retries, and as fast as the disk allows.
+//   - Updates of the embedded store run one after another, serializable without
+//     retries, and are written to the disk together: each group while the next gathers.
+//   - The embedded store packs each document by itself, with a dictionary of what
+//     documents have in common; signed bytes come back as they were.
 package node

@@ -1,11 +1,13 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -20,8 +22,8 @@ var (
 	ErrLocked = errors.New("another process is using this data folder")
 
 	// ErrTooBig is returned by Update where one transaction holds more than the
-	// engine can write at once: 30,000 documents, or 3 MB of documents under
-	// 2 KB (longer ones hardly count). Write in smaller steps.
+	// engine can write at once: 20,000 documents, or 2.3 MB of keys and documents,
+	// where one document counts as 1 MB at most. Write in smaller steps.
 	ErrTooBig = errors.New("too much for one transaction; write it in smaller steps")
 
 	// ErrClosed is returned by View and Update after Close.
@@ -36,32 +38,44 @@ const (
 	maxHalfMade = 4 // files that one kill can leave so, and some more
 )
 
+// valueThreshold is the size in bytes from which a document, as it is stored, lies in
+// the value log beside the tables; entryOverhead is more than what Badger reckons for an entry beyond its
+// key and value.
+const (
+	valueThreshold = 1 << 20
+	entryOverhead  = 16
+)
+
 // OpenBadger opens the embedded store in the folder dir, and makes it where
 // there is none. One process at a time may have it open: ErrLocked otherwise.
 // What Update wrote is on the disk when it returns. Its caches and memtables are
 // bounded, however much is stored.
 //
-// Updates run one after another. That makes them serializable without any
-// retry, and costs nothing that was measured: 64 writers at once were no faster
-// than one, as each commit waits for the same disk. Views overlap with anything.
+// The functions of Updates run one after another, which makes them serializable
+// without any retry. The disk is waited for together: while one group of Updates is
+// written, the next gathers. Views overlap with anything, and wait for nothing.
+//
+// After a write that failed nothing more can be written until the store is opened
+// again: what of it has reached the disk isn't known before.
 func OpenBadger(dir string) (Engine, error) {
 	o := badger.DefaultOptions(dir).
 		WithLogger(badgerLog{}).
 		WithSyncWrites(true).
 		WithDetectConflicts(false). // updates never overlap
-		WithMemTableSize(24 << 20).
+		WithMemTableSize(16 << 20). // decides what one transaction can hold, see ErrTooBig
 		WithNumMemtables(1).
+		WithBaseTableSize(1 << 20).  // what compactions build is held in memory, several tables at once
+		WithBaseLevelSize(64 << 20). // fewer levels, so that less is written again
 		WithNumLevelZeroTables(2).
 		WithNumLevelZeroTablesStall(6).
 		WithNumCompactors(2).
-		WithBlockCacheSize(24 << 20).
-		WithIndexCacheSize(16 << 20).
-		WithCompression(badgeroptions.Snappy).
-		WithValueThreshold(2 << 10). // credentials lie in the value log and aren't rewritten by compactions
+		WithBlockCacheSize(0).               // tables are read where they are mapped
+		WithCompression(badgeroptions.None). // documents are packed one by one
+		WithValueThreshold(valueThreshold).  // the value log costs another wait for the disk
 		WithValueLogFileSize(64 << 20)
-	db, err := badger.Open(o)
+	db, err := badger.OpenManaged(o)
 	for tries := 0; err != nil && strings.Contains(err.Error(), halfMade) && tries < maxHalfMade; tries++ {
-		db, err = badger.Open(o)
+		db, err = badger.OpenManaged(o)
 	}
 	if err != nil {
 		if strings.Contains(err.Error(), "Cannot acquire directory lock") {
@@ -69,19 +83,30 @@ func OpenBadger(dir string) (Engine, error) {
 		}
 		return nil, fmt.Errorf("open store %s: %w", dir, err)
 	}
-	e := &badgerEngine{db: db, writer: make(chan struct{}, 1), done: make(chan struct{})}
+	e := &badgerEngine{db: db, writer: make(chan struct{}, 1), committer: make(chan struct{}, 1), done: make(chan struct{})}
+	e.taken = sync.NewCond(&e.mu)
+	e.moments = []moment{{at: db.MaxVersion()}}
+	db.SetDiscardTs(db.MaxVersion())
 	e.running.Go(e.tidy)
 	return e, nil
 }
 
 type badgerEngine struct {
-	db     *badger.DB
-	writer chan struct{} // holds one token while an Update runs
-	done   chan struct{} // closed by Close
+	db        *badger.DB
+	writer    chan struct{} // holds one token while an Update's function runs
+	committer chan struct{} // holds one while a group is written
+	done      chan struct{} // closed by Close
 
 	mu      sync.Mutex
 	closed  bool           // under mu
 	running sync.WaitGroup // Add only under mu, with closed false
+
+	// Under mu as well.
+	gathering *commitGroup // the next to be written; nil if nothing waits
+	writing   *commitGroup // the one that is being written
+	taken     *sync.Cond   // gathering has become another
+	broken    error        // why nothing can be written any more
+	moments   []moment     // that transactions look at, the oldest first; the last is now
 }
 
 // begin counts a transaction that Close has to wait for.
@@ -103,56 +128,9 @@ func (e *badgerEngine) View(ctx context.Context, fn func(Docs) error) error {
 		return err
 	}
 	defer e.running.Done()
-	txn := e.db.NewTransaction(false)
-	defer txn.Discard()
-	return fn(&badgerDocs{ctx: ctx, read: txn})
-}
-
-func (e *badgerEngine) Update(ctx context.Context, fn func(Docs) error) error {
-	if err := e.begin(ctx); err != nil {
-		return err
-	}
-	defer e.running.Done()
-	select {
-	case e.writer <- struct{}{}:
-		defer func() { <-e.writer }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	read := e.db.NewTransaction(false)
-	defer read.Discard()
-	d := &badgerDocs{ctx: ctx, read: read, writes: newOverlay(), most: e.db.MaxBatchCount()}
-	if err := fn(d); err != nil {
-		return err
-	}
-	if d.failed != nil { // fn overlooked a write that failed; half of it must not be stored
-		return d.failed
-	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	return e.commit(d.writes)
-}
-
-// commit writes what an Update gathered, all of it or nothing.
-func (e *badgerEngine) commit(writes *overlay) error {
-	if len(writes.docs) == 0 {
-		return nil
-	}
-	txn := e.db.NewTransaction(true)
-	defer txn.Discard()
-	for key, doc := range writes.docs {
-		var err error
-		if doc == nil {
-			err = txn.Delete([]byte(key))
-		} else {
-			err = txn.Set([]byte(key), doc)
-		}
-		if err != nil {
-			return badgerError(err)
-		}
-	}
-	return badgerError(txn.Commit())
+	d := &badgerDocs{ctx: ctx}
+	defer e.snapshot(d)()
+	return fn(d)
 }
 
 func (e *badgerEngine) Close() error {
@@ -183,41 +161,109 @@ func (e *badgerEngine) tidy() {
 	}
 }
 
-// badgerDocs is one transaction: a snapshot of Badger and, inside Update, the
-// writes on top of it. (Badger's own transactions can do that too, but sort all
-// their writes anew for each scan, and allow no scan within a scan.)
+// A moment is the state of the store after one group was written.
+type moment struct {
+	at   uint64 // Badger's time stamp of the group
+	seen int    // by how many transactions
+}
+
+// snapshot lets d read the newest durable state, and an Update what isn't durable on top
+// of it, until the function that it returns is called. It doesn't wait for a group that is being written, as Badger's own choice of
+// a moment would.
+func (e *badgerEngine) snapshot(d *badgerDocs) (end func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := &e.moments[len(e.moments)-1]
+	now.seen++
+	at := now.at
+	d.read = e.db.NewTransactionAt(at, false)
+	if d.own != nil {
+		d.layers = append(d.layers, d.own)
+		for _, g := range []*commitGroup{e.gathering, e.writing} {
+			if g != nil {
+				d.layers = append(d.layers, g.writes)
+			}
+		}
+	}
+	return func() {
+		d.read.Discard()
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		i, _ := slices.BinarySearchFunc(e.moments, at, func(m moment, at uint64) int { return cmp.Compare(m.at, at) })
+		e.moments[i].seen--
+		e.forget()
+	}
+}
+
+// forget drops the moments that nobody looks at any more, and lets Badger give up what
+// was overwritten before the first that is left. The caller holds mu.
+func (e *badgerEngine) forget() {
+	n := 0
+	for n < len(e.moments)-1 && e.moments[n].seen == 0 {
+		n++
+	}
+	if n > 0 {
+		e.moments = slices.Delete(e.moments, 0, n)
+		e.db.SetDiscardTs(e.moments[0].at)
+	}
+}
+
+// badgerDocs is one transaction: a snapshot of Badger and, inside Update, what isn't
+// durable yet on top of it. (Badger's own transactions can hold writes too, but sort
+// them all anew for each scan, and allow no scan within a scan.)
 type badgerDocs struct {
 	ctx    context.Context
 	read   *badger.Txn
-	writes *overlay // nil inside View
-	most   int64    // writes that one transaction can hold
-	failed error    // the first write that failed
+	own    *overlay   // what it wrote; nil inside View
+	layers []*overlay // own, and what earlier Updates wrote, the newest first
+	count  int64      // of writes
+	size   int64      // of them, an upper bound
+
+	mostCount, mostSize int64 // of writes that one transaction can hold
+	failed              error // the first write that failed
 }
 
 // badgerKey is the name of the table, a zero byte, and the document's key. No
 // table's name holds a zero byte, so tables never run into one another.
 func badgerKey(t Table, key string) string { return t.Name + "\x00" + key }
 
+// pending is what isn't durable of a key: a document, or nil if it was deleted.
+func (d *badgerDocs) pending(key string) (doc []byte, ok bool) {
+	for _, l := range d.layers {
+		if doc, ok = l.docs[key]; ok {
+			return doc, true
+		}
+	}
+	return nil, false
+}
+
 func (d *badgerDocs) Get(t Table, key string) ([]byte, error) {
 	if err := d.ctx.Err(); err != nil {
 		return nil, err
 	}
 	whole := badgerKey(t, key)
-	if d.writes != nil {
-		if doc, ok := d.writes.docs[whole]; ok {
-			if doc == nil {
-				return nil, ErrNotFound
-			}
-			return doc, nil
+	if doc, ok := d.pending(whole); ok {
+		if doc == nil {
+			return nil, ErrNotFound
 		}
+		return doc, nil
 	}
 	item, err := d.read.Get([]byte(whole))
 	if err != nil {
 		return nil, badgerError(err)
 	}
-	doc, err := item.ValueCopy(nil)
+	return document(item)
+}
+
+// document is a copy of the document that item holds.
+func document(item *badger.Item) (doc []byte, err error) {
+	form := item.UserMeta()
+	err = item.Value(func(stored []byte) (err error) { doc, err = unpack(stored, form); return err })
 	return doc, badgerError(err)
 }
+
+// Ahead does nothing: the store is at hand.
+func (d *badgerDocs) Ahead(Table, []string) {}
 
 func (d *badgerDocs) Put(t Table, key string, doc []byte) error {
 	return d.write(badgerKey(t, key), append(make([]byte, 0, len(doc)), doc...)) // never nil
@@ -227,18 +273,20 @@ func (d *badgerDocs) Delete(t Table, key string) error { return d.write(badgerKe
 
 func (d *badgerDocs) write(key string, doc []byte) error {
 	err := d.ctx.Err()
+	count, size := d.count+1, d.size+int64(len(key)+min(len(doc), valueThreshold)+entryOverhead)
 	switch {
 	case err != nil:
-	case d.writes == nil:
+	case d.own == nil:
 		err = errors.New("a document was written inside View; use Update")
 	case !validKey(key[strings.IndexByte(key, 0)+1:]):
 		if doc != nil {
 			err = errKey
 		}
-	case int64(len(d.writes.docs)) >= d.most:
+	case count > d.mostCount || size > d.mostSize:
 		err = ErrTooBig
 	default:
-		d.writes.put(key, doc)
+		d.own.put(key, doc)
+		d.count, d.size = count, size
 	}
 	if err != nil && d.failed == nil {
 		d.failed = err
@@ -253,9 +301,9 @@ func (d *badgerDocs) Scan(t Table, prefix, after string, limit int) iter.Seq2[Ro
 		if after != "" {
 			start = max(start, badgerKey(t, after+"\x00"))
 		}
-		var own []string // keys written in this transaction, as they are now
-		if d.writes != nil {
-			own = d.writes.below(whole, start)
+		var over []string // keys of what isn't durable, as they are now
+		for _, l := range d.layers {
+			over = mergeSorted(over, l.below(whole, start))
 		}
 		it := d.read.NewIterator(badger.IteratorOptions{Prefix: []byte(whole)})
 		defer it.Close()
@@ -268,20 +316,20 @@ func (d *badgerDocs) Scan(t Table, prefix, after string, limit int) iter.Seq2[Ro
 			var key string
 			var doc []byte
 			switch stored := it.Valid(); {
-			case len(own) > 0 && (!stored || own[0] <= string(it.Item().Key())):
-				if stored && own[0] == string(it.Item().Key()) {
+			case len(over) > 0 && (!stored || over[0] <= string(it.Item().Key())):
+				if stored && over[0] == string(it.Item().Key()) {
 					it.Next() // it was overwritten
 				}
-				key, own = own[0], own[1:]
-				if doc = d.writes.docs[key]; doc == nil {
+				key, over = over[0], over[1:]
+				if doc, _ = d.pending(key); doc == nil {
 					continue // deleted
 				}
 			case stored:
 				item := it.Item()
 				key = string(item.Key())
 				var err error
-				if doc, err = item.ValueCopy(nil); err != nil {
-					yield(Row{}, badgerError(err))
+				if doc, err = document(item); err != nil {
+					yield(Row{}, err)
 					return
 				}
 				it.Next()

@@ -232,17 +232,15 @@ func (tx *Tx) update(learner string, said []Assertion) ([]Assertion, error) {
 
 // results are the assertions that a source's results make of a learner.
 func (tx *Tx) results(l Learner, identity Identity, policy Policy, courses *courseCache) ([]Assertion, error) {
-	ids, err := tx.referring(l.Publisher, identity.Source, "results", "studentSourcedId", identity.SourcedID, "", 0)
+	ids, rows, err := tx.rowsBelow(l.Publisher, identity.Source, "results", identity.SourcedID)
 	if err != nil {
 		return nil, err
 	}
+	tx.ahead(l.Publisher, identity.Source, "results", ids)
 	var all []Assertion
 	completed := map[string]bool{} // classes with a final grade
-	for _, id := range ids {
-		r, _, err := tx.sourceRow(l.Publisher, identity.Source, "results", id)
-		if err != nil {
-			return nil, err
-		}
+	for i, r := range rows {
+		id := ids[i]
 		if r.Ended || !official(r.Fields) {
 			continue
 		}

@@ -52,6 +52,10 @@ type Engine interface {
 type Docs interface {
 	// Get returns the document at key, or ErrNotFound.
 	Get(t Table, key string) ([]byte, error)
+	// Ahead says which documents Get will be asked for next. It changes nothing but
+	// how long that takes: an engine that is far away fetches them in one go. A
+	// failure is Get's to report.
+	Ahead(t Table, keys []string)
 	// Put writes doc at key, over what was there. Only inside Update.
 	Put(t Table, key string, doc []byte) error
 	// Delete removes key; removing what isn't there is no error. Only inside Update.
@@ -76,25 +80,26 @@ func validKey(key string) bool {
 // the next, and bytes that aren't UTF-8 make a key like any other; a key's parts order as their bytes do, as long as they are of
 // letters, digits, '-', '_', '.' and ':'.
 func keyOf(parts ...string) string {
-	var b strings.Builder
+	size := 0
+	for _, p := range parts {
+		size += len(p) + 1
+	}
+	b := make([]byte, 0, size)
 	for i, p := range parts {
 		if i > 0 {
-			b.WriteByte('/')
+			b = append(b, '/')
 		}
-		valid := utf8.ValidString(p)
+		valid, from := utf8.ValidString(p), 0
 		for j := 0; j < len(p); j++ {
-			switch c := p[j]; {
-			case c == '/' || c == '%' || c < 0x20 || c == 0x7f || !valid && c >= utf8.RuneSelf:
+			if c := p[j]; c == '/' || c == '%' || c < 0x20 || c == 0x7f || !valid && c >= utf8.RuneSelf {
 				const hex = "0123456789ABCDEF"
-				b.WriteByte('%')
-				b.WriteByte(hex[c>>4])
-				b.WriteByte(hex[c&15])
-			default:
-				b.WriteByte(c)
+				b = append(append(b, p[from:j]...), '%', hex[c>>4], hex[c&15])
+				from = j + 1
 			}
 		}
+		b = append(b, p[from:]...)
 	}
-	return b.String()
+	return string(b)
 }
 
 // prefixOf is the prefix of all keys that begin with these whole parts.

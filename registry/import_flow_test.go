@@ -101,7 +101,9 @@ func TestLeavingNeedsLeave(t *testing.T) {
 	}
 }
 
-func TestBadRowsAndWhatDependsOnThem(t *testing.T) {
+func TestBadRowsAndWhatDependsOnThem(t *testing.T) { onBoth(t, testBadRowsAndWhatDependsOnThem) }
+
+func testBadRowsAndWhatDependsOnThem(t *testing.T) {
 	db := testDB(t)
 	c := newCampus().student("s1", "Ada", "Lovell").student("s2", "Noor", "").grade("r1", "s1", "f1", "91", "A").grade("r2", "s2", "f1", "80", "B").grade("r3", "s1", "nowhere", "80", "B").grade("r1", "s1", "f2", "80", "B").grade("r5", "s2", "gone", "80", "B")
 	c.add("orgs", "o3", "name", "=HYPERLINK(1)", "type", "department", "parentSourcedId", "o9")
@@ -167,7 +169,9 @@ func TestBadRowsAndWhatDependsOnThem(t *testing.T) {
 
 // The preview tells of each row what becomes of it: of those in the file, and of
 // those that a bulk file lacks.
-func TestCountsOfWhatEnds(t *testing.T) {
+func TestCountsOfWhatEnds(t *testing.T) { onBoth(t, testCountsOfWhatEnds) }
+
+func testCountsOfWhatEnds(t *testing.T) {
 	db := testDB(t)
 	c := newCampus().student("s1", "Ada", "Lovell").student("s2", "Noor", "Haddad").student("s3", "Mae", "Ito").grade("r1", "s1", "f1", "91", "A").grade("r2", "s2", "f1", "80", "B")
 	c.add("enrollments", "e1", "classSourcedId", "k1", "schoolSourcedId", "o1", "userSourcedId", "s1", "role", "student")
@@ -222,7 +226,9 @@ func TestNoPasswordIsStaged(t *testing.T) {
 
 // An import that is stopped anywhere goes on where it was, and ends as if it never
 // had been stopped.
-func TestApplyGoesOn(t *testing.T) {
+func TestApplyGoesOn(t *testing.T) { onBoth(t, testApplyGoesOn) }
+
+func testApplyGoesOn(t *testing.T) {
 	file := referenceFile(t, "oneroster/northfield-2026-bulk.zip")
 	whole := testDB(t)
 	load(t, whole, "bulk.zip", file)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -49,6 +50,25 @@ func appendJSONString(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
+// appendBelow is the document of a row that is kept below another, see keptBelow.
+func appendBelow(b []byte, below string) []byte {
+	return append(appendJSONString(append(b, `{"below":`...), below), '}')
+}
+
+// belowOf is what the row of this document is kept below, "" if it stands there itself.
+func belowOf(doc []byte) (string, error) {
+	if bytes.HasPrefix(doc, []byte(`{"fields":`)) {
+		return "", nil
+	}
+	var at struct {
+		Below string `json:"below"`
+	}
+	if err := json.Unmarshal(doc, &at); err != nil {
+		return "", fmt.Errorf("read where a source's row is: %w", err)
+	}
+	return at.Below, nil
+}
+
 // parseSourceRow reads what appendJSON wrote, or the same in any other JSON.
 func parseSourceRow(doc []byte) (sourceRow, error) {
 	if r, ok := quickSourceRow(doc); ok {
@@ -61,16 +81,41 @@ func parseSourceRow(doc []byte) (sourceRow, error) {
 	return r, nil
 }
 
-// quickSourceRow reads the shape of appendJSON without escapes, and gives up on
-// anything else.
+// The two ways in which engines give back what appendJSON wrote without escapes: as
+// it was, and as jsonb has it, with spaces, and members in the order of their lengths.
+var sourceRowForms = []struct{ begin, end, endEnded string }{
+	{`{"fields":{`, `}}`, `},"ended":true}`},
+	{`{"fields": {`, `}}`, ""},
+	{`{"ended": true, "fields": {`, "", `}}`},
+}
+
+// quickSourceRow reads those forms, and gives up on anything else.
 func quickSourceRow(doc []byte) (sourceRow, bool) {
-	rest, ok := bytes.CutPrefix(doc, []byte(`{"fields":{`))
-	if !ok || bytes.IndexByte(doc, '\\') >= 0 || !utf8.Valid(doc) {
+	if bytes.IndexByte(doc, '\\') >= 0 || !utf8.Valid(doc) {
 		return sourceRow{}, false
 	}
-	text := string(rest) // one allocation for all names and values
-	r := sourceRow{Fields: make(map[string]string, 12)}
+	text := string(doc) // one allocation for all names and values
+	for _, form := range sourceRowForms {
+		rest, ok := strings.CutPrefix(text, form.begin)
+		if !ok {
+			continue
+		}
+		fields, left, ok := quickFields(rest)
+		return sourceRow{fields, left == form.endEnded}, ok && (left == form.end || left == form.endEnded)
+	}
+	return sourceRow{}, false
+}
+
+// quickFields reads the members of an object of texts, up to its end, where left
+// begins.
+func quickFields(text string) (fields map[string]string, left string, ok bool) {
+	fields = make(map[string]string, 12)
 	at := 0
+	space := func() {
+		if at < len(text) && text[at] == ' ' {
+			at++
+		}
+	}
 	quoted := func() (string, bool) {
 		if at >= len(text) || text[at] != '"' {
 			return "", false
@@ -87,29 +132,24 @@ func quickSourceRow(doc []byte) (sourceRow, bool) {
 		return "", false
 	}
 	for at < len(text) && text[at] != '}' {
-		if len(r.Fields) > 0 {
+		if len(fields) > 0 {
 			if text[at] != ',' {
-				return sourceRow{}, false
+				return nil, "", false
 			}
 			at++
+			space()
 		}
 		name, ok := quoted()
 		if !ok || at >= len(text) || text[at] != ':' {
-			return sourceRow{}, false
+			return nil, "", false
 		}
 		at++
+		space()
 		value, ok := quoted()
-		if _, twice := r.Fields[name]; !ok || twice {
-			return sourceRow{}, false
+		if _, twice := fields[name]; !ok || twice {
+			return nil, "", false
 		}
-		r.Fields[name] = value
+		fields[name] = value
 	}
-	switch text[min(at, len(text)):] {
-	case "}}":
-	case `},"ended":true}`:
-		r.Ended = true
-	default:
-		return sourceRow{}, false
-	}
-	return r, true
+	return fields, text[at:], true
 }

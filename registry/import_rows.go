@@ -46,6 +46,12 @@ var refColumns = map[string][]string{
 	"resultLearningObjectiveIds":   {"resultSourcedId"},
 }
 
+// keptBelow are the columns by whose value the rows of a file are kept together, in the
+// documents that refer: all results of a student are read in one go. Under its own id
+// such a row has only the value. Rows that an older program wrote stand there whole,
+// and what refers to them is empty.
+var keptBelow = map[string]string{"results": "studentSourcedId"}
+
 type outcome int
 
 const (
@@ -79,6 +85,12 @@ func (r sourceRow) after(known bool, row *oneroster.Row) (sourceRow, outcome) {
 
 func (tx *Tx) sourceRow(publisher, source, file, id string) (sourceRow, bool, error) {
 	doc, err := tx.docs.Get(tableSourceRows, keyOf(publisher, source, file, id))
+	if column := keptBelow[file]; column != "" && err == nil {
+		var below string
+		if below, err = belowOf(doc); err == nil && below != "" {
+			doc, err = tx.docs.Get(tableSourceRefs, keyOf(publisher, source, file+"."+column, below, id))
+		}
+	}
 	if errors.Is(err, ErrNotFound) {
 		return sourceRow{}, false, nil
 	} else if err != nil {
@@ -88,25 +100,59 @@ func (tx *Tx) sourceRow(publisher, source, file, id string) (sourceRow, bool, er
 	return r, err == nil, err
 }
 
+// ahead says that the rows of a file with these ids will be read next.
+func (tx *Tx) ahead(publisher, source, file string, ids []string) {
+	keys := make([]string, len(ids))
+	for i, id := range ids {
+		keys[i] = keyOf(publisher, source, file, id)
+	}
+	tx.docs.Ahead(tableSourceRows, keys)
+}
+
 // putSourceRow writes a row and the references by which it is found.
 func (tx *Tx) putSourceRow(publisher, source, file, id string, before, now sourceRow) error {
+	doc := now.appendJSON(make([]byte, 0, 512))
 	for _, column := range refColumns[file] {
 		was, is := before.Fields[column], now.Fields[column]
-		if was == is {
-			continue
-		}
-		if was != "" {
+		if was != "" && was != is {
 			if err := tx.docs.Delete(tableSourceRefs, keyOf(publisher, source, file+"."+column, was, id)); err != nil {
 				return err
 			}
 		}
-		if is != "" {
-			if err := tx.docs.Put(tableSourceRefs, keyOf(publisher, source, file+"."+column, is, id), []byte("{}")); err != nil {
-				return err
-			}
+		refers := emptyDoc
+		switch below := keptBelow[file] == column && is != ""; {
+		case below:
+			refers, doc = doc, appendBelow(nil, is)
+		case is == "" || was == is:
+			continue
+		}
+		if err := tx.docs.Put(tableSourceRefs, keyOf(publisher, source, file+"."+column, is, id), refers); err != nil {
+			return err
 		}
 	}
-	return tx.docs.Put(tableSourceRows, keyOf(publisher, source, file, id), now.appendJSON(nil))
+	return tx.docs.Put(tableSourceRows, keyOf(publisher, source, file, id), doc)
+}
+
+var emptyDoc = []byte("{}")
+
+// rowsBelow are the rows of a file that are kept below id, and their own ids, in the
+// order of these.
+func (tx *Tx) rowsBelow(publisher, source, file, id string) (ids []string, rows []sourceRow, err error) {
+	for row, err := range tx.docs.Scan(tableSourceRefs, prefixOf(publisher, source, file+"."+keptBelow[file], id), "", 0) {
+		if err != nil {
+			return nil, nil, err
+		}
+		own := lastPart(row.Key)
+		r, err := parseSourceRow(row.Doc)
+		if err == nil && r.Fields == nil {
+			r, _, err = tx.sourceRow(publisher, source, file, own)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		ids, rows = append(ids, own), append(rows, r)
+	}
+	return ids, rows, nil
 }
 
 // referring are the ids of at most limit (0: all) rows of a file whose column holds

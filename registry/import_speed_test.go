@@ -8,8 +8,13 @@ import (
 )
 
 // BenchmarkImport stages and applies the package that CLRNODE_BENCH_ZIP names, such
-// as one of oneroster_university.py --students 1000, into an empty store.
+// as one of oneroster_university.py --students 1000, into an empty store of each kind.
 func BenchmarkImport(b *testing.B) {
+	b.Run("badger", benchmarkImport)
+	b.Run("postgres", benchmarkImport)
+}
+
+func benchmarkImport(b *testing.B) {
 	name := os.Getenv("CLRNODE_BENCH_ZIP")
 	if name == "" {
 		b.Skip("SKIP: set CLRNODE_BENCH_ZIP to a OneRoster zip")

@@ -158,6 +158,8 @@ type staging struct {
 	badIDs     map[string]idSet // lines of the bad rows, by file and id
 	dependents []BadRow         // the first bad rows that are bad only because they refer to one
 
+	waiting []*oneroster.Row // good rows of the file at hand, not yet compared
+
 	leaving leaving
 }
 
@@ -261,6 +263,9 @@ func (s *staging) oneFile(spec *oneroster.Spec, mode oneroster.Mode, counts *Fil
 	if err = errors.Join(err, failed); err != nil {
 		return err
 	}
+	if err := s.compareRest(counts); err != nil {
+		return err
+	}
 	s.good[spec.File] = good
 	if mode == oneroster.Bulk && slices.Contains(endsByAbsence, spec.File) {
 		if counts.Ended, err = s.absent(spec.File, seen, counts.Ended); err != nil {
@@ -277,12 +282,16 @@ func (s *staging) oneFile(spec *oneroster.Spec, mode oneroster.Mode, counts *Fil
 	if failed != nil {
 		return failed
 	}
-	return s.pkg.Rows(spec.File, func(r *oneroster.Row) error {
+	err = s.pkg.Rows(spec.File, func(r *oneroster.Row) error {
 		if bad[r.Number] {
 			return nil
 		}
 		return s.compare(r, counts)
 	}, func(oneroster.Problem) {})
+	if err != nil {
+		return err
+	}
+	return s.compareRest(counts)
 }
 
 // absent is n and how many rows in force a bulk file lacks, which end by that.
@@ -328,8 +337,33 @@ func (s *staging) inStore(file, id string) bool {
 	return known
 }
 
-// compare counts what a good row is against the registry.
+// compareStep is how many rows are compared together.
+const compareStep = 500
+
+// compare counts what a good row is against the registry, once some have gathered;
+// compareRest counts those that are left.
 func (s *staging) compare(r *oneroster.Row, counts *FileCounts) error {
+	if s.waiting = append(s.waiting, r); len(s.waiting) < compareStep {
+		return nil
+	}
+	return s.compareRest(counts)
+}
+
+func (s *staging) compareRest(counts *FileCounts) error {
+	if len(s.waiting) == 0 {
+		return nil
+	}
+	s.tx.ahead(s.i.Publisher, s.i.Source, s.waiting[0].Spec.File, rowIDs(s.waiting))
+	for _, r := range s.waiting {
+		if err := s.compareOne(r, counts); err != nil {
+			return err
+		}
+	}
+	s.waiting = s.waiting[:0]
+	return nil
+}
+
+func (s *staging) compareOne(r *oneroster.Row, counts *FileCounts) error {
 	before, known, err := s.tx.sourceRow(s.i.Publisher, s.i.Source, r.Spec.File, r.ID())
 	if err != nil {
 		return err

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"clrnode/registry/pgtest"
 )
 
 var ctx = context.Background()
@@ -21,19 +23,38 @@ var ctx = context.Background()
 // testDB opens a store with one publisher, "pub".
 func testDB(t testing.TB) *DB {
 	t.Helper()
-	e, err := OpenBadger(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
+	e := testEngine(t)
 	db, err := Open(ctx, e, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
 	update(t, db, func(tx *Tx) error {
-		return tx.PutPublisher(Publisher{ID: "pub", Name: "Quillhaven University", Policy: DefaultPolicy()})
+		return errors.Join(tx.PutKey(Key{ID: "key", Publisher: "pub"}),
+			tx.PutPublisher(Publisher{ID: "pub", Name: "Quillhaven University", Key: "key", LogKey: "key", Policy: DefaultPolicy()}))
 	})
 	return db
+}
+
+// onBoth runs a flow on both engines: testDB opens the one that the test's name says.
+func onBoth(t *testing.T, flow func(*testing.T)) {
+	t.Run("badger", flow)
+	t.Run("postgres", flow)
+}
+
+func testEngine(t testing.TB) Engine {
+	t.Helper()
+	var e Engine
+	var err error
+	if strings.Contains(t.Name()+"/", "/postgres/") {
+		e, err = OpenPostgres(ctx, pgtest.Database(t))
+	} else {
+		e, err = OpenBadger(t.TempDir())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
 }
 
 func update(t testing.TB, db *DB, fn func(*Tx) error) {

@@ -27,11 +27,7 @@ func newWorker(db *DB, starts time.Time) *worker {
 
 func leaseDB(t *testing.T) *DB {
 	t.Helper()
-	engine, err := OpenBadger(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	db, err := Open(t.Context(), engine, nil)
+	db, err := Open(t.Context(), testEngine(t), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +53,9 @@ func mustNotTake(t *testing.T, w *worker, name string) {
 
 // A lease is taken over only from who was silent for a whole lease time of the taker's
 // own clock, whatever other clocks say.
-func TestLeaseOfTheDead(t *testing.T) {
+func TestLeaseOfTheDead(t *testing.T) { onBoth(t, testLeaseOfTheDead) }
+
+func testLeaseOfTheDead(t *testing.T) {
 	db := leaseDB(t)
 	a, b := newWorker(db, time.Now()), newWorker(db, time.Now().Add(-1000*time.Hour))
 	mustTake(t, a, "w")

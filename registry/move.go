@@ -18,7 +18,7 @@ import (
 // engine takes. Tests make the steps small.
 var (
 	copyRows  = 1000
-	copyBytes = 2 << 20
+	copyBytes = 1 << 20 // and one row
 )
 
 var (

@@ -10,37 +10,53 @@ import (
 type overlay struct {
 	docs   map[string][]byte
 	sorted []string
-	fresh  []string // not yet in sorted
+	fresh  []string // sorted as well, and few: a new key moves only these
 }
+
+// maxFresh is how many keys come in one by one before they are merged with the others.
+const maxFresh = 256
 
 func newOverlay() *overlay { return &overlay{docs: map[string][]byte{}} }
 
 func (o *overlay) put(key string, doc []byte) {
 	if _, known := o.docs[key]; !known {
-		o.fresh = append(o.fresh, key)
+		at, _ := slices.BinarySearch(o.fresh, key)
+		o.fresh = slices.Insert(o.fresh, at, key)
+		if len(o.fresh) > maxFresh {
+			o.sorted, o.fresh = mergeSorted(o.sorted, o.fresh), o.fresh[:0]
+		}
 	}
 	o.docs[key] = doc
 }
 
-// below is a copy of the keys that begin with prefix, from start on.
+// below is a copy of the keys that begin with prefix, from start on, in their order.
 func (o *overlay) below(prefix, start string) []string {
-	if len(o.fresh) > 0 {
-		slices.Sort(o.fresh)
-		merged := make([]string, 0, len(o.sorted)+len(o.fresh))
-		old, fresh := o.sorted, o.fresh
-		for len(old) > 0 && len(fresh) > 0 {
-			if old[0] < fresh[0] {
-				merged, old = append(merged, old[0]), old[1:]
-			} else {
-				merged, fresh = append(merged, fresh[0]), fresh[1:]
-			}
+	part := func(sorted []string) []string {
+		from, _ := slices.BinarySearch(sorted, start)
+		to := from
+		for to < len(sorted) && strings.HasPrefix(sorted[to], prefix) {
+			to++
 		}
-		o.sorted, o.fresh = append(append(merged, old...), fresh...), o.fresh[:0]
+		return sorted[from:to]
 	}
-	from, _ := slices.BinarySearch(o.sorted, start)
-	to := from
-	for to < len(o.sorted) && strings.HasPrefix(o.sorted[to], prefix) {
-		to++
+	return mergeSorted(part(o.sorted), part(o.fresh))
+}
+
+// mergeSorted makes one sorted list of two, without doubles; nil if both are empty.
+func mergeSorted(a, b []string) []string {
+	if len(a)+len(b) == 0 {
+		return nil
 	}
-	return slices.Clone(o.sorted[from:to])
+	all := make([]string, 0, len(a)+len(b))
+	for len(a) > 0 && len(b) > 0 {
+		switch c := strings.Compare(a[0], b[0]); {
+		case c < 0:
+			all, a = append(all, a[0]), a[1:]
+		case c > 0:
+			all, b = append(all, b[0]), b[1:]
+		default:
+			all, a, b = append(all, a[0]), a[1:], b[1:]
+		}
+	}
+	return append(append(all, a...), b...)
 }

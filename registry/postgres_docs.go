@@ -69,7 +69,7 @@ type pgDocs struct {
 	conn   *pgxpool.Conn     // nil before it began
 	begun  bool              // it has to be ended
 	writes *overlay          // nil inside View
-	known  map[string][]byte // what was read already, by whole key; nil for what isn't there
+	known  map[string][]byte // what Get needn't ask for, by whole key; nil for what isn't there
 	failed error             // the first thing that failed
 }
 
@@ -198,12 +198,7 @@ func (d *pgDocs) Get(t Table, key string) ([]byte, error) {
 		return nil, ErrNotFound
 	}
 	whole := wholeKey(t, key)
-	doc, known := d.known[whole]
-	if d.writes != nil {
-		if own, ok := d.writes.docs[whole]; ok {
-			doc, known = own, true
-		}
-	}
+	doc, known := d.at(whole)
 	if !known {
 		if err := d.query(func(r pgx.Rows) error {
 			doc, err = p.scanDoc(r)
@@ -219,6 +214,51 @@ func (d *pgDocs) Get(t Table, key string) ([]byte, error) {
 		return nil, ErrNotFound
 	}
 	return doc, nil
+}
+
+// at is what is known to stand at a whole key: what this transaction wrote, or read.
+func (d *pgDocs) at(whole string) (doc []byte, known bool) {
+	if d.writes != nil {
+		if own, wrote := d.writes.docs[whole]; wrote {
+			return own, true
+		}
+	}
+	doc, known = d.known[whole]
+	return doc, known
+}
+
+// Ahead fetches what isn't known. A View keeps no more than that: it may go through
+// the whole store.
+func (d *pgDocs) Ahead(t Table, keys []string) {
+	p, err := d.table(t)
+	if err != nil {
+		return
+	}
+	if d.writes == nil {
+		d.known = map[string][]byte{}
+	}
+	ask := make([]string, 0, len(keys))
+	for _, key := range keys {
+		if _, known := d.at(wholeKey(t, key)); !known && validKey(key) {
+			ask = append(ask, key)
+		}
+	}
+	if len(ask) == 0 {
+		return
+	}
+	found := make(map[string][]byte, len(ask))
+	err = d.query(func(r pgx.Rows) error {
+		var key string
+		doc, err := p.scanDoc(r, &key)
+		found[key] = doc
+		return err
+	}, p.some, ask)
+	if err != nil {
+		return // noted: the transaction is of no use any more
+	}
+	for _, key := range ask {
+		d.known[wholeKey(t, key)] = found[key]
+	}
 }
 
 // scanDoc reads the document that is the last column of a row, never nil.

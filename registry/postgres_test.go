@@ -5,10 +5,11 @@ import (
 
 	"clrnode/registry"
 	"clrnode/registry/enginetest"
+	"clrnode/registry/pgtest"
 )
 
 func TestPostgres(t *testing.T) {
-	url := enginetest.Postgres(t)
+	url := pgtest.Database(t)
 	enginetest.TestEngine(t, func() registry.Engine {
 		e, err := registry.OpenPostgresTables(t.Context(), url, enginetest.Tables())
 		if err != nil {

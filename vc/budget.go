@@ -28,6 +28,9 @@ const (
 	maxLinkedSize = 8 << 20   // bytes of all of them together
 	maxSchema     = 256 << 10 // bytes of one schema
 	maxSchemaWork = 300_000   // steps of judging by schemas, all together
+
+	maxSchemaNumber = 40     // characters of a number in a schema
+	maxPatterns     = 10_000 // steps of the patterns in one schema, or of one that is judged
 )
 
 // A verifier's questions are those that one call of Verify asks of others, each once.

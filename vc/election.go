@@ -96,7 +96,7 @@ func (v *verifier) hosted(ctx context.Context, s Signed, part *Part) Check {
 	r, err := v.policy.Fetch(ctx, url, accept)
 	switch {
 	case err != nil:
-		return check("hosted.unchecked", Unchecked, "Could not check the issuer's copy at %s (%v).", url, err)
+		return check("hosted.unchecked", Unchecked, "Could not check the issuer's copy at %s (%s).", url, unreached(err))
 	case r.Status == 410:
 		return check("hosted.revoked", Failed, "Revoked by %s%s", part.by(), reason(r.Body))
 	case r.Status == 404:

@@ -11,6 +11,7 @@ import (
 const (
 	maxNameShown     = 200
 	maxAboutShown    = 1000 // ids, addresses, places
+	maxStepShown     = 100  // names of members, in the places of credentials inside
 	maxSentenceShown = 2000
 	maxReasonShown   = 500 // of a revocation
 	maxTypesShown    = 10

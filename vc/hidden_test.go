@@ -2,8 +2,10 @@ package vc
 
 import (
 	"errors"
+	"maps"
 	"strings"
 	"testing"
+	"time"
 
 	"clrnode/did"
 	"clrnode/internal/jcs"
@@ -103,6 +105,137 @@ func TestNothingThatIsReadIsHidden(t *testing.T) {
 		if _, err := Issue(t.Context(), d, u.key, Options{}); err == nil && !strings.Contains(what, "proof") && !strings.Contains(what, "expires") && !strings.Contains(what, "domain") {
 			t.Errorf("%s: signed", what)
 		}
+	}
+}
+
+// In data model 1.1 the document brings the context of its proof, and with
+// Ed25519Signature2020 in both: with one of its own it could say by other names when the
+// proof ends, or for what it was made.
+func TestNothingOfAProofIsHidden(t *testing.T) {
+	u := keyed(t)
+	p := u.policy()
+	const sec, dateTime = "https://w3id.org/security#", "http://www.w3.org/2001/XMLSchema#dateTime"
+	as := func(iri, kind string) any { return map[string]any{"@id": iri, "@type": kind} }
+	// own is the context of a proof's type with one term changed.
+	own := func(kind string, changed map[string]any) map[string]any {
+		terms := map[string]any{
+			"created": as("http://purl.org/dc/terms/created", dateTime), "expires": as(sec+"expiration", dateTime), "nonce": sec + "nonce", "challenge": sec + "challenge", "domain": sec + "domain",
+			"proofPurpose": as(sec+"proofPurpose", "@vocab"), "assertionMethod": sec + "assertionMethod", "authentication": sec + "authenticationMethod",
+			"verificationMethod": as(sec+"verificationMethod", "@id"), "cryptosuite": as(sec+"cryptosuite", sec+"cryptosuiteString"),
+		}
+		maps.Copy(terms, changed)
+		return map[string]any{kind: map[string]any{"@id": sec + kind, "@context": terms}}
+	}
+	for _, test := range []struct{ first, url, kind string }{
+		{contextV1, "https://w3id.org/security/data-integrity/v2", "DataIntegrityProof"},
+		{contextV1, "https://w3id.org/security/suites/ed25519-2020/v1", "Ed25519Signature2020"},
+		{clr.ContextVC, "https://w3id.org/security/suites/ed25519-2020/v1", "Ed25519Signature2020"},
+	} {
+		doc := map[string]any{"@context": []any{test.first, test.url}, "id": "urn:x:1", "type": []any{"VerifiableCredential"}, "issuer": u.did.String(),
+			"credentialSubject": map[string]any{"id": learner}}
+		if test.first == contextV1 {
+			doc["issuanceDate"] = "2026-01-01T00:00:00Z"
+		} else {
+			doc["name"], doc["credentialSubject"] = "x", map[string]any{"id": learner, "description": "x"}
+		}
+		options := map[string]any{"type": test.kind, "verificationMethod": u.key.Method, "created": "2026-06-01T12:00:00Z", "expires": "2026-06-01T13:00:00Z", "domain": "a",
+			"challenge": "b", "proofPurpose": "assertionMethod"}
+		if test.kind == "DataIntegrityProof" {
+			options["cryptosuite"] = "eddsa-rdfc-2022"
+		}
+		suite, _ := suiteOf(tree(options))
+		proof, err := newPayload(tree(doc)).sign(t.Context(), suite, tree(options), u.signer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := sealed(tree(doc).With("proof", proof))
+		for what, change := range map[string]func(proof map[string]any) map[string]any{
+			"expires as nonce": func(p map[string]any) map[string]any {
+				p["nonce"] = p["expires"]
+				delete(p, "expires")
+				return map[string]any{"nonce": as(sec+"expiration", dateTime)}
+			},
+			"created and expires for each other": func(p map[string]any) map[string]any {
+				p["created"], p["expires"] = p["expires"], p["created"]
+				return map[string]any{"created": as(sec+"expiration", dateTime), "expires": as("http://purl.org/dc/terms/created", dateTime)}
+			},
+			"domain and challenge for each other": func(p map[string]any) map[string]any {
+				p["domain"], p["challenge"] = p["challenge"], p["domain"]
+				return map[string]any{"domain": sec + "challenge", "challenge": sec + "domain"}
+			},
+			"another purpose": func(p map[string]any) map[string]any {
+				p["proofPurpose"] = "authentication"
+				return map[string]any{"authentication": sec + "assertionMethod"}
+			},
+			"a prefix in the method": func(p map[string]any) map[string]any {
+				p["verificationMethod"] = "did:" + strings.TrimPrefix(u.key.Method, "did:key:")
+				return map[string]any{"did": map[string]any{"@id": "did:key:", "@prefix": true}}
+			},
+		} {
+			for _, at := range []time.Time{time.Date(2026, 6, 1, 12, 30, 0, 0, time.UTC), now} {
+				d := members(s)
+				d["@context"] = []any{test.first, own(test.kind, nil)}
+				raw, _ := jcs.Marshal(d)
+				p.Now = at
+				if _, r := u.verify(raw, p); (r.Verdict == OK) != (at != now) {
+					t.Errorf("%s with the same terms written out: %s", test.kind, r.Text())
+				}
+				d["@context"] = []any{test.first, own(test.kind, change(d["proof"].(map[string]any)))}
+				raw, _ = jcs.Marshal(d)
+				if v, r := u.verify(raw, p); v != nil || r.Verdict != Failed {
+					t.Errorf("%s, %s: %s", test.kind, what, r.Text())
+				}
+			}
+		}
+	}
+}
+
+// A context can take the scheme of a URI for a prefix, so that an id means another one
+// than it says.
+func TestIDsMeanWhatTheySay(t *testing.T) {
+	u := keyed(t)
+	c := u.general("urn:x:tag:example.edu,2026:1", nil)
+	c["credentialSubject"] = map[string]any{"id": "urn:x:tag:example.edu,2026:ada"}
+	s, err := Issue(t.Context(), c, u.key, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, member := range []string{"id", "credentialSubject"} {
+		d := members(s)
+		prefix := map[string]any{"tag": map[string]any{"@id": "urn:x:tag:", "@prefix": true}}
+		if member == "id" {
+			d["@context"] = append(d["@context"].([]any), prefix)
+			d["id"] = "tag:example.edu,2026:1"
+		} else {
+			d["credentialSubject"] = map[string]any{"@context": prefix, "id": "tag:example.edu,2026:ada"}
+		}
+		raw, _ := jcs.Marshal(d)
+		if v, r := u.verify(raw, u.policy()); v != nil || !strings.Contains(r.Text(), "means another one") {
+			t.Errorf("%s: %s", member, r.Text())
+		}
+	}
+}
+
+// What a holder says of itself has no proof but the presentation's, which is over N-Quads
+// as well.
+func TestNothingIsHiddenInWhatAHolderSaysOfItself(t *testing.T) {
+	u := keyed(t)
+	c := map[string]any{"@context": []any{clr.ContextVC}, "id": "urn:x:9", "type": []any{"VerifiableCredential"}, "issuer": u.did.String(),
+		"validUntil": "2036-01-02T00:00:00Z", "credentialSubject": map[string]any{"id": learner, "description": "x"}}
+	s, err := Present(t.Context(), map[string]any{"@context": []any{clr.ContextVC}, "type": []any{"VerifiablePresentation"}, "holder": u.did.String(), "verifiableCredential": []any{c}}, u.key, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, err := VerifyPresentation(t.Context(), s.Bytes(), u.policy()); v == nil || err != nil {
+		t.Fatal(err)
+	}
+	d := members(s)
+	inner := d["verifiableCredential"].([]any)[0].(map[string]any)
+	inner["https://www.w3.org/2018/credentials#validUntil"] = map[string]any{"@value": inner["validUntil"], "@type": "http://www.w3.org/2001/XMLSchema#dateTime"}
+	delete(inner, "validUntil")
+	raw, _ := jcs.Marshal(d)
+	if v, err := VerifyPresentation(t.Context(), raw, u.policy()); v != nil || !errors.As(err, new(*InvalidError)) {
+		t.Error(err)
 	}
 }
 

@@ -20,9 +20,10 @@ func (v *verifier) signedInside(doc *jcs.Value) (all []inner, problem string) {
 		for i := range o.List() {
 			m, step := &o.List()[i], strconv.Itoa(i)
 			if o.Kind == jcs.Object {
-				if step = pointerEscape.Replace(m.Name); m.Name == "@context" || m.Name == "proof" {
+				if m.Name == "@context" || m.Name == "proof" {
 					continue
 				}
+				step = pointerEscape.Replace(oneLine(m.Name, maxStepShown)) // thousands of pointers could have it
 			}
 			if problem != "" || m.Kind != jcs.Object && m.Kind != jcs.Array {
 				continue
@@ -31,7 +32,7 @@ func (v *verifier) signedInside(doc *jcs.Value) (all []inner, problem string) {
 			around, depth := within, nested
 			_, token, _ := enveloped(m)
 			if token || m.Has("proof") && (m.Has("credentialSubject") || m.Get("type").HasString("VerifiableCredential")) {
-				e := inner{secured: secured{doc: m}, pointer: "/" + strings.Join(path, "/"), within: within}
+				e := inner{secured: secured{doc: m}, pointer: oneLine("/"+strings.Join(path, "/"), maxAboutShown), within: within}
 				around, depth = m, nested+1
 				if token {
 					c := v.check("structure.token", GroupUnchanged, Unchecked, "Could not check: a credential in a token lies inside, which isn't judged there; give it by itself.", dataModel, e.pointer)
@@ -62,5 +63,3 @@ func (v *verifier) signedInside(doc *jcs.Value) (all []inner, problem string) {
 	walk(doc, doc, 0)
 	return all, problem
 }
-
-var pointerEscape = strings.NewReplacer("~", "~0", "/", "~1")

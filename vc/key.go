@@ -65,7 +65,7 @@ func (v *verifier) documentOf(ctx context.Context, d did.DID, who signatory, che
 	case errors.Is(err, did.ErrInvalid):
 		return nil, check("key.unlisted", Failed, "The "+who.word+"'s identifier leads to nothing that can be read: "+err.Error()+".")
 	case err != nil:
-		return nil, check("key.unresolved", Unchecked, "Could not check the "+who.word+"'s key: "+err.Error()+".")
+		return nil, check("key.unresolved", Unchecked, "Could not check the "+who.word+"'s key: "+unreached(err)+".")
 	}
 	return document, Check{}
 }

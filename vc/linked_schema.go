@@ -3,6 +3,8 @@ package vc
 import (
 	"errors"
 	"fmt"
+	"regexp"
+	"regexp/syntax"
 	"strings"
 
 	"clrnode/internal/jcs"
@@ -36,9 +38,14 @@ func readSchema(raw []byte) *schema {
 	if !known {
 		return refuse("it isn't a JSON Schema of 2020-12, 2019-09 or draft 7")
 	}
+	patterns := 0
+	if problem := tooCostly(doc, &patterns); problem != "" {
+		return refuse(problem)
+	}
 	const here = "https://schema.invalid/"
 	c := jsonschema.NewCompiler()
 	c.UseLoader(nowhere{})
+	c.UseRegexpEngine(func(s string) (jsonschema.Regexp, error) { return newPattern(s) })
 	if err := c.AddResource(here, doc.Any()); err != nil {
 		return refuse("it is no good schema")
 	}
@@ -51,6 +58,93 @@ func readSchema(raw []byte) *schema {
 		return refuse("it is no good schema")
 	}
 	return &schema{compiled: compiled}
+}
+
+// tooCostly says what in a schema would cost much by itself: numbers of a million digits,
+// with which exact arithmetic takes seconds, and patterns that stand for long ones, such
+// as (a?){1000}. Their size is added up.
+func tooCostly(v *jcs.Value, patterns *int) string {
+	if v.Is(jcs.Number) {
+		_, exponent, _ := strings.Cut(strings.ToLower(v.Text), "e")
+		if len(v.Text) > maxSchemaNumber || len(strings.TrimLeft(exponent, "+-0")) > 2 {
+			return "it has the number " + short(v.Text) + ", which is too long to reckon with"
+		}
+	}
+	for i := range v.List() {
+		m := &v.List()[i]
+		texts := []string{}
+		switch {
+		case v.Is(jcs.Object) && m.Name == "pattern" && m.Is(jcs.String):
+			texts = []string{m.Text}
+		case v.Is(jcs.Object) && m.Name == "patternProperties":
+			for k := range m.List() {
+				texts = append(texts, m.List()[k].Name)
+			}
+		}
+		for _, text := range texts {
+			n, err := patternSize(text)
+			if *patterns += n; err == nil && *patterns > maxPatterns {
+				return "its patterns are too long, with what they repeat"
+			}
+		}
+		if problem := tooCostly(m, patterns); problem != "" {
+			return problem
+		}
+	}
+	return ""
+}
+
+// A pattern is a regular expression that knows what it costs.
+type pattern struct {
+	*regexp.Regexp
+	size int // of the program that it is, at least 1
+}
+
+func newPattern(text string) (*pattern, error) {
+	size, err := patternSize(text)
+	if err != nil {
+		return nil, err
+	}
+	if size > maxPatterns {
+		return nil, errors.New("the pattern is too long, with what it repeats")
+	}
+	r, err := regexp.Compile(text)
+	return &pattern{r, size}, err
+}
+
+// patternSize is how many steps a pattern has, each repetition written out. Matching
+// takes at most so many for each byte.
+func patternSize(text string) (int, error) {
+	if len(text) > maxPatterns {
+		return maxPatterns + 1, nil
+	}
+	parsed, err := syntax.Parse(text, syntax.Perl)
+	if err != nil {
+		return 0, err
+	}
+	var size func(r *syntax.Regexp) int
+	size = func(r *syntax.Regexp) int {
+		n := 1
+		if r.Op == syntax.OpLiteral {
+			n = len(r.Rune)
+		}
+		for _, sub := range r.Sub {
+			n += size(sub)
+		}
+		if r.Op == syntax.OpRepeat {
+			n *= max(r.Min, r.Max, 1)
+		}
+		return min(n, maxPatterns+1)
+	}
+	return max(size(parsed), 1), nil
+}
+
+// match is the work of looking for a pattern in a text.
+func match(r jsonschema.Regexp, text string) int {
+	if p, ok := r.(*pattern); ok {
+		return 1 + len(text)*p.size/64
+	}
+	return 0
 }
 
 // nowhere has none of the schemas that others refer to.
@@ -80,6 +174,12 @@ func (v *verifier) bySchema(s *schema, doc any) (pointer, keyword, problem strin
 	case w.left <= 0:
 		return "", "", "it takes more steps than this program makes"
 	}
+	// The package panics on some numbers that nothing but its exact arithmetic can't read.
+	defer func() {
+		if recover() != nil {
+			pointer, keyword, problem = "", "", "it can't be followed"
+		}
+	}()
 	err := s.compiled.Validate(doc)
 	if err == nil {
 		return "", "", ""
@@ -142,6 +242,12 @@ func (w *work) count(s *jsonschema.Schema, v any, depth int) {
 	switch v := v.(type) {
 	case string:
 		w.left -= len(v) / 16
+		if s.Pattern != nil {
+			w.left -= match(s.Pattern, v)
+		}
+		if s.Format != nil && s.Format.Name == "regex" {
+			w.left -= 1000 // it is compiled
+		}
 	case map[string]any:
 		w.object(s, v, depth)
 	case []any:
@@ -150,19 +256,26 @@ func (w *work) count(s *jsonschema.Schema, v any, depth int) {
 }
 
 func (w *work) object(s *jsonschema.Schema, v map[string]any, depth int) {
-	w.left -= len(v) * (1 + len(s.PatternProperties))
+	w.left -= len(v)
 	for _, sub := range s.DependentSchemas {
 		w.count(sub, v, depth)
 	}
+	for _, names := range s.DependentRequired {
+		w.left -= 1 + len(names)
+	}
 	for _, sub := range s.Dependencies {
-		if sub, ok := sub.(*jsonschema.Schema); ok {
+		switch sub := sub.(type) {
+		case *jsonschema.Schema:
 			w.count(sub, v, depth)
+		case []string:
+			w.left -= 1 + len(sub)
 		}
 	}
 	more, _ := s.AdditionalProperties.(*jsonschema.Schema)
 	for name, m := range v {
 		w.count(s.PropertyNames, name, depth)
-		for _, sub := range s.PatternProperties {
+		for r, sub := range s.PatternProperties {
+			w.left -= match(r, name)
 			w.count(sub, m, depth)
 		}
 		w.count(s.UnevaluatedProperties, m, depth)

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"clrnode/did"
 	"clrnode/internal/jcs"
@@ -414,50 +413,6 @@ func TestManyLinkedThingsAreNotAllAskedFor(t *testing.T) {
 	if u.asked["/linked/0"] != before+1 || u.total("/newer") != maxRefreshes || strings.Count(codes(r), "schema.ok=ok") != len(badges) || r.Verdict != OK {
 		t.Errorf("asked %d times, %d times for newer\n%s", u.asked["/linked/0"]-before, u.total("/newer"), r.Text())
 	}
-}
-
-// The work of a schema is counted before it is done.
-func TestTheWorkOfASchemaIsCounted(t *testing.T) {
-	list := make([]any, 1000)
-	for i := range list {
-		list[i] = map[string]any{"a": fmt.Sprint(i), "b": []any{"x", "y"}}
-	}
-	s := readSchema([]byte(`{"$schema":"https://json-schema.org/draft/2020-12/schema","uniqueItems":true,"items":{"enum":[1,2,3],"properties":{"a":{"pattern":"^[0-9]+$"}},
-		"patternProperties":{"^b":{"prefixItems":[{"const":"x"}]}},"propertyNames":{"maxLength":1},"dependentSchemas":{"a":{"required":["b"]}},"unevaluatedProperties":false}}`))
-	if s.problem != "" {
-		t.Fatal(s.problem)
-	}
-	one, ten := work{left: 1 << 40}, work{left: 1 << 40}
-	one.count(s.compiled, list[:100], 0)
-	ten.count(s.compiled, list, 0)
-	if a, b := 1<<40-one.left, 1<<40-ten.left; a < 100*20 || b < 9*a || b > 11*a {
-		t.Errorf("%d steps for a hundred, %d for a thousand", a, b)
-	}
-	v := &verifier{questions: newQuestions(), now: time.Now()}
-	if _, keyword, problem := v.bySchema(s, list[:10]); keyword != "enum" || problem != "" {
-		t.Errorf("%q, %q", keyword, problem)
-	}
-	v.schemaWork = maxSchemaWork - 10
-	if _, _, problem := v.bySchema(s, list[:10]); !strings.Contains(problem, "more steps") {
-		t.Errorf("%q", problem)
-	}
-}
-
-func FuzzSchema(f *testing.F) {
-	f.Add([]byte(`{"$schema":"https://json-schema.org/draft/2020-12/schema","$ref":"#/$defs/a","$defs":{"a":{"required":["b"],"properties":{"b":{"pattern":"^x"}}}}}`), []byte(`{"b":"x"}`))
-	f.Add([]byte(`{"$schema":"http://json-schema.org/draft-07/schema#","dependencies":{"a":["b"]},"items":[{"type":"string"}],"additionalItems":{"$ref":"#"}}`), []byte(`["a",{"a":1}]`))
-	f.Add([]byte(`{"$schema":"https://json-schema.org/draft/2019-09/schema","$recursiveRef":"#","uniqueItems":true,"contains":{"const":1}}`), []byte(`[1,1.0]`))
-	f.Fuzz(func(t *testing.T, raw, doc []byte) {
-		d, err := jcs.Parse(doc)
-		s := readSchema(raw)
-		if err != nil || (s.problem == "") != (s.compiled != nil) {
-			return
-		}
-		v := &verifier{questions: newQuestions()}
-		if _, keyword, problem := v.bySchema(s, d); keyword != "" && problem != "" || s.problem != "" && problem == "" {
-			t.Errorf("%q and %q", keyword, problem)
-		}
-	})
 }
 
 func FuzzDigests(f *testing.F) {

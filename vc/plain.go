@@ -49,6 +49,12 @@ func renamed(ctx context.Context, doc *jcs.Value) (string, error) {
 		if ok && len(m.List()) != len(doc.Get(word).Items()) {
 			return "It has " + word + " under another name, so that not every program reads it.", nil
 		}
+		if ok && word != "verifiableCredential" && otherIDs(doc.Get(word).Items(), m.List()) {
+			return "The id of " + word + " means another one, by a context of the document's own.", nil
+		}
+	}
+	if top.Str("@id") != doc.Str("id") {
+		return "Its id means another one, by a context of the document's own.", nil
 	}
 	types := top.Get("@type").Strings()
 	for _, t := range types {
@@ -62,6 +68,17 @@ func renamed(ctx context.Context, doc *jcs.Value) (string, error) {
 			return ok && slices.Contains(read, word)
 		})
 	}), nil
+}
+
+// otherIDs says whether objects have other ids than those that are read: a context can
+// say that what begins with did: begins with something else.
+func otherIDs(items, expanded []jcs.Value) bool {
+	for i := range items {
+		if !expanded[i].Has("@value") && idOf(&items[i]) != expanded[i].Str("@id") {
+			return true
+		}
+	}
+	return false
 }
 
 // wordOf is the name of an IRI in one of the vocabularies.
@@ -118,4 +135,60 @@ func elsewhere(top *jcs.Value, id string, says func(o *jcs.Value) bool) string {
 
 // proofMembers are those that a proof over N-Quads may have (Data Integrity 1.0, 2.1):
 // every other could be one of these under a name that isn't read.
+//
+// A context of the document's own could give even these another meaning, and that of
+// expires to one by which nobody sees that the proof is over; see [renamedOption].
 var proofMembers = []string{"@context", "id", "type", "created", "expires", "domain", "challenge", "nonce", "previousProof", "proofPurpose", "verificationMethod", "cryptosuite", "proofValue"}
+
+const security = "https://w3id.org/security#"
+
+// optionIRIs are what the members of a proof over N-Quads mean.
+var optionIRIs = map[string]string{
+	"created": "http://purl.org/dc/terms/created", "expires": security + "expiration", "domain": security + "domain", "challenge": security + "challenge",
+	"nonce": security + "nonce", "previousProof": security + "previousProof", "proofPurpose": security + "proofPurpose",
+	"verificationMethod": security + "verificationMethod", "cryptosuite": security + "cryptosuite",
+}
+
+// purposeIRIs are what the purposes of proofs mean.
+var purposeIRIs = map[string]string{"assertionMethod": security + "assertionMethod", "authentication": security + "authenticationMethod"}
+
+// renamedOption says which member of a proof means something else than its name says,
+// by the contexts of the document; "" when none does. In bundled contexts no name of a
+// proof's member means what another one does.
+func renamedOption(ctx context.Context, doc, proof *jcs.Value) (string, error) {
+	contexts := doc.Get("@context")
+	if !slices.ContainsFunc(contexts.Items(), func(c jcs.Value) bool { return c.Kind != jcs.String }) {
+		return "", nil
+	}
+	expanded, err := rdf.Expand(ctx, proof.With("@context", contexts, "proofValue"), "")
+	if err != nil {
+		return "", fmt.Errorf("the proof: %w", err)
+	}
+	problem := func(name string) (string, error) {
+		return "The proof's " + name + " means something else, by a context of the document's own.", nil
+	}
+	if len(expanded.List()) != 1 || !expanded.List()[0].Get("@type").HasString(security+proof.Str("type")) {
+		return problem("type")
+	}
+	for _, name := range proofMembers {
+		iri, ok := optionIRIs[name]
+		if !ok {
+			continue
+		}
+		said := proof.Get(name).Items()
+		means := expanded.List()[0].Get(iri).Items()
+		if len(said) != len(means) {
+			return problem(name)
+		}
+		for i := range said {
+			text := said[i].String()
+			if name == "proofPurpose" {
+				text = purposeIRIs[text]
+			}
+			if text == "" || text != means[i].Str("@value")+means[i].Str("@id") {
+				return problem(name)
+			}
+		}
+	}
+	return "", nil
+}

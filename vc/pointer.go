@@ -7,7 +7,11 @@ import (
 	"clrnode/internal/jcs"
 )
 
-var pointerUnescape = strings.NewReplacer("~1", "/", "~0", "~")
+// The steps of a JSON Pointer (RFC 6901, 3 and 4).
+var (
+	pointerEscape   = strings.NewReplacer("~", "~0", "/", "~1")
+	pointerUnescape = strings.NewReplacer("~1", "/", "~0", "~")
+)
 
 // at is the value at a JSON Pointer (RFC 6901) in doc, or nil.
 func at(doc *jcs.Value, pointer string) *jcs.Value {

@@ -2,6 +2,8 @@ package vc
 
 import (
 	"context"
+	"errors"
+	"net"
 	"time"
 
 	"clrnode/did"
@@ -66,6 +68,26 @@ type Response struct {
 	ContentType string
 	URL         string // where it was found, after redirects; "" is where it was asked for
 	Volatile    bool   // it may be another one in a moment and costs nothing: a [ListCache] doesn't keep it
+}
+
+// unreached says for people why there was no answer from elsewhere. What Go's network
+// errors add, such as the name server that was asked, is nobody's business who lets
+// this program verify.
+func unreached(err error) string {
+	var name *net.DNSError
+	var timed net.Error
+	var dialed *net.OpError
+	switch {
+	case errors.As(err, &name) && name.IsNotFound:
+		return "nobody knows the name " + short(name.Name)
+	case errors.As(err, &name):
+		return "the name " + short(name.Name) + " could not be looked up"
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timed) && timed.Timeout():
+		return "it didn't answer in time"
+	case errors.As(err, &dialed):
+		return "no connection came about: " + dialed.Err.Error()
+	}
+	return err.Error()
 }
 
 // An AnchorFunc says whether s is anchored in log (CAIP-10, such as

@@ -20,7 +20,7 @@ const maxPresented = 50
 func isPresentation(doc *jcs.Value) bool {
 	types := doc.Get("type").Items()
 	for i := range types {
-		if strings.Contains(types[i].String(), "VerifiablePresentation") {
+		if strings.HasSuffix(types[i].String(), "VerifiablePresentation") { // EnvelopedVerifiablePresentation, or its IRI
 			return true
 		}
 	}
@@ -218,6 +218,13 @@ func selfAsserted(presentation, s Signed) bool {
 // selfAsserted judges what the holder says of itself, by the rules already.
 func (v *verifier) selfAsserted(ctx context.Context, s Signed, part *Part, holderProven bool) bool {
 	const section = "VC Data Model 2.0, 4.13.4"
+	if problem, err := renamed(ctx, s.doc); err != nil {
+		part.add(v.term(s.doc, err))
+		return false
+	} else if problem != "" {
+		part.add(v.check("structure.name", GroupUnchanged, Failed, problem, section, ""))
+		return false
+	}
 	part.add(v.written(s.doc))
 	if !holderProven {
 		part.add(v.check("proof.unchecked", GroupUnchanged, Unchecked, "Could not check whether anything was changed: it has no proof but the presentation's.", section, ""))

@@ -12,6 +12,7 @@ import (
 	"clrnode/did"
 	"clrnode/internal/jcs"
 	"clrnode/internal/jose"
+	"clrnode/vc/clr"
 	"clrnode/vc/rdf"
 )
 
@@ -189,6 +190,13 @@ func (v *verifier) proof(ctx context.Context, of *payload, proof *jcs.Value, who
 	if problem := v.options(of, suite, proof, who); problem != "" {
 		return []Check{v.bad(problem, method)}, false
 	}
+	if !suite.jcs {
+		if problem, err := renamedOption(ctx, of.doc, proof); err != nil {
+			return []Check{v.term(of.doc, err)}, false
+		} else if problem != "" {
+			return []Check{v.bad(problem, method)}, false
+		}
+	}
 	if t := timeAt(proof, "expires"); !t.IsZero() && v.now.After(t) {
 		return []Check{v.check("proof.expired", GroupUnchanged, Failed, "The proof says that it holds only until "+day(t)+".", proofSection, method)}, false
 	}
@@ -245,7 +253,7 @@ func (v *verifier) options(of *payload, suite *cryptosuite, proof *jcs.Value, wh
 		return fmt.Sprintf("The proof was made for %s, not for %s.", short(purpose), who.relation)
 	}
 	for _, k := range []string{"created", "expires"} {
-		if proof.Has(k) && timeAt(proof, k).IsZero() {
+		if proof.Has(k) && (!clr.IsDateTime(proof.Str(k)) || timeAt(proof, k).IsZero()) {
 			return "The proof's “" + k + "” is no date and time with its zone."
 		}
 	}

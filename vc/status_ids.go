@@ -74,7 +74,10 @@ func (v *verifier) fillIDs(ctx context.Context, url string, l *list) string {
 	case list.id != "" && list.id != url:
 		return "what lies at " + url + " is the revocation list " + list.id
 	}
-	l.issuer = list.issuer
+	l.issuer, l.at = list.issuer, url
+	if r.URL != "" {
+		l.at = r.URL
+	}
 	for id := range l.ids {
 		l.ids[id] = list.revoked[id]
 	}
@@ -91,10 +94,10 @@ func (v *verifier) revocation(l *list, e entry, part *Part, check func(string, O
 		return check("status.revoked", Failed, "Revoked by %s: %s.", part.by(), strings.TrimSuffix(oneLine(r.reason, maxReasonShown), "."))
 	case r != nil:
 		return check("status.revoked", Failed, "Revoked by %s.", part.by())
-	case atIssuer(part.issuer, e.list):
+	case atIssuer(part.issuer, e.list) && atIssuer(part.issuer, l.at):
 		return check("status.ok", OK, "Not revoked, by the list at the issuer's own site. Nobody signs such lists.")
 	}
-	return check("status.unsigned", Warning, "Not revoked, by the list at %s, which the credential names. Nobody signed that list and the site isn't the issuer's, so that it is as good as the site is.", e.list)
+	return check("status.unsigned", Warning, "Not revoked, by the list at %s, to which the credential leads. Nobody signed that list and the site isn't the issuer's, so that it is as good as the site is.", oneLine(l.at, maxAboutShown))
 }
 
 // atIssuer says whether a web address lies at the site that the issuer's id names.

@@ -28,6 +28,7 @@ type list struct {
 	bits     int                    // how many it has
 	values   map[place]int          // of the entries that are asked for
 	ids      map[string]*revocation // of the credentials that are asked for, in a list of ids
+	at       string                 // where a list of ids was found, after redirects
 	looked   time.Time              // when it was looked at, if that was an earlier time
 }
 
@@ -115,7 +116,7 @@ func (v *verifier) get(ctx context.Context, url, what, accept string) (Response,
 	r, err := v.policy.Fetch(ctx, url, accept)
 	switch {
 	case err != nil:
-		return Response{}, "the " + what + " " + url + " could not be had (" + err.Error() + ")"
+		return Response{}, "the " + what + " " + url + " could not be had (" + unreached(err) + ")"
 	case r.Status != 200:
 		return r, fmt.Sprintf("%s answered %d instead of a %s", url, r.Status, what)
 	}

@@ -331,6 +331,18 @@ func TestRevocationLists(t *testing.T) {
 	if got, r := k.judged(s, k.policy()); got != "status.revoked=failed" {
 		t.Error(r.Text())
 	}
+	// Nor where the issuer's site leads elsewhere.
+	u.serve("/revoked", 200, []byte(`{"revokedCredential":[]}`))
+	p := u.policy()
+	fetch := p.Fetch
+	p.Fetch = func(ctx context.Context, url, accept string) (Response, error) {
+		r, err := fetch(ctx, url, accept)
+		r.URL = "https://elsewhere.example/revoked"
+		return r, err
+	}
+	if got, r := u.judged(u.withStatus(map[string]any{"id": u.url("/revoked"), "type": typeRevocations}), p); got != "status.unsigned=warning" || !strings.Contains(r.Text(), "https://elsewhere.example/revoked") {
+		t.Error(r.Text())
+	}
 	for _, x := range []struct {
 		issuer, address string
 		want            bool

@@ -128,6 +128,20 @@ func TestProofsAreForOnePurpose(t *testing.T) {
 	}
 }
 
+// A credential about presentations is none.
+func TestATypeThatOnlyBeginsLikeAPresentation(t *testing.T) {
+	u := keyed(t)
+	c := u.general("", map[string]any{"type": []any{"VerifiableCredential", "VerifiablePresentationSkills"}})
+	c["@context"] = []any{clr.ContextVC, "https://www.w3.org/ns/credentials/examples/v2"}
+	s, err := Issue(context.Background(), c, u.key, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, err := Verify(context.Background(), s.Bytes(), u.policy()); v == nil || err != nil {
+		t.Error(err)
+	}
+}
+
 // Addresses that look like another's are no issuers.
 func TestIssuersThatLookLikeOthers(t *testing.T) {
 	u := keyed(t)

@@ -143,7 +143,7 @@ func around(doc *jcs.Value, pointer string) (inner *jcs.Value, at string) {
 	v, key, end := doc, "", 0
 	for _, step := range strings.Split(pointer, "/")[1:] {
 		end += 1 + len(step)
-		name := strings.NewReplacer("~1", "/", "~0", "~").Replace(step)
+		name := pointerUnescape.Replace(step)
 		switch {
 		case v.Is(jcs.Object):
 			v, key = v.Get(name), name

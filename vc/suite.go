@@ -136,6 +136,13 @@ func (p *payload) hashData(ctx context.Context, s *cryptosuite, proof *jcs.Value
 // sign returns proof with its proofValue.
 func (p *payload) sign(ctx context.Context, s *cryptosuite, proof *jcs.Value, signer did.Signer) (*jcs.Value, error) {
 	key := signer.Public()
+	if !s.jcs {
+		if problem, err := renamedOption(ctx, p.doc, proof); err != nil {
+			return nil, err
+		} else if problem != "" {
+			return nil, errors.New(problem + " Name the context of the proof, such as https://w3id.org/security/data-integrity/v2, beside it.")
+		}
+	}
 	data, err := p.hashData(ctx, s, proof, hashWith(key))
 	if err != nil {
 		return nil, err

@@ -43,7 +43,7 @@ func (v *verifier) page(ctx context.Context, address string) (*jcs.Value, error)
 		r, err := v.policy.Fetch(ctx, address, "application/cid, application/jwk+json;q=0.9, application/ld+json;q=0.8, application/json;q=0.7")
 		switch {
 		case err != nil:
-			p.err = err
+			p.err = errors.New(unreached(err))
 		case r.URL != "" && !sameSite(r.URL, address):
 			// Where a site redirects whatever it is asked to, anybody could answer for it.
 			p.err = fmt.Errorf("it leads to another site, %s", short(r.URL))

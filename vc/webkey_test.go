@@ -188,3 +188,23 @@ func TestTimesAtTheEdges(t *testing.T) {
 		}
 	}
 }
+
+// The dates of a proof are written as strictly as those of a credential.
+func TestTimesOfAProof(t *testing.T) {
+	u := keyed(t)
+	doc := tree(u.general("", nil))
+	for at, good := range map[string]bool{"2026-06-01T01:00:00Z": true, "2026-06-01T01:00:00.5+02:00": true, "2026-06-01T1:00:00Z": false, "2026-06-01T01:00:00,5Z": false,
+		"2026-06-01T01:00:00+24:00": false, "2026-06-01": false, "0001-01-01T00:00:00Z": false} {
+		for _, form := range []string{"eddsa-rdfc-2022", "eddsa-jcs-2022"} {
+			options := tree(map[string]any{"type": "DataIntegrityProof", "cryptosuite": form, "verificationMethod": u.key.Method, "created": at, "proofPurpose": "assertionMethod"})
+			suite, _ := suiteOf(options)
+			proof, err := newPayload(doc).sign(t.Context(), suite, options, u.signer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if v, r := u.verify(sealed(doc.With("proof", proof)).Bytes(), u.policy()); (v != nil) != good || (r.Verdict == OK) != good {
+				t.Errorf("%s, created %s: %s", form, at, r.Text())
+			}
+		}
+	}
+}

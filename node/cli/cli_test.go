@@ -16,7 +16,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"clrnode/node"
-	"clrnode/registry/enginetest"
+	"clrnode/registry/pgtest"
 	"clrnode/testnet"
 )
 
@@ -39,9 +39,17 @@ func TestScripts(t *testing.T) {
 
 // The journey goes the same way on PostgreSQL.
 func TestScriptsOnPostgres(t *testing.T) {
-	url := enginetest.Postgres(t)
+	url := pgtest.Database(t)
 	p := scripts(func(env *testscript.Env) { env.Setenv("CLRNODE_DB", url) })
 	p.Files = []string{"testdata/journey.txtar"}
+	testscript.Run(t, p)
+}
+
+// What is stored moves between the engines.
+func TestScriptsThatMove(t *testing.T) {
+	a, b := enginetest.Postgres(t), enginetest.Postgres(t)
+	p := scripts(func(env *testscript.Env) { env.Setenv("DB", a); env.Setenv("DB2", b) })
+	p.Files = []string{"testdata/postgres/migrate.txtar"}
 	testscript.Run(t, p)
 }
 

@@ -4,68 +4,49 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
-	"clrnode/anchor"
+	"clrnode/node"
 	"clrnode/registry"
+	"clrnode/registry/enginetest"
 	"clrnode/testnet"
-	"clrnode/vc"
 )
 
-// kills is how often the program is killed.
-const kills = 50
+// leaseTime is how long the programs of these tests wait for one that was killed.
+const leaseTime = time.Second
 
-// TestCrash kills the program with SIGKILL at random moments of import, issue
-// and anchoring, and starts it again, as often as kills says. In the end no
-// record is lost or there twice, no batch was anchored twice, and everything is
-// anchored.
-func TestCrash(t *testing.T) {
-	if testing.Short() {
-		t.Skip("SKIP: kills take more than a minute; run without -short")
-	}
-	c := newCrasher(t)
-	c.mustRun("publishers", "add", "Crash College", "--verify", "signature,hosted,blockchain")
-	c.mustRun("issue", "--all-changed") // deploys the contract
-	c.starts = c.howLong("issue", "--all-changed")
-
-	var roster, csv bytes.Buffer
-	if err := testnet.WriteDemo(&roster, &csv, time.Now()); err != nil {
-		t.Fatal(err)
-	}
-	c.untilDone("import", c.file("demo.zip", roster.Bytes()))
-	c.untilDone("import", c.file("demo.csv", csv.Bytes()))
-	c.untilDone("issue", "--all-changed")
-	rounds := 0
-	for ; c.killed < kills; rounds++ {
-		if rounds > 200 {
-			t.Fatalf("only %d kills in %d rounds", c.killed, rounds)
-		}
-		c.untilDone("import", c.file(fmt.Sprintf("round%d.csv", rounds), c.certificates(rounds)))
-		c.untilDone("issue", "--all-changed")
-	}
-	t.Logf("seed %d: %d kills in %d rounds", c.seed, c.killed, rounds)
-	c.mustRun("issue", "--all-changed") // waits for the anchors
-	c.check(rounds)
-}
-
+// A crasher runs the program, and kills it with SIGKILL at random moments.
 type crasher struct {
 	t       *testing.T
 	program string
+	engine  string // badger or postgres
 	dir     string
-	seed    uint64
 	rand    *rand.Rand
-	killed  int
-	starts  time.Duration // how long a command takes that finds nothing to do
+	points  int // how often each deed is killed
+	killed  int // of the deed under test
+
+	bases map[string]site // what deeds begin with, by name
 }
 
-func newCrasher(t *testing.T) *crasher {
+// A site is where one store lies.
+type site struct {
+	data string // the data folder
+	db   string // the database, "" for the store in the folder
+}
+
+func (s site) config() Config {
+	return Config{Data: s.data, DB: s.db, Listen: "localhost:8080", ChainListen: "127.0.0.1:0"}
+}
+
+func newCrasher(t *testing.T, engine string, points int, seed uint64) *crasher {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -75,96 +56,141 @@ func newCrasher(t *testing.T) *crasher {
 	if err := os.Symlink(self, program); err != nil {
 		t.Fatal(err)
 	}
-	seed := rand.Uint64()
-	return &crasher{t: t, program: program, dir: dir, seed: seed, rand: rand.New(rand.NewPCG(seed, seed))}
+	c := &crasher{t: t, program: program, engine: engine, dir: dir, points: points, bases: map[string]site{}, rand: rand.New(rand.NewPCG(seed, seed))}
+	var roster, csv bytes.Buffer
+	if err := testnet.WriteDemo(&roster, &csv, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	c.file("demo.zip", roster.Bytes())
+	c.file("demo.csv", csv.Bytes())
+	return c
 }
 
-func (c *crasher) file(name string, raw []byte) string {
-	path := filepath.Join(c.dir, name)
-	if err := os.WriteFile(path, raw, 0o600); err != nil {
+// path is the path of a file of the test's own.
+func (c *crasher) path(name string) string { return filepath.Join(c.dir, name) }
+
+func (c *crasher) file(name string, raw []byte) {
+	c.t.Helper()
+	if err := os.WriteFile(c.path(name), raw, 0o600); err != nil {
 		c.t.Fatal(err)
 	}
-	return path
 }
 
-// certificates are one more achievement for every learner.
-func (c *crasher) certificates(round int) []byte {
-	b := bytes.NewBufferString("learner,type,code,name,description,criteria,awarded,credits,result,evidence\n")
-	for _, l := range c.learners() {
-		fmt.Fprintf(b, "%s,Certificate,R%d,Certificate %d,Round %d,Being there,2026-05-15,,,\n", l.Username, round, round, round)
-	}
-	return b.Bytes()
-}
-
-func (c *crasher) learners() (learners []registry.Learner) {
-	c.inside(func(h *house) {
-		pub, err := h.node.OnePublisher(c.t.Context(), "")
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		rows, err := h.node.Learners(c.t.Context(), pub.ID, "", "", 100)
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		for _, r := range rows {
-			learners = append(learners, r.Learner)
-		}
-	}, false)
-	return learners
-}
-
-func (c *crasher) command(ctx context.Context, args ...string) *exec.Cmd {
-	return exec.CommandContext(ctx, c.program, append(args, "--data", filepath.Join(c.dir, "data"), "--quiet")...)
-}
-
-func (c *crasher) mustRun(args ...string) {
+// newSite is an empty place for a store.
+func (c *crasher) newSite() site {
 	c.t.Helper()
-	os.MkdirAll(filepath.Join(c.dir, "data", "store"), 0o700)
-	if out, err := c.command(c.t.Context(), args...).CombinedOutput(); err != nil {
-		c.t.Fatalf("seed %d: clrnode %v: %v\n%s", c.seed, args, err, out)
+	dir, err := os.MkdirTemp(c.dir, "site-")
+	if err != nil {
+		c.t.Fatal(err)
 	}
+	s := site{data: dir}
+	if c.engine == "postgres" {
+		s.db = enginetest.Postgres(c.t)
+	}
+	return s
 }
 
-func (c *crasher) howLong(args ...string) time.Duration {
+// copy is a copy of a site that nothing uses.
+func (c *crasher) copy(from site) site {
+	c.t.Helper()
+	s := c.newSite()
+	if out, err := exec.Command("cp", "-a", from.data+"/.", s.data).CombinedOutput(); err != nil {
+		c.t.Fatalf("cp: %v: %s", err, out)
+	}
+	if from.db != "" {
+		s.db = enginetest.CopyPostgres(c.t, from.db)
+	}
+	return s
+}
+
+func (c *crasher) command(ctx context.Context, s site, args ...string) *exec.Cmd {
+	args = append(args, "--data", s.data, "--quiet", "--db", s.db, "--lease-time", leaseTime.String())
+	return exec.CommandContext(ctx, c.program, args...)
+}
+
+// mustRun runs a command that nobody disturbs, and tells how long it took.
+func (c *crasher) mustRun(s site, args ...string) time.Duration {
+	c.t.Helper()
 	began := time.Now()
-	c.mustRun(args...)
+	if out, err := c.command(c.t.Context(), s, args...).CombinedOutput(); err != nil {
+		c.t.Fatalf("clrnode %v: %v\n%s", args, err, out)
+	}
 	return time.Since(began)
 }
 
-// untilDone runs a command until it ends by itself, and kills it at a random
-// moment before that as long as kills are left.
-func (c *crasher) untilDone(args ...string) {
+// underFire runs a command until it ends by itself, and kills it at random moments
+// before that, within the time that it takes, as long as kills are left. afterKill looks
+// at what each kill leaves. What a command says that is done already isn't an error.
+func (c *crasher) underFire(s site, takes time.Duration, done string, afterKill func(), args ...string) {
 	c.t.Helper()
-	for {
-		ctx, cancel := context.WithCancel(c.t.Context())
-		if c.killed < kills {
-			// Some moments lie in the start, which goes on with what was left; most in the work.
-			after := c.starts/2 + time.Duration(c.rand.Int64N(int64(c.starts+2*time.Second)))
-			ctx, cancel = context.WithTimeout(c.t.Context(), after)
+	for tries := 0; ; tries++ {
+		ctx, cancel := context.WithTimeout(c.t.Context(), 2*time.Minute)
+		fatal := c.killed < c.points
+		if fatal {
+			cancel()
+			ctx, cancel = context.WithTimeout(c.t.Context(), time.Duration(c.rand.Int64N(int64(takes))))
 		}
-		out, err := c.command(ctx, args...).CombinedOutput()
+		out, err := c.command(ctx, s, args...).CombinedOutput()
 		dead := ctx.Err() != nil
 		cancel()
 		switch {
-		case err == nil:
+		case err == nil || done != "" && bytes.Contains(out, []byte(done)):
 			return
-		case dead:
+		case dead && fatal:
 			c.killed++
+			afterKill()
+		case tries < 100 && waits(out):
+			c.goOn(s)
 		default:
-			var ee *exec.ExitError
-			if errors.As(err, &ee) && (bytes.Contains(out, []byte("is being applied")) || bytes.Contains(out, []byte("import the file again"))) {
-				time.Sleep(100 * time.Millisecond) // the import that a kill left goes on first
-				continue
-			}
-			c.t.Fatalf("seed %d: clrnode %v: %v\n%s", c.seed, args, err, out)
+			c.t.Fatalf("clrnode %v: %v\n%s", args, err, out)
 		}
 	}
 }
 
-// inside opens the data folder in this process.
-func (c *crasher) inside(f func(*house), withChain bool) {
+// waits tells whether a command was refused because an import that a kill left goes
+// on first.
+func waits(out []byte) bool {
+	return bytes.Contains(out, []byte("is being applied")) || bytes.Contains(out, []byte("import the file again"))
+}
+
+// goOn starts a node and lets it go on with what was left, until nothing is.
+func (c *crasher) goOn(s site) {
 	c.t.Helper()
-	cfg := Config{Data: filepath.Join(c.dir, "data"), Listen: "localhost:8080", ChainListen: "127.0.0.1:0"}
+	c.inside(s, false, func(h *house) {
+		ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
+		defer cancel()
+		for {
+			left := 0
+			pubs, err := h.node.Publishers(ctx)
+			if err != nil {
+				c.t.Fatal(err)
+			}
+			for _, p := range pubs {
+				imports, err := h.node.Imports(ctx, p.ID, 0)
+				if err != nil {
+					c.t.Fatal(err)
+				}
+				for _, i := range imports {
+					if i.State == registry.ImportApplying || i.State == registry.ImportStaging {
+						left++
+					}
+				}
+			}
+			if left == 0 {
+				return
+			}
+			if err := pause(ctx, 20*time.Millisecond); err != nil {
+				c.t.Fatalf("%d imports don't go on by themselves: %v", left, err)
+			}
+		}
+	})
+}
+
+// inside opens a node in this process.
+func (c *crasher) inside(s site, withChain bool, f func(*house)) {
+	c.t.Helper()
+	cfg := s.config()
+	cfg.LeaseTime = leaseTime
 	h, err := openHouse(c.t.Context(), cfg, withChain, slog.New(slog.DiscardHandler))
 	if err != nil {
 		c.t.Fatal(err)
@@ -177,75 +203,101 @@ func (c *crasher) inside(f func(*house), withChain bool) {
 	f(h)
 }
 
-func (c *crasher) check(rounds int) {
-	t := c.t
-	c.inside(func(h *house) {
-		ctx := t.Context()
-		pub, err := h.node.OnePublisher(ctx, "")
+// store opens the store alone, as a node that only starts does. err is that of opening.
+func (c *crasher) store(s site, f func(*registry.DB)) error {
+	e, err := openEngine(c.t.Context(), s.config())
+	if err != nil {
+		return err
+	}
+	db, err := registry.Open(c.t.Context(), e, nil)
+	if err != nil {
+		return errors.Join(err, e.Close())
+	}
+	f(db)
+	return db.Close()
+}
+
+// sound fails unless the store opens, and all that is in it agrees.
+func (c *crasher) sound(s site) {
+	c.t.Helper()
+	if err := c.store(s, func(db *registry.DB) {
+		faults, err := db.Check(c.t.Context(), nil)
 		if err != nil {
-			t.Fatal(err)
+			c.t.Fatal(err)
 		}
-		if err := waitAnchored(ctx, h.node, pub.ID); err != nil {
-			t.Fatal(err)
+		for _, f := range faults {
+			c.t.Errorf("after kill %d: %s", c.killed, f)
 		}
-		rows, err := h.node.Learners(ctx, pub.ID, "", "", 100)
-		if err != nil {
-			t.Fatal(err)
+	}); err != nil {
+		c.t.Fatalf("after kill %d the store doesn't open: %v", c.killed, err)
+	}
+}
+
+// base is a fresh copy of what a deed begins with.
+func (c *crasher) base(name string) site {
+	c.t.Helper()
+	s, made := c.bases[name]
+	if made {
+		return c.copy(s)
+	}
+	switch name {
+	case "publisher":
+		s = c.newSite()
+		c.mustRun(s, "publishers", "add", "Crash College", "--verify", "signature,hosted")
+	case "imported":
+		s = c.base("publisher")
+		c.mustRun(s, "import", c.path("demo.zip"))
+		c.mustRun(s, "import", c.path("demo.csv"))
+	case "issued":
+		s = c.base("imported")
+		c.mustRun(s, "issue", "--all-changed")
+	case "waiting": // issued, and waiting for their anchor
+		s = c.base("imported")
+		c.mustRun(s, "publishers", "set", "--verify", "signature,hosted,blockchain")
+		c.waiting(s)
+	}
+	c.bases[name] = s
+	return c.copy(s)
+}
+
+// waiting issues all records, and anchors none.
+func (c *crasher) waiting(s site) {
+	c.t.Helper()
+	cfg := s.config()
+	cfg.AnchorEvery = time.Hour
+	h, err := openHouse(c.t.Context(), cfg, true, slog.New(slog.DiscardHandler))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	j, err := h.node.StartIssue(c.t.Context(), "", nil, "test")
+	for err == nil && j.State == registry.JobRunning {
+		time.Sleep(10 * time.Millisecond)
+		j, err = h.node.Job(c.t.Context(), j.ID)
+	}
+	if err = errors.Join(err, h.close()); err != nil || j.State != registry.JobDone {
+		c.t.Fatalf("issue: %+v, %v", j, err)
+	}
+}
+
+// learners are a site's learners and how their records stand.
+func (c *crasher) learners(s site) (rows []node.LearnerRow) {
+	c.t.Helper()
+	c.inside(s, false, func(h *house) {
+		var err error
+		if rows, err = h.node.Learners(c.t.Context(), onlyPublisher(c.t, h), "", "", 0); err != nil {
+			c.t.Fatal(err)
 		}
-		if len(rows) != 40 {
-			t.Fatalf("%d learners, want 40", len(rows))
+	})
+	return rows
+}
+
+// firstLine is what differs first in two texts.
+func firstLine(got, want string) string {
+	g, w := strings.Split(got, "\n"), strings.Split(want, "\n")
+	for i := range min(len(g), len(w)) {
+		if g[i] != w[i] {
+			return g[i] + "\nwant\n" + w[i]
 		}
-		leaves := map[[2]int]string{}
-		issued := 0
-		for _, r := range rows {
-			if r.Record.Credential == "" {
-				continue // held back by a conflict
-			}
-			issued++
-			if r.Record.Changed() {
-				t.Errorf("learner %s: the record was not issued to its end", r.ID)
-			}
-			v, err := h.node.Record(ctx, r.ID)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if v.Report.Verdict != vc.OK {
-				t.Errorf("learner %s: %s", r.ID, v.Report.Text())
-			}
-			if v.Anchored != anchor.Final {
-				t.Errorf("learner %s: the record is %q, want final", r.ID, v.Anchored)
-			}
-			if got := bytes.Count(v.Signed, []byte(`"Certificate `)); got < rounds {
-				t.Errorf("learner %s: the record has %d of %d certificates", r.ID, got, rounds)
-			}
-			versions, err := h.node.Versions(ctx, r.ID)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, v := range versions {
-				at := [2]int{v.Batch, v.Leaf}
-				if v.Batch == 0 || leaves[at] != "" {
-					t.Errorf("version %d of %s: batch %d, leaf %d, where %q is too", v.Number, v.Credential, v.Batch, v.Leaf, leaves[at])
-				}
-				leaves[at] = v.Credential
-			}
-			if n := len(versions); n == 0 || versions[n-1].Number != n {
-				t.Errorf("learner %s has versions %v: one credential with all its versions was expected", r.ID, versions)
-			}
-		}
-		if issued != 38 {
-			t.Errorf("%d records were issued, want 38", issued)
-		}
-		o, err := h.node.Overview(ctx, pub.ID)
-		if err != nil {
-			t.Fatal(err)
-		}
-		last := o.Anchor.Last
-		if last == nil || int(last.State.Seq) != last.Number-1 {
-			t.Errorf("the last batch is %+v: each batch should stand in the log once", last)
-		}
-		if int(o.Issued) != issued || o.Anchor.Waiting != 0 {
-			t.Errorf("overview says %d issued, %d waiting; want %d and 0", o.Issued, o.Anchor.Waiting, issued)
-		}
-	}, true)
+	}
+	return got[min(len(got), len(want)):] + "\nor\n" + want[min(len(got), len(want)):]
 }

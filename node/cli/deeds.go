@@ -187,6 +187,10 @@ var deeds = map[string]deed{
 	"status": on(func(ctx context.Context, n *node.Node, _ nothing) (node.Status, error) {
 		return n.Status(ctx)
 	}),
+	"check": on(func(ctx context.Context, n *node.Node, _ nothing) (checkResult, error) {
+		rows, faults, err := n.Check(ctx)
+		return checkResult{rows, faults}, err
+	}),
 	"anchored": on(func(ctx context.Context, n *node.Node, a idArgs) (nothing, error) {
 		return nothing{}, waitAnchored(ctx, n, a.ID)
 	}),

@@ -27,7 +27,12 @@ func (p *program) canonizeCommand() *cobra.Command {
 		Long: `Bring N-Quads on the standard input into the canonical form of RDFC-1.0 (W3C), which is
 what Data Integrity proofs sign. The exit code is 1 if they are no N-Quads, or if their
 blank nodes can't be told apart within the limit of work: such a graph is an attack.`,
-		Args: p.onlyFlags,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usage("canonize reads the standard input: clrnode canonize < " + args[0])
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			h, ok := map[string]crypto.Hash{"sha256": crypto.SHA256, "sha384": crypto.SHA384}[hash]
 			if !ok {

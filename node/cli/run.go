@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -52,11 +53,19 @@ type program struct {
 	screen bool   // err is a terminal
 }
 
+// memoryLimit is from how many bytes of memory on the Go runtime collects what isn't
+// used any more rather than take more, unless GOMEMLIMIT says another. What a node
+// needs at a time doesn't grow with its learners, and lies below.
+const memoryLimit = 320 << 20
+
 // Run runs one command line and returns its exit code. It ends early when ctx
 // does, or on an interrupt.
 func Run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
 	p := &program{in: in, out: out, err: errs, by: "command line"}
 	p.screen = isTerminal(errs)
 	root := p.root()
@@ -107,7 +116,8 @@ Without a command it serves. Settings come from flags, then from the environment
 	root.PersistentFlags().BoolVar(&p.json, "json", false, "write data as JSON")
 	root.PersistentFlags().BoolVar(&p.quiet, "quiet", false, "say nothing but results and errors")
 	root.AddCommand(p.publishersCommand(), p.loginCommand(), p.importCommand(), p.learnersCommand(),
-		p.conflictsCommand(), p.issueCommand(), p.revokeCommand(), p.exportCommand(), p.verifyCommand(), p.backupCommand(), p.restoreCommand(),
+		p.conflictsCommand(), p.issueCommand(), p.revokeCommand(), p.exportCommand(), p.verifyCommand(),
+		p.backupCommand(), p.restoreCommand(), p.migrateCommand(), p.doctorCommand(),
 		p.tokenCommand(), p.canonizeCommand(), p.jsonldCommand(), p.statusCommand(), p.chainCommand(), p.versionCommand())
 	return root
 }
@@ -120,8 +130,10 @@ func (p *program) onlyFlags(cmd *cobra.Command, args []string) error {
 	text := fmt.Sprintf("%q is no command", args[0])
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		text += "; did you mean " + strings.Join(near, " or ") + "?"
+	} else {
+		text += "."
 	}
-	return usage(text + " See clrnode --help")
+	return usage(text + " See " + cmd.CommandPath() + " --help")
 }
 
 // settle fills each setting that no flag gave from the environment, then from

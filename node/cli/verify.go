@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -182,7 +183,12 @@ func trustOf(values []string) (vc.Trust, error) {
 				return vc.Trust{}, usage(fmt.Sprintf("--trust %s: neither a DID nor a file that can be read: %v", value, err))
 			}
 			list.Name, list.Issuers = value, nil
-			if err := json.Unmarshal(raw, &list); err != nil {
+			d := json.NewDecoder(bytes.NewReader(raw))
+			d.DisallowUnknownFields()
+			if err = d.Decode(&list); err == nil && len(list.Issuers) == 0 {
+				err = errors.New("it names no issuers")
+			}
+			if err != nil {
 				return vc.Trust{}, usage(fmt.Sprintf("--trust %s: it should be {\"name\": \"...\", \"issuers\": [\"did:...\"]}: %v", value, err))
 			}
 		}

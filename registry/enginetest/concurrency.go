@@ -125,6 +125,84 @@ func testPhantoms(t *testing.T, e registry.Engine, tab registry.Table) {
 	}
 }
 
+// testManyWriters: 16 writers at once each write two documents that belong together,
+// read through a scan what those before them wrote, and find their own in the next
+// view. Nobody ever sees one document without the other, nor one vanish.
+func testManyWriters(t *testing.T, e registry.Engine, tab registry.Table) {
+	const writers, each = 16, 5
+	pairs := func(d registry.Docs) int {
+		left, right := keys(t, d, tab, "left/", "", 0), keys(t, d, tab, "right/", "", 0)
+		if len(left) != len(right) {
+			t.Errorf("%d documents left, %d right, want as many", len(left), len(right))
+		}
+		return len(left)
+	}
+	stop := make(chan bool)
+	var reader, all sync.WaitGroup
+	reader.Go(func() {
+		for last := 0; ; {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			e.View(ctx, func(d registry.Docs) error {
+				n := pairs(d)
+				if n < last {
+					t.Errorf("a view sees %d pairs, an earlier one saw %d", n, last)
+				}
+				last = n
+				return nil
+			})
+		}
+	})
+	for w := range writers {
+		all.Go(func() {
+			for i := range each {
+				key := fmt.Sprintf("%02d-%02d", w, i)
+				err := e.Update(ctx, func(d registry.Docs) error {
+					doc := fmt.Appendf(nil, `{"before":%d}`, pairs(d))
+					if err := d.Put(tab, "left/"+key, doc); err != nil {
+						return err
+					}
+					return d.Put(tab, "right/"+key, doc)
+				})
+				if err != nil {
+					t.Errorf("Update: %v", err)
+				}
+				e.View(ctx, func(d registry.Docs) error {
+					if _, err := d.Get(tab, "right/"+key); err != nil {
+						t.Errorf("what Update wrote isn't there after it: %v", err)
+					}
+					return nil
+				})
+			}
+		})
+	}
+	all.Wait()
+	close(stop)
+	reader.Wait()
+	// Each counted those before it: in a serial order that is 0, 1, 2...
+	view(t, e, func(d registry.Docs) error {
+		seen := map[int]bool{}
+		for r, err := range d.Scan(tab, "left/", "", 0) {
+			if err != nil {
+				return err
+			}
+			var n int
+			fmt.Sscanf(strings.ReplaceAll(string(r.Doc), " ", ""), `{"before":%d}`, &n)
+			if seen[n] || n >= writers*each {
+				t.Errorf("two Updates saw the same %d pairs before them", n)
+			}
+			seen[n] = true
+		}
+		if len(seen) != writers*each {
+			t.Errorf("%d Updates are in order, want %d", len(seen), writers*each)
+		}
+		return nil
+	})
+}
+
 func testCancel(t *testing.T, e registry.Engine, tab registry.Table) {
 	put(t, e, tab, "a", "b")
 	gone, cancel := context.WithCancel(ctx)

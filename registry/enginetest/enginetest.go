@@ -1,6 +1,5 @@
 // Package enginetest holds the contract that every engine of the registry keeps.
 // An engine's own test calls [TestEngine].
-// Tests that need a PostgreSQL have it from [Postgres] and [StartServer].
 package enginetest
 
 import (
@@ -39,6 +38,7 @@ var contract = []struct {
 	{"counters", registry.Table{Name: "t_counters"}, testCounters},
 	{"write skew", registry.Table{Name: "t_skew"}, testWriteSkew},
 	{"phantoms", registry.Table{Name: "t_phantoms"}, testPhantoms},
+	{"many writers", registry.Table{Name: "t_writers"}, testManyWriters},
 	{"cancelled contexts", registry.Table{Name: "t_cancel"}, testCancel},
 	{"no writes in views", registry.Table{Name: "t_read_only"}, testReadOnly},
 }

@@ -4,13 +4,14 @@
 // issues and anchors all records, asks for pages, and writes a table and plots.
 //
 //	python3 ../shared/tools/oneroster_university.py u1000.zip --students 1000
-//	go run ./testnet/measure -db badger,postgres u1000.zip [u10000.zip ...]
+//	go run ./testnet/measure -db badger,postgres -server postgres://postgres@localhost/postgres u1000.zip [u10000.zip ...]
 //
 // The node is the program itself, built and run as another process, asked by HTTP over
 // loopback. What was measured before, for other rosters, stays in docs/size.json.
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"os"
@@ -22,15 +23,16 @@ import (
 func main() {
 	engines := flag.String("db", "badger", "engines to measure: badger, postgres, with a comma")
 	out := flag.String("out", "docs", "folder of size.json, size.md and the plots")
+	server := flag.String("server", "", "URL of a PostgreSQL server on which databases may be made, for -db postgres")
 	asks := flag.Int("asks", 400, "how often each page is asked for")
 	flag.Parse()
-	if err := run(*out, strings.Split(*engines, ","), flag.Args(), *asks); err != nil {
+	if err := run(*out, strings.Split(*engines, ","), *server, flag.Args(), *asks); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(out string, engines, rosters []string, asks int) error {
+func run(out string, engines []string, server string, rosters []string, asks int) error {
 	dir, err := os.MkdirTemp("", "clrnode-measure-")
 	if err != nil {
 		return err
@@ -49,7 +51,7 @@ func run(out string, engines, rosters []string, asks int) error {
 	for _, roster := range rosters {
 		for _, engine := range engines {
 			fmt.Printf("%s on %s\n", roster, engine)
-			r, err := measure(program, filepath.Join(dir, engine), engine, roster, asks)
+			r, err := measure(context.Background(), program, filepath.Join(dir, engine), engine, server, roster, asks)
 			if err != nil {
 				return fmt.Errorf("%s on %s: %w", roster, engine, err)
 			}

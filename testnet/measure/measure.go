@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -19,7 +20,7 @@ import (
 )
 
 // measure imports a roster into a new node, issues, anchors and asks for pages.
-func measure(program, dir, engine, roster string, asks int) (r Result, err error) {
+func measure(ctx context.Context, program, dir, engine, server, roster string, asks int) (r Result, err error) {
 	r.Engine = engine
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return r, err
@@ -30,7 +31,7 @@ func measure(program, dir, engine, roster string, asks int) (r Result, err error
 	}
 	defer log.Close()
 	n := &running{program: program, dir: filepath.Join(dir, "data"), log: log}
-	store, err := open(engine, dir)
+	store, err := open(ctx, engine, server, filepath.Join(n.dir, "store"))
 	if err != nil {
 		return r, err
 	}
@@ -225,22 +226,4 @@ func get(client *http.Client, address, accept string) ([]byte, error) {
 		err = fmt.Errorf("GET %s: %s", address, resp.Status)
 	}
 	return body, err
-}
-
-// A store is where a node keeps its book.
-type store struct {
-	args  []string // that tell the node
-	size  func() (float64, error)
-	close func() error
-}
-
-func open(engine, dir string) (store, error) {
-	switch engine {
-	case "badger":
-		return store{
-			size:  func() (float64, error) { return sizeOf(filepath.Join(dir, "data", "store")) },
-			close: func() error { return nil },
-		}, nil
-	}
-	return store{}, fmt.Errorf("there is no engine %q: badger or postgres", engine)
 }

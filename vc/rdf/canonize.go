@@ -31,7 +31,7 @@ import (
 // Naming blank nodes can take exponential time. It is bounded by count, see
 // [ErrTooMuchWork], and ends when ctx does.
 func Canonize(ctx context.Context, doc *jcs.Value, h crypto.Hash) ([]byte, error) {
-	c, err := toQuads(doc)
+	c, err := toQuads(ctx, doc)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func Canonize(ctx context.Context, doc *jcs.Value, h crypto.Hash) ([]byte, error
 
 // Sum returns the hash h of what [Canonize] returns, and doesn't make that text.
 func Sum(ctx context.Context, doc *jcs.Value, h crypto.Hash) ([]byte, error) {
-	c, err := toQuads(doc)
+	c, err := toQuads(ctx, doc)
 	if err != nil {
 		return nil, err
 	}
@@ -54,10 +54,14 @@ func Sum(ctx context.Context, doc *jcs.Value, h crypto.Hash) ([]byte, error) {
 const undefined = "clrnode-undefined:"
 
 // toQuads is JSON-LD's Deserialize JSON-LD to RDF Algorithm (JSON-LD 1.1 API, 8).
-// Whoever takes the result releases it.
-func toQuads(doc *jcs.Value) (*canonicalizer, error) {
+// Whoever takes the result releases it. json-gold doesn't end with ctx, and isn't begun
+// when that is done.
+func toQuads(ctx context.Context, doc *jcs.Value) (*canonicalizer, error) {
 	if c := direct(doc); c != nil {
 		return c, nil
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
 	c, _, err := expandToQuads(doc, "")
 	return c, err
@@ -90,13 +94,13 @@ func expandToQuads(doc *jcs.Value, base string) (*canonicalizer, any, error) {
 func writeAll(d *dataset, source *prepared, expanded any, base string) error {
 	w := writer{dataset: d}
 	if err := w.document(expanded); err != nil {
-		return locate(source.doc, base, err)
+		return locate(source, base, err)
 	}
-	if w.nulls < len(source.nulls) {
-		return &Error{Pointer: source.nulls[0], Reason: "null is dropped, and no signature would cover it; leave the member out"}
+	if w.nulls < source.nulls.count {
+		return &Error{Pointer: pointerOf(source.nulls.first), Reason: "null is dropped, and no signature would cover it; leave the member out"}
 	}
-	if w.inexact < len(source.inexact) {
-		return &Error{Pointer: source.inexact[0], Reason: tooManyDigits}
+	if w.inexact < source.inexact.count {
+		return &Error{Pointer: pointerOf(source.inexact.first), Reason: tooManyDigits}
 	}
 	if len(w.quads) == 0 {
 		return &Error{Reason: "the document says nothing"}
@@ -147,12 +151,21 @@ type objectError struct {
 
 func (e *objectError) Error() string { return e.reason }
 
+// maxPointers is how long, in bytes, the pointers of a document's values are together
+// where an error's place is looked for. Those of a record of a thousand achievements
+// need half of it; names that are no terms would make them far longer than the document.
+const maxPointers = 32 << 20
+
 // locate turns an error about the expanded form into one about the document, by
 // expanding it again and keeping account of where each object is from.
-func locate(doc map[string]any, base string, err error) error {
+func locate(source *prepared, base string, err error) error {
 	first, ok := err.(*objectError)
 	if !ok {
 		return err
+	}
+	doc := source.doc
+	if source.pointers > maxPointers {
+		return &Error{Reason: first.reason}
 	}
 	places := map[uintptr]string{}
 	expanded, again := expand(doc, base, func(pointer string, v map[string]any) { places[reflect.ValueOf(v).Pointer()] = pointer })
@@ -165,33 +178,76 @@ func locate(doc map[string]any, base string, err error) error {
 		return &Error{Reason: first.reason}
 	}
 	pointer := places[reflect.ValueOf(e.object).Pointer()]
-	switch found := placesOf(nil, "", doc, e.text, pointer+"/"); {
-	case e.term != "":
-		pointer += "/" + pointerEscape.Replace(e.term)
-	case e.text != "" && len(found) == 1:
-		pointer = found[0]
+	object, ok := follow(doc, pointer)
+	if !ok { // json-gold's way there isn't the document's
+		object, pointer = doc, ""
+	}
+	if e.term != "" {
+		if member := pointer + "/" + pointerEscape.Replace(e.term); leads(doc, member) {
+			pointer = member
+		}
+	} else if e.text != "" {
+		s := textSearch{text: e.text}
+		if s.in(object); s.found.count == 1 {
+			pointer += pointerOf(s.found.first)
+		}
 	}
 	return &Error{Pointer: pointer, Reason: e.reason}
 }
 
-// placesOf adds the pointers below a place at which a text stands, but in contexts, of
-// all that v has, which itself is at the pointer at.
-func placesOf(all []string, at string, v any, text, below string) []string {
+// follow returns what a pointer leads to in v.
+func follow(v any, pointer string) (any, bool) {
+	for _, step := range strings.Split(pointer, "/")[1:] {
+		step = pointerUnescape.Replace(step)
+		var ok bool
+		switch o := v.(type) {
+		case map[string]any:
+			v, ok = o[step]
+		case []any:
+			i, err := strconv.Atoi(step)
+			if ok = err == nil && i >= 0 && i < len(o); ok {
+				v = o[i]
+			}
+		}
+		if !ok {
+			return nil, false
+		}
+	}
+	return v, true
+}
+
+func leads(v any, pointer string) bool {
+	_, ok := follow(v, pointer)
+	return ok
+}
+
+// A textSearch looks for the places where a text stands, but in contexts.
+type textSearch struct {
+	text  string
+	found sites
+	path  []string
+}
+
+func (s *textSearch) in(v any) {
+	below := func(step string, v any) {
+		s.path = append(s.path, step)
+		s.in(v)
+		s.path = s.path[:len(s.path)-1]
+	}
 	switch v := v.(type) {
 	case string:
-		if v == text && strings.HasPrefix(at, below) {
-			all = append(all, at)
+		if v == s.text && len(s.path) > 0 {
+			s.found.add(s.path)
 		}
 	case []any:
 		for i, x := range v {
-			all = placesOf(all, at+"/"+strconv.Itoa(i), x, text, below)
+			below(strconv.Itoa(i), x)
 		}
 	case map[string]any:
 		for k, x := range v {
 			if k != "@context" {
-				all = placesOf(all, at+"/"+pointerEscape.Replace(k), x, text, below)
+				below(k, x)
 			}
 		}
 	}
-	return all
 }

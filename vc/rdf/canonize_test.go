@@ -184,6 +184,7 @@ func TestNothingIsDropped(t *testing.T) {
 		{`{"@context":{"j":{"@id":"urn:j","@type":"@json"}},"j":{"a":[9007199254740993]}}`, "/j/a/0", "more digits"},
 		{`[]`, "", "object"},
 		{`"x"`, "", "object"},
+		{`{"@graph":[{"@reverse":{"0":{}}}]}`, "/@graph/0", `"0"`},
 		{`{"@reverse":7}`, "", ""},
 		{`{"@reverse":null}`, "", ""},
 		{`{"@type":{"a":1}}`, "", ""},
@@ -197,7 +198,7 @@ func TestNothingIsDropped(t *testing.T) {
 			t.Errorf("%s: got %s, %v; want an *Error", c.doc, out, err)
 		} else if errors.Is(err, ErrContextNotBundled) != strings.Contains(e.Reason, "isn't bundled") {
 			t.Errorf("%s: %v wraps something else", c.doc, err)
-		} else if e.Pointer != c.pointer || !strings.Contains(e.Reason, c.reason) {
+		} else if !leads(parse(t, []byte(c.doc)), e.Pointer) || e.Pointer != c.pointer || !strings.Contains(e.Reason, c.reason) {
 			t.Errorf("%s: %q, %q; want %q, %q", c.doc, e.Pointer, e.Reason, c.pointer, c.reason)
 		}
 	}
@@ -374,6 +375,19 @@ func TestCancelledContextStopsTheWork(t *testing.T) {
 	}
 }
 
+// The full processor doesn't end with its context, so it isn't begun without one.
+func TestCancelledContextBeginsNoExpansion(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	doc := value(t, map[string]any{"@context": "https://www.w3.org/ns/credentials/v2", "id": "urn:x:1", "unknown": "x"})
+	if _, err := Sum(ctx, doc, crypto.SHA256); err != context.Canceled {
+		t.Errorf("Sum() = %v, want %v", err, context.Canceled)
+	}
+	if _, err := Canonize(ctx, doc, crypto.SHA256); err != context.Canceled {
+		t.Errorf("Canonize() = %v, want %v", err, context.Canceled)
+	}
+}
+
 func TestOtherHashesAreRefused(t *testing.T) {
 	for _, h := range []crypto.Hash{0, crypto.SHA1, crypto.SHA512} {
 		if _, err := CanonizeQuads(context.Background(), nil, h); err == nil {
@@ -390,6 +404,8 @@ func FuzzCanonize(f *testing.F) {
 		`{"@context":["https://www.w3.org/ns/credentials/v2","https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.3.json"],"type":["VerifiableCredential","AchievementCredential"],"credentialSubject":{"type":"AchievementSubject","achievement":{"id":"urn:a","type":"Achievement","criteria":{"narrative":"x"}}}}`,
 		`{"@context":{"@vocab":"urn:v:","l":{"@container":"@list"}},"@graph":[{"l":[1,{"@value":"x","@language":"en"}],"@reverse":{"p":{"@id":"_:b"}}}]}`,
 		`{"@context":{"x":{"@id":"urn:x","@type":"@json"}},"x":[null],"@included":[{"@type":"urn:t"}]}`,
+		`{"@context":"https://www.w3.org/ns/credentials/v2","type":["VerifiableCredential","Foo"],"issuer":"me","credentialSubject":[{"id":"x"},{"a/b":1}]}`,
+		`{"@graph":[{"@reverse":{"0":{}}}]}`,
 		`{"@context":{"@version":1.1,"n":"@nest","x":{"@id":"urn:x","@container":"@index"}},"n":{"x":{"a":"b"}}}`,
 	} {
 		f.Add([]byte(s))
@@ -404,6 +420,9 @@ func FuzzCanonize(f *testing.F) {
 			var e *Error
 			if !errors.As(err, &e) {
 				t.Fatalf("not an *Error: %v", err)
+			}
+			if !leads(doc, e.Pointer) {
+				t.Fatalf("there is nothing at %q: %v", e.Pointer, err)
 			}
 			return
 		}

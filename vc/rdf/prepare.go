@@ -3,6 +3,7 @@ package rdf
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,13 +13,26 @@ import (
 
 // prepared is a document in the form that json-gold reads correctly.
 type prepared struct {
-	doc   map[string]any
-	nulls []string // JSON Pointers of nulls outside contexts
-	// JSON Pointers of numbers outside contexts that can stand in JSON literals, but
-	// have more digits than other literals can show.
-	inexact []string
+	doc     map[string]any
+	nulls   sites // of nulls outside contexts
+	inexact sites // of numbers outside contexts that can stand in JSON literals, but have more digits than other literals can show
 
-	path []string // of the value at hand
+	path     []string // of the value at hand
+	length   int      // of its pointer, in bytes
+	pointers int      // how long the pointers of all values are together
+}
+
+// sites are how many values of a kind there are, and where the first stands, by its
+// path. (The pointers of all could be far longer together than the document.)
+type sites struct {
+	count int
+	first []string
+}
+
+func (p *sites) add(path []string) {
+	if p.count++; p.count == 1 || slices.Compare(path, p.first) < 0 {
+		p.first = slices.Clone(path)
+	}
 }
 
 // prepare copies doc and refuses contexts that aren't bundled, numbers that no double
@@ -35,18 +49,22 @@ func prepare(doc *jcs.Value) (*prepared, error) {
 	if !ok {
 		return nil, &Error{Reason: "the document should be a JSON object"}
 	}
-	slices.Sort(p.nulls)
-	slices.Sort(p.inexact)
 	p.doc = object
 	return &p, nil
 }
 
-var pointerEscape = strings.NewReplacer("~", "~0", "/", "~1")
+// The steps of a JSON Pointer (RFC 6901, 3 and 4).
+var (
+	pointerEscape   = strings.NewReplacer("~", "~0", "/", "~1")
+	pointerUnescape = strings.NewReplacer("~1", "/", "~0", "~")
+)
 
 // pointer is the JSON Pointer of the value at hand.
-func (p *prepared) pointer() string {
+func (p *prepared) pointer() string { return pointerOf(p.path) }
+
+func pointerOf(path []string) string {
 	var b strings.Builder
-	for _, k := range p.path {
+	for _, k := range path {
 		b.WriteString("/" + pointerEscape.Replace(k))
 	}
 	return b.String()
@@ -62,7 +80,10 @@ func (p *prepared) below(k string, v any, f func(any) (any, error)) (any, error)
 		return nil, &Error{Reason: fmt.Sprintf("nested deeper than %d levels", jcs.MaxDepth)}
 	}
 	p.path = append(p.path, k)
+	p.length += 1 + len(k)
+	p.pointers += p.length
 	v, err := f(v)
+	p.length -= 1 + len(k)
 	p.path = p.path[:len(p.path)-1]
 	return v, err
 }
@@ -81,21 +102,21 @@ func (p *prepared) array(v []any, f func(any) (any, error)) (any, error) {
 func (p *prepared) value(v any) (any, error) {
 	switch v := v.(type) {
 	case nil:
-		p.nulls = append(p.nulls, p.pointer())
+		p.nulls.add(p.path)
 		return nil, nil
 	case json.Number:
 		if !exact(string(v)) {
 			if !isDouble(string(v)) {
 				return nil, p.fail(tooManyDigits)
 			}
-			p.inexact = append(p.inexact, p.pointer())
+			p.inexact.add(p.path)
 		}
 	case []any:
 		return p.array(v, p.value)
 	case map[string]any:
 		out := make(map[string]any, len(v))
-		for k, x := range v {
-			read := p.value
+		for _, k := range slices.Sorted(maps.Keys(v)) { // so that it is always the same place that is told
+			x, read := v[k], p.value
 			switch k {
 			case "@context":
 				read = p.context

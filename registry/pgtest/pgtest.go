@@ -1,4 +1,6 @@
-package enginetest
+// Package pgtest gives tests a real PostgreSQL: [Database] an empty database on a
+// server that the tests of a package share, [Start] a server of one's own.
+package pgtest
 
 import (
 	"context"
@@ -20,10 +22,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Postgres makes a new, empty database and returns its URL. All tests of a package
+// Database makes a new, empty database and returns its URL. All tests of a package
 // share one server, which ends with the test program, however that ends. Where
 // PostgreSQL isn't installed the test is skipped.
-func Postgres(t testing.TB) string {
+func Database(t testing.TB) string {
 	t.Helper()
 	bin := programs(t)
 	shared.once.Do(func() {
@@ -58,9 +60,9 @@ type Server struct {
 	leash    io.WriteCloser // the server runs as long as this is open
 }
 
-// StartServer starts a server that ends with the test, and writes to the disk as
+// Start starts a server that ends with the test, and writes to the disk as
 // one in use does. Where PostgreSQL isn't installed the test is skipped.
-func StartServer(t testing.TB) *Server {
+func Start(t testing.TB) *Server {
 	t.Helper()
 	s := &Server{bin: programs(t), fsync: "on"}
 	var err error
@@ -217,4 +219,26 @@ func (s *Server) Database(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return s.url(name)
+}
+
+// CopyPostgres makes a database that holds what another one of the shared server holds,
+// to which nobody is connected, and returns its URL.
+func CopyPostgres(t testing.TB, url string) string {
+	t.Helper()
+	from, _, _ := strings.Cut(strings.TrimPrefix(url, "postgres://postgres@/"), "?")
+	c, err := pgx.Connect(context.Background(), shared.server.url("postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(context.Background())
+	name := fmt.Sprintf("t%d", databases.Add(1))
+	for tries := 0; ; tries++ { // the server notices a little later that a program has ended
+		if _, err = c.Exec(context.Background(), "CREATE DATABASE "+name+" TEMPLATE "+from); err == nil {
+			return shared.server.url(name)
+		}
+		if tries == 100 {
+			t.Fatal(err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
 }

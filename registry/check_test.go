@@ -1,0 +1,184 @@
+package registry
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"clrnode/anchor"
+)
+
+// soundDB is a store with a document in every table of which Check knows something:
+// learners of a file, a conflict, a record with two versions of which one is anchored,
+// a revoked one, a share, a token.
+func soundDB(t *testing.T) *DB {
+	t.Helper()
+	db := testDB(t)
+	load(t, db, "campus.zip", newCampus().student("u1", "Ada", "Lovell").student("u2", "Bob", "Stone").grade("r1", "u1", "f1", "95", "A").grade("r2", "u2", "f1", "85", "B").zip(t, "sis", "bulk"))
+	var people []Learner
+	view(t, db, func(tx *Tx) (err error) { people, err = tx.Learners("pub", "", 0); return err })
+	if len(people) < 2 {
+		t.Fatalf("%d learners", len(people))
+	}
+	url := func(id string) string { return "https://records.example.edu/status/" + id }
+	var a, b Credential
+	update(t, db, func(tx *Tx) error {
+		places, err := tx.AllocateStatus("pub", 3, url)
+		if err != nil {
+			return err
+		}
+		a = Credential{ID: NewID(), Publisher: "pub", Learner: people[0].ID, Kind: KindRecord, List: places[0].List, Index: places[0].Index, Version: 1}
+		b = Credential{ID: NewID(), Publisher: "pub", Learner: people[1].ID, Kind: KindAssertion, Assertion: "sis/r1", List: places[1].List, Index: places[1].Index, Version: 1}
+		c := Credential{ID: NewID(), Publisher: "pub", Learner: people[1].ID, Kind: KindRecord, List: places[2].List, Index: places[2].Index}
+		_, err = tx.AllocateStatusFor("pub", "urn:x", PurposeSuspension, url)
+		return errors.Join(err, tx.PutCredential(a), tx.PutCredential(b), tx.PutCredential(c), tx.Count("pub", "issued", 1), version(tx, a, "one"))
+	})
+	update(t, db, func(tx *Tx) error {
+		p, err := tx.Publisher("pub")
+		if err != nil {
+			return err
+		}
+		batch, ok, err := tx.SealBatch(p, anchor.Address{1}, anchor.Chain{})
+		if err != nil || !ok {
+			return errors.Join(err, fmt.Errorf("sealed: %v", ok))
+		}
+		batch.State.Phase = anchor.Final
+		return tx.PutBatch(batch)
+	})
+	update(t, db, func(tx *Tx) error {
+		a.Version = 2
+		s := Share{ID: NewID(), Publisher: "pub", Learner: people[0].ID, Created: tx.Now, Expires: tx.Now.Add(time.Hour)}
+		_, err := tx.Revoke(b, "a test", "test")
+		return errors.Join(err, tx.PutCredential(a), version(tx, a, "two"), tx.AddShare(s, NewSecret()),
+			tx.AddToken(Token{ID: "t", Publisher: "pub"}, NewSecret()),
+			tx.PutJob(Job{ID: "j", Publisher: "pub", State: JobRunning}),
+			tx.openConflict(Conflict{ID: "c", Publisher: "pub", Learner: people[0].ID, Other: people[1].ID, Kind: ConflictIdentity}))
+	})
+	update(t, db, func(tx *Tx) error {
+		p, err := tx.Publisher("pub")
+		if err != nil {
+			return err
+		}
+		_, _, err = tx.SealBatch(p, anchor.Address{1}, anchor.Chain{}) // stays open
+		return err
+	})
+	update(t, db, func(tx *Tx) error { // and one waits
+		a.Version = 3
+		return errors.Join(tx.PutCredential(a), version(tx, a, "three"), tx.PublishList(a.List, 1, []byte("signed")))
+	})
+	return db
+}
+
+// version adds the newest version of c, with text as its bytes.
+func version(tx *Tx, c Credential, text string) error {
+	digest := sha256.Sum256([]byte(text))
+	v := Version{Credential: c.ID, Number: c.Version, Publisher: c.Publisher, Digest: hex.EncodeToString(digest[:]), Salt: hex.EncodeToString(digest[:]), Anchor: true}
+	return tx.AddVersion(c, v, []byte(text))
+}
+
+func faultsOf(t *testing.T, db *DB) []Fault {
+	t.Helper()
+	faults, err := db.Check(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return faults
+}
+
+// What one record says, others say too: Check notices each record that is lost, and
+// each that is altered where it says something twice.
+func TestCheckNoticesWhatIsLost(t *testing.T) {
+	db := soundDB(t)
+	if faults := faultsOf(t, db); len(faults) > 0 {
+		t.Fatalf("the store is sound, and Check says %v", faults)
+	}
+	// What stands alone: nothing tells that it was there.
+	alone := []Table{tableProfiles, tableAssertions, tableTrail, tableSettings, tableSchema, tableShareDays, tableSourcePolicies, tableAchievementRows,
+		tableImportBad, tableImportChunks, tableImportClaims, tableImportAffects, tableImportSpreads, tableImportLast, tableLeases, tableLeaseBeats,
+		tableListsOpen, tablePublishers}
+	seen := map[string]bool{}
+	var rows []tableRow
+	if err := db.engine.View(t.Context(), func(d Docs) error {
+		for row, err := range allRows(d) {
+			if err != nil {
+				return err
+			}
+			if !slices.Contains(alone, row.Table) {
+				rows = append(rows, row)
+			}
+			seen[row.Table.Name] = true
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	tables := 0
+	for _, table := range Tables() {
+		if slices.Contains(alone, table) {
+			continue
+		}
+		tables++
+		if !seen[table.Name] && table != tableRecordsEmptied {
+			t.Errorf("the store has nothing in %s", table.Name)
+		}
+	}
+	if tables < 35 {
+		t.Errorf("only %d tables were looked at", tables)
+	}
+	for _, row := range rows {
+		switch { // what no other refers to
+		case row.Table == tableSourceRows, string(row.Doc) == `{"value":0}`, row.Table == tableTickets && strings.HasPrefix(row.Key, ticketShare):
+			continue
+		}
+		update(t, db, func(tx *Tx) error { return tx.docs.Delete(row.Table, row.Key) })
+		if len(faultsOf(t, db)) == 0 {
+			t.Errorf("%s %s is lost, and nobody noticed", row.Table.Name, row.Key)
+		}
+		update(t, db, func(tx *Tx) error { return tx.docs.Put(row.Table, row.Key, row.Doc) })
+	}
+	if faults := faultsOf(t, db); len(faults) > 0 {
+		t.Errorf("all is back, and Check says %v", faults)
+	}
+	one := Credential{}
+	for name, spoil := range map[string]func(tx *Tx) error{
+		"bytes":     func(tx *Tx) error { return tx.docs.Put(tableBytes, keyOf(one.ID, "1"), []byte("One")) },
+		"a bit":     func(tx *Tx) error { return tx.SetStatus([]CredentialStatus{{List: one.List, Index: one.Index}}, true) },
+		"a counter": func(tx *Tx) error { return tx.Count("pub", "learners", 1) },
+		"a place": func(tx *Tx) error {
+			c := one
+			c.ID = NewID()
+			return tx.PutCredential(c)
+		},
+		"a leaf": func(tx *Tx) error {
+			v, err := tx.Version(one.ID, 1)
+			if err != nil {
+				return err
+			}
+			v.Leaf++
+			return put(tx, tableVersions, v, one.ID, "1")
+		},
+	} {
+		db := soundDB(t)
+		view(t, db, func(tx *Tx) error {
+			for row, err := range tx.docs.Scan(tableCredentials, "", "", 0) {
+				if err != nil {
+					return err
+				}
+				if c, err := decode[Credential](row); err != nil || c.Version == 3 {
+					one = c
+					return err
+				}
+			}
+			return ErrNotFound
+		})
+		update(t, db, spoil)
+		if len(faultsOf(t, db)) == 0 {
+			t.Errorf("%s was spoilt, and nobody noticed", name)
+		}
+	}
+}

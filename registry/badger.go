@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -49,7 +50,8 @@ const (
 // OpenBadger opens the embedded store in the folder dir, and makes it where
 // there is none. One process at a time may have it open: ErrLocked otherwise.
 // What Update wrote is on the disk when it returns. Its caches and memtables are
-// bounded, however much is stored.
+// bounded, however much is stored. Where the disk is nearly full it takes no Update:
+// ErrDiskFull.
 //
 // The functions of Updates run one after another, which makes them serializable
 // without any retry. The disk is waited for together: while one group of Updates is
@@ -58,6 +60,9 @@ const (
 // After a write that failed nothing more can be written until the store is opened
 // again: what of it has reached the disk isn't known before.
 func OpenBadger(dir string) (Engine, error) {
+	if err := room(filepath.Dir(dir), roomToOpen); err != nil {
+		return nil, fmt.Errorf("open store %s: %w", dir, err)
+	}
 	o := badger.DefaultOptions(dir).
 		WithLogger(badgerLog{}).
 		WithSyncWrites(true).
@@ -88,7 +93,7 @@ func OpenBadger(dir string) (Engine, error) {
 	e.moments = []moment{{at: db.MaxVersion()}}
 	db.SetDiscardTs(db.MaxVersion())
 	e.running.Go(e.tidy)
-	return e, nil
+	return roomy{e, dir}, nil
 }
 
 type badgerEngine struct {

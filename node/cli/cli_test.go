@@ -47,7 +47,7 @@ func TestScriptsOnPostgres(t *testing.T) {
 
 // What is stored moves between the engines.
 func TestScriptsThatMove(t *testing.T) {
-	a, b := enginetest.Postgres(t), enginetest.Postgres(t)
+	a, b := pgtest.Database(t), pgtest.Database(t)
 	p := scripts(func(env *testscript.Env) { env.Setenv("DB", a); env.Setenv("DB2", b) })
 	p.Files = []string{"testdata/postgres/migrate.txtar"}
 	testscript.Run(t, p)

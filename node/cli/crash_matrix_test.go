@@ -18,7 +18,7 @@ import (
 	"clrnode/internal/jcs"
 	"clrnode/node"
 	"clrnode/registry"
-	"clrnode/registry/enginetest"
+	"clrnode/registry/pgtest"
 	"clrnode/vc"
 )
 
@@ -265,7 +265,7 @@ func (c *crasher) migrate() {
 	source := c.base("issued")
 	c.fill(source, func() (site, []string) {
 		if c.engine == "badger" {
-			target := site{data: source.data, db: enginetest.Postgres(c.t)}
+			target := site{data: source.data, db: pgtest.Database(c.t)}
 			return target, []string{"migrate", "--from", "badger:" + source.data, "--to", target.db}
 		}
 		target := site{data: c.t.TempDir()}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -15,7 +16,7 @@ import (
 
 	"clrnode/node"
 	"clrnode/registry"
-	"clrnode/registry/enginetest"
+	"clrnode/registry/pgtest"
 	"clrnode/testnet"
 )
 
@@ -76,6 +77,30 @@ func (c *crasher) file(name string, raw []byte) {
 	}
 }
 
+// big writes a file that takes a while to import: n certificates for each learner of the
+// demo.
+func (c *crasher) big(name string, n int) {
+	c.t.Helper()
+	raw, err := os.ReadFile(c.path("demo.csv"))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	var b bytes.Buffer
+	b.WriteString("learner,type,code,name,description,criteria,awarded\n")
+	done := map[string]bool{}
+	for _, line := range strings.Split(string(raw), "\n")[1:] {
+		learner, _, _ := strings.Cut(line, ",")
+		if learner == "" || done[learner] {
+			continue
+		}
+		done[learner] = true
+		for i := range n {
+			fmt.Fprintf(&b, "%s,Certificate,R%d,Certificate %d,Round %d,Being there,2026-05-15\n", learner, i, i, i)
+		}
+	}
+	c.file(name, b.Bytes())
+}
+
 // newSite is an empty place for a store.
 func (c *crasher) newSite() site {
 	c.t.Helper()
@@ -85,7 +110,7 @@ func (c *crasher) newSite() site {
 	}
 	s := site{data: dir}
 	if c.engine == "postgres" {
-		s.db = enginetest.Postgres(c.t)
+		s.db = pgtest.Database(c.t)
 	}
 	return s
 }
@@ -98,7 +123,7 @@ func (c *crasher) copy(from site) site {
 		c.t.Fatalf("cp: %v: %s", err, out)
 	}
 	if from.db != "" {
-		s.db = enginetest.CopyPostgres(c.t, from.db)
+		s.db = pgtest.Copy(c.t, from.db)
 	}
 	return s
 }

@@ -19,7 +19,7 @@ import (
 	"clrnode/node"
 	"clrnode/node/cli"
 	"clrnode/registry"
-	"clrnode/registry/enginetest"
+	"clrnode/registry/pgtest"
 	"clrnode/testnet"
 	"clrnode/vc"
 )
@@ -63,7 +63,7 @@ func TestNetwork(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	n, err := Start(t.Context(), Options{
-		Program: program(t), Dir: t.TempDir(), DB: enginetest.Postgres(t),
+		Program: program(t), Dir: t.TempDir(), DB: pgtest.Database(t),
 		Args: []string{"--lease-time", "1s", "--anchor-every", "1s"},
 	})
 	if err != nil {
@@ -267,7 +267,7 @@ func observe(t *testing.T, n *Network) (*node.Node, *registry.DB) {
 // file, or share a data folder, say so and stop. A session is good at each.
 func TestNodesOfANetwork(t *testing.T) {
 	dir := t.TempDir()
-	n, err := Start(t.Context(), Options{Program: program(t), Dir: dir, DB: enginetest.Postgres(t), Demo: true})
+	n, err := Start(t.Context(), Options{Program: program(t), Dir: dir, DB: pgtest.Database(t), Demo: true})
 	if err != nil {
 		t.Fatal(err)
 	}

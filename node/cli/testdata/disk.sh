@@ -1,0 +1,68 @@
+# What a full disk and a read-only one do to a node. Runs in a mount namespace of its own:
+# disk.sh CLRNODE FOLDER DEMO.ZIP BIG.CSV PORT
+set -u
+clrnode=$1 disk=$2 zip=$3 csv=$4 port=$5
+fail() { echo "FAIL: $*"; exit 1; }
+run() { "$clrnode" "$@" --data "$disk/d" --quiet >"$disk/../out" 2>&1; }
+says() { grep -q "$1" "$disk/../out" || fail "not said: $1; but: $(head -c 1000 "$disk/../out")"; }
+fill() { head -c $((($(df -k --output=avail "$disk" | tail -1) - $1 * 1024) * 1024)) /dev/zero >"$disk/fill"; }
+
+mount -t tmpfs -o size=400m none "$disk" || exit 77
+run publishers add "Full College" --verify signature,hosted || fail "no publisher: $(cat "$disk/../out")"
+
+# Nearly full: a sentence, and nothing is written.
+fill 50
+run import "$zip" && fail "it imported onto a full disk"
+says 'the disk is nearly full, so nothing more is written: [0-9]* MB are free at .*: make room'
+rm "$disk/fill"
+run doctor || fail "unsound: $(cat "$disk/../out")"
+
+# A node whose disk fills up in the middle of an import goes on reading, and goes on with
+# the import by itself once there is room.
+"$clrnode" --data "$disk/d" --demo=false --listen "localhost:$port" >"$disk/../node" 2>&1 &
+node=$!
+for i in $(seq 300); do [ -S "$disk/d/node.sock" ] && run status && break; sleep 0.1; done
+run import "$zip" || fail "import: $(cat "$disk/../out")"
+"$clrnode" import "$csv" --data "$disk/d" --quiet >"$disk/../import" 2>&1 &
+import=$!
+sleep 1
+fill 50
+wait $import && fail "the import was too short for this test"
+grep -q 'nearly full' "$disk/../import" || fail "the import says $(cat "$disk/../import")"
+run learners || fail "a node on a full disk doesn't read: $(cat "$disk/../out")"
+run import "$csv" && fail "it staged an import on a full disk"
+says 'nearly full'
+rm "$disk/fill"
+for i in $(seq 300); do
+	run import "$csv" && grep -q '^0 new, 0 changed' "$disk/../out" && break
+	[ "$i" = 300 ] && fail "the import doesn't go on: $(cat "$disk/../out")"
+	sleep 0.1
+done
+run issue --all-changed || fail "issue: $(cat "$disk/../out")"
+run doctor || fail "unsound: $(cat "$disk/../out")"
+kill -INT $node
+wait $node
+
+# Full to the last byte, at once: the process may end on the spot, and nothing is lost.
+"$clrnode" --data "$disk/d" --demo=false --listen "localhost:$port" >"$disk/../node" 2>&1 &
+node=$!
+for i in $(seq 300); do [ -S "$disk/d/node.sock" ] && run status && break; sleep 0.1; done
+fill 0
+run publishers add "Another College" && fail "it wrote onto a full disk"
+kill -9 $node
+wait $node 2>/dev/null
+run status && fail "it opens a store on a full disk"
+says 'open store .*nearly full.*make room'
+rm "$disk/fill"
+run doctor || fail "unsound: $(cat "$disk/../out")"
+
+# Read-only: a sentence, and nothing changes.
+mount -o remount,ro "$disk" || fail "remount"
+run status && fail "it opens a store on a read-only disk"
+says 'read-only file system'
+[ "$(wc -l <"$disk/../out")" = 1 ] || fail "more than a sentence: $(cat "$disk/../out")"
+mount -o remount,rw "$disk"
+run doctor || fail "unsound: $(cat "$disk/../out")"
+run import "$zip" || fail "import: $(cat "$disk/../out")"
+grep -q '^0 new, 0 changed' "$disk/../out" || fail "something was lost: $(cat "$disk/../out")"
+echo PASS

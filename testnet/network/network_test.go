@@ -229,19 +229,26 @@ func check(t *testing.T, n *Network, l *load) {
 	t.Logf("%d learners, %d versions in %d batches, %d revoked", len(rows), signed, len(batches), revocations)
 }
 
-// observe makes a node in this process, which shares everything with the network's.
-func observe(t *testing.T, n *Network) (*node.Node, *registry.DB) {
+// openDB opens the network's database in this process.
+func openDB(t *testing.T, n *Network) *registry.DB {
 	t.Helper()
-	ctx := t.Context()
-	engine, err := registry.OpenPostgres(ctx, n.o.DB)
+	engine, err := registry.OpenPostgres(t.Context(), n.o.DB)
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := registry.Open(ctx, engine, nil)
+	db, err := registry.Open(t.Context(), engine, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// observe makes a node in this process, which shares everything with the network's.
+func observe(t *testing.T, n *Network) (*node.Node, *registry.DB) {
+	t.Helper()
+	ctx := t.Context()
+	db := openDB(t, n)
 	sealer, err := registry.LoadSealer(n.KeyFile, false)
 	if err != nil {
 		t.Fatal(err)
@@ -282,6 +289,7 @@ func TestNodesOfANetwork(t *testing.T) {
 	}{
 		{"Nodes that share a database share this file", []string{"--key-file", filepath.Join(dir, "other.key"), "--data", filepath.Join(dir, "other")}},
 		{"give each node its own --data", []string{"--data", filepath.Join(dir, "node0")}},
+		{"Nodes that share a database share a chain", []string{"--data", filepath.Join(dir, "third"), "--chain", ""}},
 	} {
 		if err := os.WriteFile(filepath.Join(dir, "other.key"), make([]byte, 32), 0o600); err != nil {
 			t.Fatal(err)

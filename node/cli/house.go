@@ -180,6 +180,12 @@ func (h *house) openChain(ctx context.Context, cfg Config, log *slog.Logger) (l 
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	client, err := evm.Dial(ctx, cfg.Chain, o)
+	for begun := time.Now(); errors.Is(err, anchor.ErrCouldNotCheck) && time.Since(begun) < chainPatience; client, err = evm.Dial(ctx, cfg.Chain, o) {
+		log.Warn("the chain does not answer yet", "error", err)
+		if err := pause(ctx, time.Second); err != nil {
+			return nil, err
+		}
+	}
 	if err == nil && client.Chain().ID == testnet.ChainID && !o.Local { // that of clrnode chain
 		client.Close()
 		o.Finality, o.Local = localFinality, true
@@ -220,6 +226,10 @@ func keepChain(ctx context.Context, db *registry.DB, genesis anchor.Hash, named 
 		return tx.Set("local-chain", genesis.String())
 	})
 }
+
+// chainPatience is how long a node that starts waits for its chain, which may be starting
+// too.
+const chainPatience = 10 * time.Second
 
 // localFinality is the embedded chain's rule: a block is final once it is on disk.
 const localFinality = "depth:0"

@@ -16,6 +16,7 @@
 //	api            a Node over HTTP; api/web its pages
 //	contracts      Solidity, its compiled form and its Go calls
 //	testnet        the embedded chain and the generator of demo rosters
+//	testnet/network  chain, nodes and proxy as processes, for tests and demos
 //	internal/jcs   strict JSON and its canonical form
 //
 // A third party builds a verifier from did, vc and anchor alone: they know no
@@ -43,6 +44,23 @@
 // Verifying ([Node.Verify]) takes bytes and a policy and gives a report: each
 // check is ok, failed, a warning, or could not be checked, which is never valid
 // and never invalid.
+//
+// # Several nodes on one store
+//
+// Every node serves every request: sessions, tickets, tokens, jobs, imports and why
+// anchoring stands still are in the store, and whoever takes a ticket takes it in a
+// transaction. What runs in the background is claimed under a lease
+// ([registry.Leases]): each import, a publisher's issue jobs, status lists, and anchoring
+// for all publishers together, as one account pays for them and numbers its
+// transactions. Its writes go through [registry.Lease.DB], so that a node which was
+// paused writes nothing once another has taken over. A node looks every second (lookEvery)
+// for work that nobody does; a nudge reaches only itself. A lease is taken over when its
+// holder gave no sign of life for [Options.LeaseTime].
+//
+// What a node keeps to itself is right at any age: versions that were asked for lately
+// (their bytes never change), others' status lists for as long as they say, and how many
+// requests each client made, which each node limits for itself. Signing a status list needs
+// no lease: an older version never takes the place of a newer one.
 //
 // # Decisions beyond the design
 //

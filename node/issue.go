@@ -123,8 +123,8 @@ func (n *Node) runIssue(ctx context.Context, db *registry.DB, j registry.Job) er
 	})
 	err := work.Wait()
 	switch {
-	case err != nil && ctx.Err() != nil || errors.Is(err, registry.ErrTakenOver):
-		return err // the next start, or another node, goes on with it
+	case err != nil && (ctx.Err() != nil || passing(err)):
+		return err // the next look, or another node, goes on with it
 	case err != nil:
 		n.log.Error("a job stopped", "job", j.ID, "error", err)
 		return endJob(ctx, db, j.ID, registry.JobFailed, err)
@@ -164,6 +164,12 @@ func pass(ctx context.Context, from <-chan *group, deal func(*group) error) erro
 			return ctx.Err()
 		}
 	}
+}
+
+// passing tells whether an error says nothing of the work itself: another try, here or
+// elsewhere, may end it.
+func passing(err error) bool {
+	return errors.Is(err, registry.ErrTakenOver) || errors.Is(err, registry.ErrUnavailable) || errors.Is(err, registry.ErrUncertain)
 }
 
 func endJob(ctx context.Context, db *registry.DB, id, state string, cause error) error {

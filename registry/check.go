@@ -230,8 +230,12 @@ func checkAssertions(c *checker) error {
 
 // checkSourceRows looks at what sources said, and at what finds it.
 func checkSourceRows(c *checker) error {
-	rows := each(c, tableSourceRows, func(key string, parts []string, r sourceRow) (err error) {
+	rows := each(c, tableSourceRows, func(key string, parts []string, _ json.RawMessage) error {
 		publisher, source, file, id := parts[0], parts[1], parts[2], parts[3]
+		r, ok, err := c.tx.sourceRow(publisher, source, file, id)
+		if err == nil && !ok {
+			err = c.fault(tableSourceRows, key, "is kept below another row, and is not there")
+		}
 		for _, column := range refColumns[file] {
 			if to := r.Fields[column]; to != "" {
 				err = errors.Join(err, c.listed(tableSourceRows, key, true, tableSourceRefs, publisher, source, file+"."+column, to, id))
@@ -241,8 +245,11 @@ func checkSourceRows(c *checker) error {
 	})
 	refs := each(c, tableSourceRefs, func(key string, parts []string, _ json.RawMessage) error {
 		file, column, _ := strings.Cut(parts[2], ".")
-		r, ok, err := named[sourceRow](c, tableSourceRefs, key, tableSourceRows, parts[0], parts[1], file, parts[4])
-		if ok {
+		r, ok, err := c.tx.sourceRow(parts[0], parts[1], file, parts[4])
+		switch {
+		case err == nil && !ok:
+			err = c.fault(tableSourceRefs, key, "names a row of %s that is not there", tableSourceRows.Name)
+		case ok:
 			err = c.want(r.Fields[column] == parts[3], tableSourceRefs, key, "finds a row that refers to %q", r.Fields[column])
 		}
 		return err

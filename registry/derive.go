@@ -12,29 +12,24 @@ import (
 	"clrnode/vc/clr"
 )
 
-// deriveUser brings up to date the learner whom a source calls user. A user who has,
-// or had, a role that makes a learner becomes one; others are left alone.
-func (tx *Tx) deriveUser(publisher, source, user string, policy Policy, courses *courseCache) error {
-	id, err := tx.learnerOf(publisher, source, user)
+// deriveUser brings up to date the learner whom a source calls user, as t is about. A
+// user who has, or had, a role that makes a learner becomes one; others are left alone.
+func (tx *Tx) deriveUser(publisher string, t *testimony, policy Policy, courses *courseCache) error {
+	id, err := tx.learnerOf(publisher, t.Source, t.SourcedID)
 	if err != nil {
 		return err
 	}
 	if id == "" {
-		row, known, err := tx.sourceRow(publisher, source, "users", user)
-		if err != nil || !known || row.Ended {
-			return err
-		}
-		roles, err := tx.rolesOf(publisher, source, user)
-		if err != nil || !slices.ContainsFunc(roles, func(r sourceRow) bool {
+		if !t.known || t.user.Ended || !slices.ContainsFunc(t.roles, func(r sourceRow) bool {
 			return !r.Ended && slices.Contains(policy.LearnerRoles, r.Fields["role"])
 		}) {
-			return err
+			return nil
 		}
-		if id, err = tx.identify(publisher, Identity{source, user}, row); err != nil {
+		if id, err = tx.identify(publisher, t.Identity, t.user); err != nil {
 			return err
 		}
 	}
-	return tx.deriveLearner(id, policy, courses)
+	return tx.deriveLearner(id, policy, courses, t)
 }
 
 func (tx *Tx) rolesOf(publisher, source, user string) ([]sourceRow, error) {
@@ -54,20 +49,26 @@ func (tx *Tx) rolesOf(publisher, source, user string) ([]sourceRow, error) {
 }
 
 // deriveLearner makes a learner, their assertions and their record what the rows of
-// all their sources say. Doing it twice changes nothing.
-func (tx *Tx) deriveLearner(id string, policy Policy, courses *courseCache) error {
+// all their sources say. Doing it twice changes nothing. ready is what is known of one
+// of their identities already, or nil.
+func (tx *Tx) deriveLearner(id string, policy Policy, courses *courseCache, ready *testimony) error {
 	before, err := tx.Learner(id)
 	if err != nil {
 		return err
 	}
 	if before.MergedInto != "" {
-		return tx.deriveLearner(before.MergedInto, policy, courses)
+		return tx.deriveLearner(before.MergedInto, policy, courses, ready)
 	}
-	now, active, err := tx.describe(before, policy)
-	if err != nil {
-		return err
+	all := make([]*testimony, len(before.Identities))
+	for i, identity := range before.Identities {
+		if ready != nil && ready.Identity == identity {
+			all[i] = ready
+		} else if all[i], err = tx.testimony(before.Publisher, identity, policy, courses); err != nil {
+			return err
+		}
 	}
-	said, err := tx.said(now, policy, courses)
+	now, active := tx.describe(before, all, policy)
+	said, err := tx.said(now, all)
 	if err != nil {
 		return err
 	}
@@ -94,7 +95,7 @@ func (tx *Tx) deriveLearner(id string, policy Policy, courses *courseCache) erro
 	if err := tx.checkIdentity(now); err != nil {
 		return err
 	}
-	return tx.reconsolidate(now, assertions)
+	return tx.reconsolidate(now, assertions, all)
 }
 
 func asJSON(v any) []byte {
@@ -115,26 +116,18 @@ func isDegree(achievementType string) bool {
 // describe makes l's names, identifiers and roles those of its identities: each is
 // taken from the first identity that has it, those in force before those that
 // ended. active tells whether some source has them as a learner.
-func (tx *Tx) describe(l Learner, policy Policy) (_ Learner, active bool, err error) {
+func (tx *Tx) describe(l Learner, all []*testimony, policy Policy) (_ Learner, active bool) {
 	var rows []sourceRow
 	var roles []string
-	for _, identity := range l.Identities {
-		row, known, err := tx.sourceRow(l.Publisher, identity.Source, "users", identity.SourcedID)
-		if err != nil {
-			return l, false, err
-		}
-		if !known {
+	for _, t := range all {
+		if !t.known {
 			continue
 		}
-		rows = append(rows, row)
-		if row.Ended {
+		rows = append(rows, t.user)
+		if t.user.Ended {
 			continue
 		}
-		have, err := tx.rolesOf(l.Publisher, identity.Source, identity.SourcedID)
-		if err != nil {
-			return l, false, err
-		}
-		for _, r := range have {
+		for _, r := range t.roles {
 			if role := r.Fields["role"]; !r.Ended && inForce(r.Fields["endDate"], tx.Now) && !slices.Contains(roles, role) {
 				roles = append(roles, role)
 			}
@@ -153,7 +146,7 @@ func (tx *Tx) describe(l Learner, policy Policy) (_ Learner, active bool, err er
 		return -1
 	})
 	if len(rows) == 0 {
-		return l, active, nil
+		return l, active
 	}
 	first := func(column string) string {
 		for _, r := range rows {
@@ -167,18 +160,17 @@ func (tx *Tx) describe(l Learner, policy Policy) (_ Learner, active bool, err er
 	l.Given, l.Middle, l.Family = name["givenName"], name["middleName"], name["familyName"]
 	l.PreferredGiven, l.PreferredFamily = name["preferredGivenName"], name["preferredFamilyName"]
 	l.Username, l.StudentNumber, l.Email, l.MasterID = first("username"), first("identifier"), first("email"), first("userMasterIdentifier")
-	return l, active, nil
+	return l, active
 }
 
 // said are the assertions that a learner's sources make now, in the order of keys.
-func (tx *Tx) said(l Learner, policy Policy, courses *courseCache) ([]Assertion, error) {
+func (tx *Tx) said(l Learner, testimonies []*testimony) ([]Assertion, error) {
 	var all []Assertion
-	for _, identity := range l.Identities {
-		graded, err := tx.results(l, identity, policy, courses)
-		if err != nil {
-			return nil, err
+	for _, t := range testimonies {
+		for _, a := range t.graded {
+			a.Learner = l.ID
+			all = append(all, a)
 		}
-		all = append(all, graded...)
 	}
 	entered, err := tx.achievements(l)
 	if err != nil {
@@ -230,13 +222,36 @@ func (tx *Tx) update(learner string, said []Assertion) ([]Assertion, error) {
 	return all, nil
 }
 
-// results are the assertions that a source's results make of a learner.
-func (tx *Tx) results(l Learner, identity Identity, policy Policy, courses *courseCache) ([]Assertion, error) {
-	ids, rows, err := tx.rowsBelow(l.Publisher, identity.Source, "results", identity.SourcedID)
+// A testimony is what one source says of one person, apart from achievements files.
+// It follows from the source's rows alone.
+type testimony struct {
+	Identity
+	known  bool // there is a row of the user
+	user   sourceRow
+	roles  []sourceRow
+	graded []Assertion    // of results, without a learner
+	merged *consolidation // of these, where nothing else is said and nothing settled; nil if it isn't known
+}
+
+func (tx *Tx) testimony(publisher string, identity Identity, policy Policy, courses *courseCache) (*testimony, error) {
+	t := &testimony{Identity: identity}
+	var err error
+	if t.user, t.known, err = tx.sourceRow(publisher, identity.Source, "users", identity.SourcedID); err != nil {
+		return nil, err
+	}
+	if t.roles, err = tx.rolesOf(publisher, identity.Source, identity.SourcedID); err != nil {
+		return nil, err
+	}
+	t.graded, err = tx.results(publisher, identity, policy, courses)
+	return t, err
+}
+
+// results are the assertions that a source's results make of a person.
+func (tx *Tx) results(publisher string, identity Identity, policy Policy, courses *courseCache) ([]Assertion, error) {
+	ids, rows, err := tx.rowsBelow(publisher, identity.Source, "results", identity.SourcedID)
 	if err != nil {
 		return nil, err
 	}
-	tx.ahead(l.Publisher, identity.Source, "results", ids)
 	var all []Assertion
 	completed := map[string]bool{} // classes with a final grade
 	for i, r := range rows {
@@ -244,16 +259,16 @@ func (tx *Tx) results(l Learner, identity Identity, policy Policy, courses *cour
 		if r.Ended || !official(r.Fields) {
 			continue
 		}
-		item, err := courses.item(tx, l.Publisher, identity.Source, r.Fields["lineItemSourcedId"], policy)
+		item, err := courses.item(tx, publisher, identity.Source, r.Fields["lineItemSourcedId"], policy)
 		if errors.Is(err, ErrNotFound) {
 			continue // its line item was skipped as a bad row
 		} else if err != nil {
 			return nil, err
 		}
-		if item, err = courses.ofResult(tx, l.Publisher, identity.Source, id, item); err != nil {
+		if item, err = courses.ofResult(tx, publisher, identity.Source, id, item); err != nil {
 			return nil, err
 		}
-		a := Assertion{Key: identity.Source + "/" + id, Learner: l.ID, Source: identity.Source, SourceID: id, Class: item.class}
+		a := Assertion{Key: identity.Source + "/" + id, Source: identity.Source, SourceID: id, Class: item.class}
 		if item.final {
 			completed[item.class] = true
 			a.Kind, a.Subject, a.Across = AssertionCourse, "class/"+item.class, item.across

@@ -264,7 +264,7 @@ func (tx *Tx) mergeLearners(keep, drop string) error {
 	if err := tx.Reconsolidate(drop); err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}
-	return tx.deriveLearner(keep, p.Policy, newCourseCache())
+	return tx.deriveLearner(keep, p.Policy, newCourseCache(), nil)
 }
 
 func (tx *Tx) moveAssertions(keep, drop string) error {

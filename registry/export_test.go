@@ -2,3 +2,9 @@ package registry
 
 // OpenPostgresTables opens a store that has other tables than the registry's.
 var OpenPostgresTables = openPostgres
+
+// CheckPostgresAddress reads the address of a database.
+func CheckPostgresAddress(url string) error {
+	_, err := postgresConfig(url)
+	return err
+}

@@ -75,7 +75,6 @@ type applying struct {
 	pending  map[string]bool // and whom the step that runs has
 	batch    []*oneroster.Row
 	bytes    int
-	courses  *courseCache
 }
 
 // claim takes the publisher's claim for this import, and checks that it may start.

@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"errors"
 	"slices"
 	"strconv"
 )
@@ -155,44 +154,4 @@ func (a *applying) spreadOne(tx *Tx, row Row, level, id string, limit int) (n in
 		return n, true, tx.docs.Delete(tableImportSpreads, row.Key)
 	}
 	return n, false, put(tx, tableImportSpreads, at, a.i.ID, level, id)
-}
-
-// derive brings the learners whom the import concerns up to date, some in each step.
-func (a *applying) derive() error {
-	a.courses = newCourseCache()
-	n := learnersPerStep
-	for more := true; more; {
-		err := a.step(func(tx *Tx, i *Import) error {
-			more = false
-			for row, err := range tx.docs.Scan(tableImportAffects, prefixOf(i.ID), i.Cursor.After, n) {
-				if err != nil {
-					return err
-				}
-				more = true
-				kind, id := lastTwoParts(row.Key)
-				if kind == affectUser {
-					err = tx.deriveUser(i.Publisher, i.Source, id, a.policy, a.courses)
-				} else {
-					err = tx.deriveLearner(id, a.policy, a.courses)
-				}
-				if err != nil {
-					return err
-				}
-				if err := tx.docs.Delete(tableImportAffects, row.Key); err != nil {
-					return err
-				}
-				i.Cursor.After = row.Key // the keys before it are gone; nobody walks over them again
-				i.Done++
-			}
-			return nil
-		})
-		if errors.Is(err, ErrTooBig) && n > 1 {
-			n, more = max(1, n/4), true // these learners have more than others
-			continue
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

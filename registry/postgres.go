@@ -28,11 +28,13 @@ var (
 
 // Limits of the connections to the database.
 const (
-	pgConns      = 16               // at once; pool_max_conns in the URL says otherwise
-	pgConnect    = 5 * time.Second  // for one try to connect
-	pgPatience   = 10 * time.Second // for a database that starts, or fails over
-	pgCommitTime = time.Minute      // for a commit, and for asking what became of one
+	pgConns      = 16              // at once; pool_max_conns in the URL says otherwise
+	pgConnect    = 5 * time.Second // for one try to connect
+	pgCommitTime = time.Minute     // for a commit, and for asking what became of one
 )
+
+// pgPatience is for a database that starts, or fails over. Tests have less.
+var pgPatience = 10 * time.Second
 
 // OpenPostgres opens the store in the PostgreSQL database at url, such as
 // postgres://clrnode@db.example.edu/clrnode, and makes what it lacks there. Any

@@ -118,18 +118,49 @@ func (tx *Tx) Reconsolidate(learner string) error {
 	if err != nil {
 		return err
 	}
-	return tx.reconsolidate(l, assertions)
+	return tx.reconsolidate(l, assertions, nil)
 }
 
-// reconsolidate is Reconsolidate for who has read the learner and all assertions.
-func (tx *Tx) reconsolidate(l Learner, assertions []Assertion) error {
+// consolidation is what Consolidate makes of assertions, as much of it as is stored.
+type consolidation struct {
+	fingerprint string
+	assertions  int
+	open        []Conflict
+}
+
+func consolidate(policy ConsolidatePolicy, assertions []Assertion) consolidation {
+	record, open := Consolidate(policy, assertions)
+	return consolidation{record.Fingerprint(), len(record.Assertions), open}
+}
+
+// readyMade is what assertions consolidate to if that is known: they are those of one
+// testimony and no others, all in force.
+func readyMade(all []*testimony, assertions []Assertion) (consolidation, bool) {
+	if len(all) != 1 || all[0].merged == nil || len(all[0].graded) != len(assertions) {
+		return consolidation{}, false
+	}
+	for _, a := range assertions {
+		if !a.InForce() || a.Source != all[0].Source || a.Kind == AssertionAchievement {
+			return consolidation{}, false
+		}
+	}
+	return *all[0].merged, true
+}
+
+// reconsolidate is Reconsolidate for who has read the learner and all assertions, and
+// perhaps derived them of these testimonies.
+func (tx *Tx) reconsolidate(l Learner, assertions []Assertion, derived []*testimony) error {
 	learner := l.ID
 	stored, err := tx.ConflictsOf(learner)
 	if err != nil {
 		return err
 	}
-	merged, open := Consolidate(ConsolidatePolicy{Settled: settled(stored)}, assertions)
-	n := len(open)
+	choices := settled(stored)
+	merged, ready := readyMade(derived, assertions)
+	if !ready || len(choices) > 0 {
+		merged = consolidate(ConsolidatePolicy{Settled: choices}, assertions)
+	}
+	open, n := merged.open, len(merged.open)
 	for _, c := range open {
 		c.Publisher = l.Publisher
 		if err := tx.openConflict(c); err != nil {
@@ -153,7 +184,7 @@ func (tx *Tx) reconsolidate(l Learner, assertions []Assertion) error {
 	}
 	now := before
 	now.Learner, now.Publisher = learner, l.Publisher
-	now.Fingerprint, now.Assertions, now.Conflicts = merged.Fingerprint(), len(merged.Assertions), n
+	now.Fingerprint, now.Assertions, now.Conflicts = merged.fingerprint, merged.assertions, n
 	if l.MergedInto != "" {
 		now.Fingerprint = now.Issued // nothing more is issued for who became another
 	}

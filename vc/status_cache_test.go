@@ -171,7 +171,7 @@ func TestACacheIsBounded(t *testing.T) {
 	get(2, 10, time.Hour)
 	get(3, 10, 2*time.Hour)
 	has(1, 2, 3)
-	get(4, 10, 3*time.Hour)
+	get(4, 10, 4*time.Hour)
 	has(1, 3, 4)
 	get(4, 10, 0) // kept already
 	has(1, 3, 4)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -153,5 +154,23 @@ func TestChainForOthers(t *testing.T) {
 	code := Run(t.Context(), []string{"--data", dir, "--listen", "localhost:0", "--public-url", "http://localhost:1", "--chain-listen", "0.0.0.0:0"}, nil, &out, &out)
 	if code != exitCouldNot || !strings.Contains(out.String(), "it serves this computer only") {
 		t.Errorf("a node with its chain open to all: exit %d, %s", code, &out)
+	}
+}
+
+// Every setting in docker-compose.yml is one of the program's.
+func TestComposeSettings(t *testing.T) {
+	raw, err := os.ReadFile("../../docker-compose.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	flags := (&program{}).root().PersistentFlags()
+	names := regexp.MustCompile(`(?m)^\s+CLRNODE_([A-Z_]+):`).FindAllStringSubmatch(string(raw), -1)
+	if len(names) < 5 {
+		t.Fatalf("only %d settings were found", len(names))
+	}
+	for _, name := range names {
+		if flag := strings.ToLower(strings.ReplaceAll(name[1], "_", "-")); flags.Lookup(flag) == nil {
+			t.Errorf("docker-compose.yml sets CLRNODE_%s, and there is no --%s", name[1], flag)
+		}
 	}
 }

@@ -20,11 +20,11 @@ const (
 // makeDemo makes the demo publisher: its files come in by the ordinary door, and
 // its records are issued like any others.
 func (p *program) makeDemo(ctx context.Context, n *node.Node) error {
-	p.say("Making a demo publisher: 40 learners, four terms.")
 	pub, err := n.AddPublisher(ctx, demoName, []string{"signature", "hosted", "blockchain"}, true)
 	if err != nil {
 		return err
 	}
+	p.say("Making a demo publisher: 40 learners, four terms.")
 	var roster, achievements bytes.Buffer
 	if err := testnet.WriteDemo(&roster, &achievements, time.Now()); err != nil {
 		return err

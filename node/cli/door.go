@@ -140,7 +140,10 @@ func socketPath(cfg Config) string { return filepath.Join(cfg.Data, "node.sock")
 // folder's owner may connect.
 func listenLocal(cfg Config, h *house) (*http.Server, net.Listener, error) {
 	path := socketPath(cfg)
-	// The store's lock is ours, so a socket that lies here is of a process that died.
+	if conn, err := net.DialTimeout("unix", path, 5*time.Second); err == nil {
+		return nil, nil, errors.Join(fmt.Errorf("a node is running on the data folder %s already: give each node its own --data", cfg.Data), conn.Close())
+	}
+	// A socket that lies here is of a process that died.
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, nil, err
 	}

@@ -79,7 +79,9 @@ func (p *program) greet(ctx context.Context, h *house) error {
 		return err
 	}
 	if len(pubs) == 0 && p.cfg.Demo {
-		if err := p.makeDemo(ctx, n); err != nil {
+		if err := p.makeDemo(ctx, n); errors.Is(err, node.ErrDemoMade) {
+			p.say("Another node makes the demo publisher.")
+		} else if err != nil {
 			return fmt.Errorf("make the demo publisher: %w", err)
 		}
 		if pubs, err = n.Publishers(ctx); err != nil {
@@ -147,6 +149,9 @@ func (p *program) links(ctx context.Context, n *node.Node, pub registry.Publishe
 		return nil
 	}
 	l, err := n.FindLearner(ctx, pub.ID, demoLearner)
+	if errors.Is(err, node.ErrRefused) {
+		return nil // the demo is being made, or was broken off
+	}
 	if err != nil {
 		return err
 	}

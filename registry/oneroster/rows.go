@@ -82,13 +82,46 @@ func SplitList(v string) []string {
 // Rows reads a file from its first row to its last. row gets the good rows; it may
 // keep them. bad gets what is wrong with the others, one Problem for each. An error
 // of row ends the reading and is returned. Other errors are a Problem: they make
-// the whole file unreadable.
+// the whole file unreadable. While row and bad work, the next rows are read.
 func (p *Package) Rows(file string, row func(*Row) error, bad func(Problem)) error {
 	s := SpecOf(file)
 	if s == nil || p.Mode(file) == Absent {
 		return nil
 	}
-	name := file + ".csv"
+	ahead, leave := make(chan []outcome, 2), make(chan struct{})
+	var failed error // of reading; known when ahead is closed
+	go func() {
+		defer close(ahead)
+		failed = p.read(s, ahead, leave)
+	}()
+	for some := range ahead {
+		for _, o := range some {
+			if o.row == nil {
+				bad(o.problem)
+			} else if err := row(o.row); err != nil {
+				close(leave)
+				for range ahead { // nothing reads any more when Rows has returned
+				}
+				return err
+			}
+		}
+	}
+	return failed
+}
+
+// An outcome is a good row, or what is wrong with one.
+type outcome struct {
+	row     *Row
+	problem Problem
+}
+
+// rowsAhead is how many rows are handed over together.
+const rowsAhead = 256
+
+// read sends the rows of a file to ahead, in their order, until it ends or leave is
+// closed.
+func (p *Package) read(s *Spec, ahead chan<- []outcome, leave <-chan struct{}) error {
+	name := s.File + ".csv"
 	t, err := p.open(name)
 	if err != nil {
 		return asProblem(name, err)
@@ -102,42 +135,57 @@ func (p *Package) Rows(file string, row func(*Row) error, bad func(Problem)) err
 	if len(problems) > 0 {
 		return problems[0]
 	}
-	delta := p.Mode(file) == Delta
-	for number := 1; ; number++ {
-		fields, err := t.next()
-		if err == io.EOF {
+	delta := p.Mode(s.File) == Delta
+	for number := 1; ; {
+		some := make([]outcome, 0, rowsAhead)
+		for ; len(some) < rowsAhead && err == nil; number++ {
+			var o outcome
+			if o, err = t.row(s, header, columns, number, delta); err == nil {
+				some = append(some, o)
+			}
+		}
+		select {
+		case ahead <- some:
+		case <-leave:
 			return nil
 		}
-		if err != nil {
-			var count *fieldCountError
-			if errors.As(err, &count) {
-				problem := count.Problem
-				problem.Number = number
-				if i := slices.Index(columns, 0); i < len(fields) {
-					problem.ID = strings.TrimSpace(fields[i])
-				}
-				bad(problem)
-				continue
-			}
+		switch {
+		case err == io.EOF:
+			return nil
+		case err != nil:
 			return asProblem(name, err)
 		}
-		r := &Row{Spec: s, Line: t.line, Number: number, Values: make([]string, len(s.Columns))}
-		for i, v := range fields {
-			if c := columns[i]; c >= 0 {
-				r.Values[c] = strings.TrimSpace(v)
-			} else if v != "" {
-				r.Extra = append(r.Extra, header[i], v)
-			}
+	}
+}
+
+// row reads the next row of s.
+func (t *table) row(s *Spec, header []string, columns []int, number int, delta bool) (outcome, error) {
+	fields, err := t.next()
+	if err != nil {
+		var count *fieldCountError
+		if !errors.As(err, &count) {
+			return outcome{}, err
 		}
-		if problem, ok := r.check(delta); !ok {
-			problem.File, problem.Line, problem.Number, problem.ID = name, t.line, number, r.ID()
-			bad(problem)
-			continue
+		problem := count.Problem
+		problem.Number = number
+		if i := slices.Index(columns, 0); i < len(fields) {
+			problem.ID = strings.TrimSpace(fields[i])
 		}
-		if err := row(r); err != nil {
-			return err
+		return outcome{problem: problem}, nil
+	}
+	r := &Row{Spec: s, Line: t.line, Number: number, Values: make([]string, len(s.Columns))}
+	for i, v := range fields {
+		if c := columns[i]; c >= 0 {
+			r.Values[c] = strings.TrimSpace(v)
+		} else if v != "" {
+			r.Extra = append(r.Extra, header[i], v)
 		}
 	}
+	if problem, ok := r.check(delta); !ok {
+		problem.File, problem.Line, problem.Number, problem.ID = t.name, t.line, number, r.ID()
+		return outcome{problem: problem}, nil
+	}
+	return outcome{row: r}, nil
 }
 
 // checkHeader reads only the header of a file.

@@ -133,18 +133,23 @@ func credential() *syscall.Credential {
 	return nil
 }
 
-// start runs the server below a shell that stops it, and removes its files if the
-// server is shared, once the other end of its standard input is gone.
+// start runs the server below a shell that stops it once the other end of its
+// standard input is gone. A server that was killed may have processes left, beside
+// which no other starts: the shell tries again.
 func (s *Server) start() error {
 	end := ""
 	if s == shared.server {
 		end = `rm -rf "$1"`
 	}
-	script := `"$0" -D "$1/data" -k "$1" -c listen_addresses= -c fsync=` + s.fsync + ` -c shared_buffers=64MB -c max_connections=200 -c autovacuum_naptime=5s >>"$1/log" 2>&1 </dev/null &
-echo $! >"$1/pid"
-read -r _
-kill -INT $! 2>/dev/null
-wait $!
+	script := `rm -f "$1/stop"
+exec 3<&0
+(read -r _ <&3; touch "$1/stop"; kill -INT "$(cat "$1/pid")") 2>/dev/null &
+while [ ! -e "$1/stop" ]; do
+	"$0" -D "$1/data" -k "$1" -c listen_addresses= -c fsync=` + s.fsync + ` -c shared_buffers=64MB -c max_connections=200 -c autovacuum_naptime=5s >>"$1/log" 2>&1 </dev/null 3<&- &
+	echo $! >"$1/pid"
+	wait $!
+	sleep 0.05
+done
 ` + end
 	s.running = s.command("/bin/sh", "-c", script, filepath.Join(s.bin, "postgres"), s.dir)
 	var err error
@@ -194,6 +199,9 @@ func (s *Server) Kill(t testing.TB) {
 	}
 	pid, err := strconv.Atoi(strings.TrimSpace(string(raw)))
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(s.dir, "stop"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	syscall.Kill(pid, syscall.SIGKILL) // the others see that, and end

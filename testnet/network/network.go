@@ -26,6 +26,7 @@ type Options struct {
 	Dir     string   // of all files; an empty folder, or that of a network which was stopped
 	DB      string   // URL of the database, postgres://...
 	Nodes   int      // how many; 2 if zero
+	Demo    bool     // the node that is first makes the demo publisher
 	Args    []string // more flags of each node
 }
 
@@ -36,17 +37,24 @@ type Network struct {
 	KeyFile string // the sealing key that the nodes share
 	Payer   string // the file with the key that pays for anchors
 
-	o     Options
-	chain *exec.Cmd
-	nodes []*process
-	proxy *proxy
+	o            Options
+	chainAddress string
+	chain        *process // nil: it is dead
+	nodes        []*member
+	proxy        *proxy
 }
 
-// A process is one node.
+// A member is one node.
+type member struct {
+	name, address string
+	process       *process // nil: it is dead
+}
+
+// A process is the program, running or ended.
 type process struct {
-	data    string // its own data folder
-	address string
-	cmd     *exec.Cmd // nil: it is dead
+	cmd  *exec.Cmd
+	done chan struct{} // closed when it has ended
+	end  error         // after that: how
 }
 
 // Start starts chain, nodes and proxy, and returns when all of them answer. What runs
@@ -69,13 +77,16 @@ func Start(ctx context.Context, o Options) (n *Network, err error) {
 			return n, err
 		}
 		addresses = append(addresses, address)
-		n.nodes = append(n.nodes, &process{data: filepath.Join(o.Dir, "node"+strconv.Itoa(i)), address: address})
+		n.nodes = append(n.nodes, &member{name: "node" + strconv.Itoa(i), address: address})
 	}
 	if n.proxy, err = startProxy(addresses); err != nil {
 		return n, err
 	}
 	n.URL = n.proxy.url
-	if err := n.startChain(); err != nil {
+	if n.chainAddress, err = freeAddress(); err != nil {
+		return n, err
+	}
+	if err := n.StartChain(); err != nil {
 		return n, err
 	}
 	for i := range n.nodes {
@@ -91,15 +102,25 @@ func Start(ctx context.Context, o Options) (n *Network, err error) {
 	return n, nil
 }
 
-// startChain runs clrnode chain, and reads where it is.
-func (n *Network) startChain() error {
-	n.chain = n.command("chain", "chain", "--json", "--data", filepath.Join(n.o.Dir, "chain"), "--chain-listen", "127.0.0.1:0")
-	out, err := n.chain.StdoutPipe()
+// KillChain ends the chain with SIGKILL. Nodes go on without it, but can't start.
+func (n *Network) KillChain() error {
+	if n.chain == nil {
+		return nil
+	}
+	p := n.chain
+	n.chain = nil
+	return p.kill()
+}
+
+// StartChain starts the chain that was killed, and returns when it answers.
+func (n *Network) StartChain() error {
+	out, in, err := os.Pipe()
 	if err != nil {
 		return err
 	}
-	if err := n.chain.Start(); err != nil {
-		n.chain = nil
+	defer out.Close()
+	n.chain, err = n.start("chain", in, "chain", "--json", "--data", filepath.Join(n.o.Dir, "chain"), "--chain-listen", n.chainAddress)
+	if err := errors.Join(err, in.Close()); err != nil {
 		return err
 	}
 	var c struct {
@@ -107,23 +128,56 @@ func (n *Network) startChain() error {
 		Key string `json:"chainKey"`
 	}
 	if err := json.NewDecoder(out).Decode(&c); err != nil {
-		return fmt.Errorf("clrnode chain says nothing: %w\n%s", err, n.log("chain"))
+		return fmt.Errorf("clrnode chain doesn't say where it is: %w\n%s", err, n.log("chain"))
 	}
 	n.Chain, n.Payer = c.RPC, c.Key
 	return nil
 }
 
-// command runs the program, and kills it when this process dies. What it says goes to a
+// start runs the program, which is killed when this process dies. What it says goes to a
 // log file.
-func (n *Network) command(name string, args ...string) *exec.Cmd {
-	cmd := exec.Command(n.o.Program, args...)
-	cmd.Dir = n.o.Dir // no settings of whoever runs this
-	cmd.Env = append(os.Environ(), "GOMAXPROCS=2")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if f, err := os.OpenFile(n.logPath(name), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600); err == nil {
-		cmd.Stdout, cmd.Stderr = nil, f
+func (n *Network) start(name string, out *os.File, args ...string) (*process, error) {
+	log, err := os.OpenFile(n.logPath(name), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
 	}
-	return cmd
+	defer log.Close()
+	if out == nil {
+		out = log
+	}
+	cmd := exec.Command(n.o.Program, args...)
+	cmd.Dir = n.o.Dir // with no settings of whoever runs this
+	cmd.Stdout, cmd.Stderr = out, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	p := &process{cmd: cmd, done: make(chan struct{})}
+	go func() {
+		p.end = cmd.Wait()
+		close(p.done)
+	}()
+	return p, nil
+}
+
+// kill ends a process on the spot.
+func (p *process) kill() error {
+	err := p.cmd.Process.Kill()
+	<-p.done
+	return err
+}
+
+// stop ends a process as Ctrl-C does.
+func (p *process) stop() error {
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	select {
+	case <-p.done:
+		return p.end
+	case <-time.After(time.Minute):
+		return errors.Join(errors.New("it doesn't stop"), p.kill())
+	}
 }
 
 func (n *Network) logPath(name string) string { return filepath.Join(n.o.Dir, name+".log") }
@@ -138,31 +192,27 @@ func (n *Network) log(name string) string {
 }
 
 // flags are what a node and the commands beside it are given.
-func (n *Network) flags(p *process) []string {
+func (n *Network) flags(m *member) []string {
 	return append([]string{
-		"--data", p.data, "--db", n.o.DB, "--key-file", n.KeyFile, "--chain", n.Chain, "--chain-key", n.Payer,
-		"--listen", p.address, "--public-url", n.URL,
+		"--data", filepath.Join(n.o.Dir, m.name), "--db", n.o.DB, "--key-file", n.KeyFile, "--chain", n.Chain, "--chain-key", n.Payer,
+		"--listen", m.address, "--public-url", n.URL,
 	}, n.o.Args...)
 }
 
 // begin starts a node's process.
-func (n *Network) begin(i int) error {
-	p := n.nodes[i]
-	cmd := n.command(filepath.Base(p.data), append(n.flags(p), "--demo=false")...)
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	p.cmd = cmd
-	return nil
+func (n *Network) begin(i int) (err error) {
+	m := n.nodes[i]
+	m.process, err = n.start(m.name, nil, append(n.flags(m), "--demo="+strconv.FormatBool(n.o.Demo))...)
+	return err
 }
 
 // ready waits until a node answers.
 func (n *Network) ready(ctx context.Context, i int) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	p := n.nodes[i]
+	m := n.nodes[i]
 	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.address+"/readyz", nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+m.address+"/readyz", nil)
 		if err != nil {
 			return err
 		}
@@ -172,12 +222,11 @@ func (n *Network) ready(ctx context.Context, i int) error {
 				return nil
 			}
 		}
-		if err := p.cmd.Process.Signal(syscall.Signal(0)); err != nil {
-			return fmt.Errorf("node %d ended at its start\n%s", i, n.log(filepath.Base(p.data)))
-		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("node %d does not answer: %w\n%s", i, ctx.Err(), n.log(filepath.Base(p.data)))
+			return fmt.Errorf("%s does not answer: %w\n%s", m.name, ctx.Err(), n.log(m.name))
+		case <-m.process.done:
+			return fmt.Errorf("%s ended at its start: %w\n%s", m.name, m.process.end, n.log(m.name))
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
@@ -185,19 +234,18 @@ func (n *Network) ready(ctx context.Context, i int) error {
 
 // Kill ends node i with SIGKILL, as a power cut would. Killing a dead one does nothing.
 func (n *Network) Kill(i int) error {
-	p := n.nodes[i]
-	if p.cmd == nil {
+	m := n.nodes[i]
+	if m.process == nil {
 		return nil
 	}
-	err := p.cmd.Process.Kill()
-	p.cmd.Wait() // it was killed: that is no error
-	p.cmd = nil
-	return err
+	p := m.process
+	m.process = nil
+	return p.kill()
 }
 
 // Restart starts a node that was killed, and returns when it answers.
 func (n *Network) Restart(ctx context.Context, i int) error {
-	if n.nodes[i].cmd != nil {
+	if n.nodes[i].process != nil {
 		return fmt.Errorf("node %d is running", i)
 	}
 	if err := n.begin(i); err != nil {
@@ -223,10 +271,12 @@ func (n *Network) Run(ctx context.Context, i int, args ...string) ([]byte, error
 // StopNodes ends all nodes as Ctrl-C does. Chain and proxy run on.
 func (n *Network) StopNodes() error {
 	var errs []error
-	for _, p := range n.nodes {
-		if p.cmd != nil {
-			errs = append(errs, stop(p.cmd))
-			p.cmd = nil
+	for _, m := range n.nodes {
+		if m.process != nil {
+			if err := m.process.stop(); err != nil {
+				errs = append(errs, fmt.Errorf("%s: %w\n%s", m.name, err, n.log(m.name)))
+			}
+			m.process = nil
 		}
 	}
 	return errors.Join(errs...)
@@ -236,7 +286,7 @@ func (n *Network) StopNodes() error {
 func (n *Network) Stop() error {
 	err := n.StopNodes()
 	if n.chain != nil {
-		err = errors.Join(err, stop(n.chain))
+		err = errors.Join(err, n.chain.stop())
 		n.chain = nil
 	}
 	if n.proxy != nil {
@@ -244,15 +294,6 @@ func (n *Network) Stop() error {
 		n.proxy = nil
 	}
 	return err
-}
-
-func stop(cmd *exec.Cmd) error {
-	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		return err
-	}
-	late := time.AfterFunc(30*time.Second, func() { cmd.Process.Kill() })
-	defer late.Stop()
-	return cmd.Wait()
 }
 
 // freeAddress is an address of this computer that nobody listens on.

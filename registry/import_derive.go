@@ -1,0 +1,104 @@
+package registry
+
+import (
+	"context"
+	"errors"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// concerned is a user or a learner whom an import concerns.
+type concerned struct {
+	key, kind, id string
+	said          *testimony // of a user
+}
+
+// derive brings the learners whom the import concerns up to date, some in each step.
+// What their rows say is worked out ahead of the steps: rows don't change any more in
+// this phase, as whoever changes them holds the publisher's claim.
+func (a *applying) derive() error {
+	ahead := make(chan []concerned, 1)
+	work, ctx := errgroup.WithContext(a.ctx)
+	i := a.i // as the phase begins; the steps change a's
+	work.Go(func() error {
+		defer close(ahead)
+		courses := newCourseCache()
+		for after := i.Cursor.After; ; {
+			some, err := a.concernedAfter(ctx, i, after, courses)
+			if err != nil || len(some) == 0 {
+				return err
+			}
+			after = some[len(some)-1].key
+			select {
+			case ahead <- some:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	})
+	work.Go(func() error {
+		courses := newCourseCache()
+		for some := range ahead {
+			if err := a.deriveSome(some, courses); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return work.Wait()
+}
+
+// concernedAfter are the next few whom the import concerns, and what the source says of
+// them.
+func (a *applying) concernedAfter(ctx context.Context, i Import, after string, courses *courseCache) (some []concerned, err error) {
+	err = a.db.View(ctx, func(tx *Tx) error {
+		some = nil
+		for row, err := range tx.docs.Scan(tableImportAffects, prefixOf(i.ID), after, learnersPerStep) {
+			if err != nil {
+				return err
+			}
+			c := concerned{key: row.Key}
+			if c.kind, c.id = lastTwoParts(row.Key); c.kind == affectUser {
+				if c.said, err = tx.testimony(i.Publisher, Identity{i.Source, c.id}, a.policy, courses); err != nil {
+					return err
+				}
+				if m := consolidate(ConsolidatePolicy{}, c.said.graded); len(m.open) == 0 { // a conflict names its learner
+					c.said.merged = &m
+				}
+			}
+			some = append(some, c)
+		}
+		return nil
+	})
+	return some, err
+}
+
+// deriveSome brings these up to date, in as many steps as it takes.
+func (a *applying) deriveSome(some []concerned, courses *courseCache) error {
+	err := a.step(func(tx *Tx, i *Import) error {
+		for _, c := range some {
+			var err error
+			if c.kind == affectUser {
+				err = tx.deriveUser(i.Publisher, c.said, a.policy, courses)
+			} else {
+				err = tx.deriveLearner(c.id, a.policy, courses, nil)
+			}
+			if err != nil {
+				return err
+			}
+			if err := tx.docs.Delete(tableImportAffects, c.key); err != nil {
+				return err
+			}
+			i.Cursor.After = c.key // the keys before it are gone; nobody walks over them again
+			i.Done++
+		}
+		return nil
+	})
+	if few := len(some) / 4; errors.Is(err, ErrTooBig) && few > 0 { // these learners have more than others
+		if err := a.deriveSome(some[:few], courses); err != nil {
+			return err
+		}
+		return a.deriveSome(some[few:], courses)
+	}
+	return err
+}

@@ -133,11 +133,24 @@ func (n *Node) start(name string, do deed) {
 		_, err := n.claimed(n.background, name, do)
 		n.mu.Lock()
 		delete(n.running, name)
+		delete(n.stopped, name)
+		failed := err != nil && !errors.Is(err, context.Canceled)
+		if failed {
+			n.stopped[name] = err.Error()
+		}
 		n.mu.Unlock()
-		if err != nil && !errors.Is(err, context.Canceled) {
+		if failed {
 			n.log.Error("background work stopped", "work", name, "error", err)
 		}
 	})
+}
+
+// whyStopped is the error that work with this name ended with the last time, "" if it
+// runs, or there was none. It may be one of the store, which then doesn't say so itself.
+func (n *Node) whyStopped(name string) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.stopped[name]
 }
 
 // claimed does deed under the lease with this name, and tells whether it got that.

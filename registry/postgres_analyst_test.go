@@ -142,6 +142,14 @@ func testAnalystViews(t *testing.T, db *DB, conn *pgx.Conn) {
 			t.Errorf("%s\nreads a whole table:\n%s", sql, plan)
 		}
 	}
+	var courses int // the README's question
+	row(t, conn, &courses, `SELECT sum(students) FROM (SELECT term, code, count(*) AS students, round(avg(score::numeric), 1) AS mean
+		FROM clrnode.analyst_assertions
+		WHERE publisher = 'pub' AND kind = 'course' AND in_force AND awarded_on BETWEEN '2026-01-01' AND '2026-06-30'
+		GROUP BY term, code ORDER BY term, code) AS q`)
+	if courses < 100 || courses > assertions {
+		t.Errorf("%d courses of %d assertions", courses, assertions)
+	}
 	rows, err := conn.Query(ctx, `SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
 		WHERE c.relname LIKE 'analyst%' AND c.relkind = 'v' AND (col_description(c.oid, a.attnum) IS NULL OR obj_description(c.oid) IS NULL)`)
 	if err != nil {
@@ -149,6 +157,30 @@ func testAnalystViews(t *testing.T, db *DB, conn *pgx.Conn) {
 	}
 	if bare, err := pgx.CollectRows(rows, pgx.RowTo[string]); err != nil || len(bare) > 0 {
 		t.Errorf("without a comment in the database: %v, %v", bare, err)
+	}
+	testAnalystRole(t, conn)
+}
+
+// A role with the README's grants reads the views, and nothing else.
+func testAnalystRole(t *testing.T, conn *pgx.Conn) {
+	exec(t, conn, `CREATE ROLE analyst; GRANT USAGE ON SCHEMA clrnode TO analyst;
+		GRANT SELECT ON clrnode.analyst_learners, clrnode.analyst_assertions, clrnode.analyst_records,
+			clrnode.analyst_credentials, clrnode.analyst_batches TO analyst`)
+	exec(t, conn, "SET ROLE analyst")
+	defer exec(t, conn, "RESET ROLE; DROP OWNED BY analyst; DROP ROLE analyst") // roles are the server's
+	for _, view := range []string{"learners", "assertions", "records", "credentials", "batches"} {
+		var n int
+		if row(t, conn, &n, "SELECT count(*) FROM clrnode.analyst_"+view); n == 0 {
+			t.Errorf("an analyst sees no %s", view)
+		}
+	}
+	for _, sql := range []string{
+		"SELECT * FROM clrnode.keys", "SELECT * FROM clrnode.learners", "SELECT * FROM clrnode.credential_bytes",
+		"UPDATE clrnode.analyst_learners SET family = 'x'", "DELETE FROM clrnode.analyst_batches", "CREATE TABLE clrnode.mine (x int)",
+	} {
+		if _, err := conn.Exec(ctx, sql); err == nil {
+			t.Errorf("an analyst may %s", sql)
+		}
 	}
 }
 

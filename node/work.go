@@ -55,7 +55,9 @@ func (n *Node) tend() {
 func (n *Node) sweep(ctx context.Context) error {
 	var err error
 	for _, kind := range []string{ticketLogin, ticketSession} {
-		err = errors.Join(err, n.db.Update(ctx, func(tx *registry.Tx) error { return tx.SweepTickets(kind, 1000) }))
+		for after, more := "", true; more && err == nil; more = after != "" {
+			err = n.db.Update(ctx, func(tx *registry.Tx) (err error) { after, err = tx.SweepTickets(kind, after); return err })
+		}
 	}
 	return errors.Join(err, n.leases.Sweep(ctx))
 }

@@ -14,7 +14,7 @@ import (
 // an import and to its last byte, and makes it read-only: testdata/disk.sh.
 func TestFullAndReadOnlyDisk(t *testing.T) {
 	c := newCrasher(t, "badger", 0, 1)
-	c.big("big.csv", 1500)
+	c.big("big.csv", 300)
 	disk := c.path("disk")
 	if err := os.Mkdir(disk, 0o700); err != nil {
 		t.Fatal(err)

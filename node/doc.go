@@ -11,7 +11,7 @@
 //	vc/rdf         JSON-LD to canonical N-Quads; bundled contexts
 //	anchor         digests to Merkle batches to a ledger to receipts; pure
 //	anchor/evm     the ledger on an EVM contract
-//	registry       everything stored; consolidation; importers (one folder a source)
+//	registry       everything stored; two engines; consolidation; importers (one folder a source)
 //	node           this package; node/cli is flags, commands and wiring
 //	api            a Node over HTTP; api/web its pages
 //	contracts      Solidity, its compiled form and its Go calls
@@ -115,6 +115,13 @@
 //   - A backup holds no sealing key unless asked for: whoever finds one can't sign.
 //   - Updates of the embedded store run one after another, serializable without
 //     retries, and are written to the disk together: each group while the next gathers.
+//   - On PostgreSQL documents are jsonb in one table each, beside views for analysts.
+//     An Update runs again when it is refused, or when its connection broke before the
+//     commit; one whose commit broke is asked after, by a note written with it.
+//   - JSON documents keep their meaning in a store, not their bytes. U+0000, which jsonb
+//     refuses, is kept under another name. Signed bytes are kept as they are.
+//   - What is about to be read is said ahead ([registry.Docs]): an import asks a database
+//     once a step instead of once a row.
 //   - The embedded store packs each document by itself, with a dictionary of what
 //     documents have in common; signed bytes come back as they were.
 package node

@@ -55,7 +55,9 @@ func (n *Node) tend() {
 func (n *Node) sweep(ctx context.Context) error {
 	var err error
 	for _, kind := range []string{ticketLogin, ticketSession} {
-		err = errors.Join(err, n.db.Update(ctx, func(tx *registry.Tx) error { return tx.SweepTickets(kind, 1000) }))
+		for after, more := "", true; more && err == nil; more = after != "" {
+			err = n.db.Update(ctx, func(tx *registry.Tx) (err error) { after, err = tx.SweepTickets(kind, after); return err })
+		}
 	}
 	return errors.Join(err, n.leases.Sweep(ctx))
 }
@@ -66,7 +68,7 @@ func (n *Node) takeUp(ctx context.Context) error {
 	var imports, half []registry.Import
 	var stale []registry.StatusList
 	err := n.db.View(ctx, func(tx *registry.Tx) (err error) {
-		if jobs, err = tx.RunningJobs(); err != nil {
+		if jobs, err = n.jobsToTakeUp(tx); err != nil {
 			return err
 		}
 		if imports, err = tx.ImportsIn(registry.ImportApplying); err != nil {
@@ -94,6 +96,26 @@ func (n *Node) takeUp(ctx context.Context) error {
 		n.start(workLists, n.publishLists)
 	}
 	return nil
+}
+
+// jobsToTakeUp are the running jobs that this node can work off. One without a chain leaves
+// alone those of publishers that elect it: it would skip every record.
+func (n *Node) jobsToTakeUp(tx *registry.Tx) ([]registry.Job, error) {
+	jobs, err := tx.RunningJobs()
+	if err != nil || n.ledger != nil {
+		return jobs, err
+	}
+	var able []registry.Job
+	for _, j := range jobs {
+		p, err := tx.Publisher(j.Publisher)
+		if err != nil {
+			return nil, err
+		}
+		if !p.Policy.Elects(registry.VerifyBlockchain) {
+			able = append(able, j)
+		}
+	}
+	return able, nil
 }
 
 // A deed is work in the background. It writes to db alone, where each transaction sees

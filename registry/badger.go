@@ -88,16 +88,17 @@ func OpenBadger(dir string) (Engine, error) {
 		}
 		return nil, fmt.Errorf("open store %s: %w", dir, err)
 	}
-	e := &badgerEngine{db: db, writer: make(chan struct{}, 1), committer: make(chan struct{}, 1), done: make(chan struct{})}
+	e := &badgerEngine{db: db, dir: dir, writer: make(chan struct{}, 1), committer: make(chan struct{}, 1), done: make(chan struct{})}
 	e.taken = sync.NewCond(&e.mu)
 	e.moments = []moment{{at: db.MaxVersion()}}
 	db.SetDiscardTs(db.MaxVersion())
 	e.running.Go(e.tidy)
-	return roomy{e, dir}, nil
+	return e, nil
 }
 
 type badgerEngine struct {
 	db        *badger.DB
+	dir       string
 	writer    chan struct{} // holds one token while an Update's function runs
 	committer chan struct{} // holds one while a group is written
 	done      chan struct{} // closed by Close

@@ -37,9 +37,34 @@ func (e *badgerEngine) Update(ctx context.Context, fn func(Docs) error) error {
 	return g.err
 }
 
+// updateSoon is Update without the wait: when it returns, later Updates see what fn
+// wrote, and can't become durable without it. durable waits until it is, or could not
+// be made so; it has to be called.
+func (e *badgerEngine) updateSoon(ctx context.Context, fn func(Docs) error) (durable func() error, err error) {
+	if err := e.begin(ctx); err != nil {
+		return nil, err
+	}
+	g, leads, err := e.runUpdate(ctx, fn)
+	if err != nil {
+		e.running.Done()
+		return nil, err
+	}
+	if leads {
+		go e.commitGroup(g)
+	}
+	return func() error {
+		defer e.running.Done()
+		<-g.done
+		return g.err
+	}, nil
+}
+
 // runUpdate runs fn, and puts what it wrote into a group, which it leads if it is the
 // first of it.
 func (e *badgerEngine) runUpdate(ctx context.Context, fn func(Docs) error) (joined *commitGroup, leads bool, err error) {
+	if err := room(e.dir, roomToWrite); err != nil {
+		return nil, false, err
+	}
 	select {
 	case e.writer <- struct{}{}:
 		defer func() { <-e.writer }()
@@ -75,7 +100,7 @@ func (e *badgerEngine) join(d *badgerDocs) (joined *commitGroup, leads bool, err
 	case len(d.own.docs) == 0 && e.writing != nil:
 		return e.writing, false, nil
 	case len(d.own.docs) == 0:
-		return durable, false, nil
+		return stored, false, nil
 	default:
 		joined, leads = &commitGroup{writes: newOverlay(), done: make(chan struct{})}, true
 		e.gathering = joined
@@ -87,9 +112,9 @@ func (e *badgerEngine) join(d *badgerDocs) (joined *commitGroup, leads bool, err
 	return joined, leads, nil
 }
 
-// durable is the group of an Update that wrote nothing and saw nothing that isn't on
+// stored is the group of an Update that wrote nothing and saw nothing that isn't on
 // the disk.
-var durable = func() *commitGroup {
+var stored = func() *commitGroup {
 	g := &commitGroup{done: make(chan struct{})}
 	close(g.done)
 	return g

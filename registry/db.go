@@ -46,6 +46,18 @@ func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 	})
 }
 
+// updateSoon is Update that may return before what fn wrote is durable: later Updates
+// see it, and are durable only together with it, Views may not see it yet. durable
+// waits until it is, and has to be called. Where an engine knows no difference, it is
+// durable at once.
+func (db *DB) updateSoon(ctx context.Context, fn func(*Tx) error) (durable func() error, err error) {
+	now := db.now().UTC()
+	if e, ok := db.engine.(*badgerEngine); ok {
+		return e.updateSoon(ctx, func(d Docs) error { return fn(&Tx{docs: d, Now: now}) })
+	}
+	return func() error { return nil }, db.Update(ctx, fn)
+}
+
 // Close waits for running transactions and closes the engine.
 func (db *DB) Close() error { return db.engine.Close() }
 

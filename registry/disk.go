@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"context"
 	"errors"
 	"fmt"
 )
@@ -26,17 +25,4 @@ func room(dir string, need uint64) error {
 		return fmt.Errorf("%w: %d MB are free at %s, and %d MB are needed: make room", ErrDiskFull, free>>20, dir, need>>20)
 	}
 	return nil
-}
-
-// roomy is an engine in a folder, that takes no Update without room for it.
-type roomy struct {
-	Engine
-	dir string
-}
-
-func (r roomy) Update(ctx context.Context, fn func(Docs) error) error {
-	if err := room(r.dir, roomToWrite); err != nil {
-		return err
-	}
-	return r.Engine.Update(ctx, fn)
 }

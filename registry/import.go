@@ -195,17 +195,43 @@ func (tx *Tx) Import(id string) (Import, error) {
 // Imports returns at most limit imports (0: all) of a publisher, the newest first.
 func (tx *Tx) Imports(publisher string, limit int) ([]Import, error) {
 	var ids []string
-	for row, err := range tx.docs.Scan(tableImportsOf, prefixOf(publisher), "", 0) {
-		if err != nil {
-			return nil, err
-		}
-		ids = append(ids, lastPart(row.Key))
+	var err error
+	if limit == 0 {
+		ids, err = tx.importsSince(publisher, "")
+	}
+	// Keys are in the order of time: the newest few stand in the last days or, of a
+	// publisher who seldom imports, in the last weeks, years...
+	for days := 1; days <= 1<<16 && len(ids) < limit && err == nil; days *= 4 {
+		ids, err = tx.importsSince(publisher, importTime(tx.Now.AddDate(0, 0, -days)))
+	}
+	if err != nil {
+		return nil, err
 	}
 	slices.Reverse(ids)
 	if limit > 0 && len(ids) > limit {
 		ids = ids[:limit]
 	}
 	return tx.importsByID(ids)
+}
+
+// importTime is the part of a key that orders imports by when they were made.
+func importTime(t time.Time) string { return t.UTC().Format("20060102T150405.000000000") }
+
+// importsSince are the ids of the imports that were made since a moment ("" for all),
+// the oldest first.
+func (tx *Tx) importsSince(publisher, moment string) ([]string, error) {
+	after := ""
+	if moment != "" {
+		after = keyOf(publisher, moment)
+	}
+	var ids []string
+	for row, err := range tx.docs.Scan(tableImportsOf, prefixOf(publisher), after, 0) {
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, lastPart(row.Key))
+	}
+	return ids, nil
 }
 
 // ImportsIn returns all imports in a state, oldest first within a publisher. A node
@@ -255,7 +281,7 @@ func (tx *Tx) lastImport(publisher string) (string, error) {
 
 // putImport writes i, and lists it under its state. was is its former state.
 func (tx *Tx) putImport(was string, i Import) error {
-	when := i.Created.UTC().Format("20060102T150405.000000000")
+	when := importTime(i.Created)
 	if was != i.State {
 		if was == "" {
 			if err := put(tx, tableImportsOf, struct{}{}, i.Publisher, when, i.ID); err != nil {

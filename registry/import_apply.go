@@ -46,12 +46,13 @@ func Apply(ctx context.Context, db *DB, importID string, o ApplyOptions, progres
 	if err := a.claim(importID, o); err != nil || a.i.State == ImportApplied {
 		return a.i, err
 	}
-	if err := a.run(); err != nil {
+	err := a.run()
+	if err = errors.Join(err, a.settle()); err != nil {
 		a.fail(err)
 		return a.i, fmt.Errorf("import %s: %w", a.i.File, err)
 	}
 	var i Import
-	err := db.View(ctx, func(tx *Tx) (err error) { i, err = tx.Import(importID); return err })
+	err = db.View(ctx, func(tx *Tx) (err error) { i, err = tx.Import(importID); return err })
 	return i, err
 }
 
@@ -74,6 +75,7 @@ type applying struct {
 	affected map[string]bool // whom this run has written down already
 	pending  map[string]bool // and whom the step that runs has
 	batch    []*oneroster.Row
+	written  func() error // waits until the last step is durable; nil if it is
 	bytes    int
 }
 
@@ -133,10 +135,11 @@ func (a *applying) claim(importID string, o ApplyOptions) error {
 }
 
 // step runs fn in a transaction together with the import's new cursor. fn sees the
-// import as it is stored, and changes it in place.
+// import as the step before left it, and changes it in place. While a step is written to
+// the disk, the next one runs; who reads in a View what steps wrote calls settle before.
 func (a *applying) step(fn func(tx *Tx, i *Import) error) error {
 	var next Import
-	err := a.db.Update(a.ctx, func(tx *Tx) error {
+	written, err := a.db.updateSoon(a.ctx, func(tx *Tx) error {
 		held, err := get[claim](tx, tableImportClaims, a.i.Publisher)
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return err
@@ -153,7 +156,10 @@ func (a *applying) step(fn func(tx *Tx, i *Import) error) error {
 	if err != nil {
 		return err
 	}
-	a.i = next
+	if err := a.settle(); err != nil {
+		return errors.Join(err, written())
+	}
+	a.i, a.written = next, written
 	if len(a.affected) > 500_000 {
 		clear(a.affected) // only to save work
 	}
@@ -164,12 +170,23 @@ func (a *applying) step(fn func(tx *Tx, i *Import) error) error {
 	return nil
 }
 
+// settle waits until the steps so far are durable.
+func (a *applying) settle() error {
+	if a.written == nil {
+		return nil
+	}
+	written := a.written
+	a.written = nil
+	return written()
+}
+
 // fail notes why this run ended early, for people; the next one goes on all the same.
 func (a *applying) fail(why error) {
 	if a.ctx.Err() != nil || errors.Is(why, ErrTakenOver) {
 		return
 	}
-	if err := a.step(func(tx *Tx, i *Import) error { i.Failure = why.Error(); return nil }); err != nil {
+	err := a.step(func(tx *Tx, i *Import) error { i.Failure = why.Error(); return nil })
+	if err = errors.Join(err, a.settle()); err != nil {
 		slog.Warn("note why an import stopped", "import", a.i.ID, "error", err)
 	}
 }

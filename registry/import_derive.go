@@ -17,6 +17,9 @@ type concerned struct {
 // What their rows say is worked out ahead of the steps: rows don't change any more in
 // this phase, as whoever changes them holds the publisher's claim.
 func (a *applying) derive() error {
+	if err := a.settle(); err != nil {
+		return err
+	}
 	ahead := make(chan []concerned, 1)
 	work, ctx := errgroup.WithContext(a.ctx)
 	i := a.i // as the phase begins; the steps change a's

@@ -1,6 +1,9 @@
 package registry
 
 import (
+	"iter"
+	"maps"
+	"slices"
 	"time"
 
 	"clrnode/registry/oneroster"
@@ -13,6 +16,10 @@ type leaving struct {
 	roles   idSet // roles in the file
 	kept    idSet // roles in the file that are bad, and therefore stay as they are
 	learner idSet // users to whom it gives a role that makes a learner
+
+	// named are the users whom the file names, or whose roles it does, where it has
+	// only changes: nobody else can leave by it.
+	named map[string]bool
 }
 
 func (l *leaving) mark(set *idSet, id string) {
@@ -32,7 +39,20 @@ func (l *leaving) see(file, id string) {
 	}
 }
 
-func (l *leaving) row(r *oneroster.Row, policy Policy, today time.Time) {
+// row notes a good row. before is what the registry has of it.
+func (l *leaving) row(r *oneroster.Row, before sourceRow, policy Policy, today time.Time) {
+	if l.named != nil {
+		switch r.Spec.File {
+		case "users":
+			l.named[r.ID()] = true
+		case "roles":
+			for _, user := range []string{r.Get("userSourcedId"), before.Fields["userSourcedId"]} {
+				if user != "" {
+					l.named[user] = true
+				}
+			}
+		}
+	}
 	switch r.Spec.File {
 	case "users":
 		if r.Deleted() {
@@ -56,11 +76,10 @@ func (s *staging) countLeaving() error {
 		return nil
 	}
 	present, absent := 0, 0
-	for row, err := range s.tx.docs.Scan(tableIdentities, prefixOf(s.i.Publisher, s.i.Source), "", 0) {
+	for id, err := range s.mayLeave() {
 		if err != nil {
 			return err
 		}
-		id := lastPart(row.Key)
 		was, stays, missing, err := s.fate(id, users == oneroster.Bulk, roles == oneroster.Bulk)
 		if err != nil {
 			return err
@@ -76,11 +95,11 @@ func (s *staging) countLeaving() error {
 			absent++
 		}
 		if len(s.i.Leaving) < maxLeavingName {
-			ref, err := decode[reference](row)
+			known, err := s.tx.learnerOf(s.i.Publisher, s.i.Source, id)
 			if err != nil {
 				return err
 			}
-			learner, err := s.tx.Learner(ref.ID)
+			learner, err := s.tx.Learner(known)
 			if err != nil {
 				return err
 			}
@@ -92,6 +111,27 @@ func (s *staging) countLeaving() error {
 		s.i.NeedsLeaving = absent
 	}
 	return nil
+}
+
+// mayLeave are the users of the source who are learners and may leave by the package, in
+// the order of their ids: those whom it names, if it has only changes, else all.
+func (s *staging) mayLeave() iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		if s.leaving.named != nil {
+			for _, id := range slices.Sorted(maps.Keys(s.leaving.named)) {
+				known, err := s.tx.learnerOf(s.i.Publisher, s.i.Source, id)
+				if (known != "" || err != nil) && !yield(id, err) {
+					return
+				}
+			}
+			return
+		}
+		for row, err := range s.tx.docs.Scan(tableIdentities, prefixOf(s.i.Publisher, s.i.Source), "", 0) {
+			if !yield(lastPart(row.Key), err) {
+				return
+			}
+		}
+	}
 }
 
 // fate tells whether a user is a learner of the source now, whether they stay one,

@@ -76,6 +76,9 @@ func (a *applying) spread() error {
 			return err
 		}
 	}
+	if err := a.settle(); err != nil {
+		return err
+	}
 	total := 0
 	err := a.db.View(a.ctx, func(tx *Tx) error {
 		for _, err := range tx.docs.Scan(tableImportAffects, prefixOf(a.i.ID), "", 0) {

@@ -165,6 +165,9 @@ type staging struct {
 
 // oneRoster checks all files of a package, each after those that it refers to.
 func (s *staging) oneRoster() error {
+	if s.pkg.Mode("users") != oneroster.Bulk && s.pkg.Mode("roles") != oneroster.Bulk {
+		s.leaving.named = map[string]bool{}
+	}
 	s.good, s.store, s.badIDs = map[string]idSet{}, map[string]bool{}, map[string]idSet{}
 	modes := map[string]bool{}
 	for _, spec := range oneroster.Specs {
@@ -379,6 +382,6 @@ func (s *staging) compareOne(r *oneroster.Row, counts *FileCounts) error {
 		counts.Ended++
 		counts.Leaving++
 	}
-	s.leaving.row(r, s.policy, s.tx.Now)
+	s.leaving.row(r, before, s.policy, s.tx.Now)
 	return nil
 }

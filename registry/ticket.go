@@ -69,24 +69,25 @@ func (tx *Tx) DropTicket(kind, secret string) error {
 	return tx.docs.Delete(tableTickets, keyOf(kind, ticketHash(secret)))
 }
 
-// SweepTickets removes at most limit expired tickets of a kind.
-func (tx *Tx) SweepTickets(kind string, limit int) error {
-	var gone []string
-	for row, err := range tx.docs.Scan(tableTickets, prefixOf(kind), "", 0) {
+// SweepTickets looks at the next few tickets of a kind, after the key after ("" for
+// the first), and removes those that have expired. next is where to go on, "" at the end.
+func (tx *Tx) SweepTickets(kind, after string) (next string, err error) {
+	const few = 500
+	seen := 0
+	for row, err := range tx.docs.Scan(tableTickets, prefixOf(kind), after, few) {
 		if err != nil {
-			return err
+			return "", err
 		}
-		var t ticket
-		if json.Unmarshal(row.Doc, &t) == nil && !t.Expires.IsZero() && tx.Now.After(t.Expires) {
-			if gone = append(gone, row.Key); len(gone) == limit {
-				break
-			}
+		if seen++; seen == few {
+			next = row.Key
+		}
+		t, err := decode[ticket](row)
+		if err == nil && !t.Expires.IsZero() && tx.Now.After(t.Expires) {
+			err = tx.docs.Delete(tableTickets, row.Key)
+		}
+		if err != nil {
+			return "", err
 		}
 	}
-	for _, key := range gone {
-		if err := tx.docs.Delete(tableTickets, key); err != nil {
-			return err
-		}
-	}
-	return nil
+	return next, nil
 }

@@ -58,7 +58,7 @@ type process struct {
 }
 
 // Start starts chain, nodes and proxy, and returns when all of them answer. What runs
-// ends with Stop, or is killed when this process ends.
+// ends with Stop. On Linux it is killed should this process end before.
 func Start(ctx context.Context, o Options) (n *Network, err error) {
 	if o.Nodes == 0 {
 		o.Nodes = 2
@@ -134,8 +134,7 @@ func (n *Network) StartChain() error {
 	return nil
 }
 
-// start runs the program, which is killed when this process dies. What it says goes to a
-// log file.
+// start runs the program; what it says goes to a log file.
 func (n *Network) start(name string, out *os.File, args ...string) (*process, error) {
 	log, err := os.OpenFile(n.logPath(name), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
@@ -148,7 +147,7 @@ func (n *Network) start(name string, out *os.File, args ...string) (*process, er
 	cmd := exec.Command(n.o.Program, args...)
 	cmd.Dir = n.o.Dir // with no settings of whoever runs this
 	cmd.Stdout, cmd.Stderr = out, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = leash()
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}

@@ -151,7 +151,7 @@ func check(t *testing.T, n *Network, l *load) {
 	if len(rows) != students {
 		t.Errorf("%d learners, want %d", len(rows), students)
 	}
-	leaves, signed, revocations, envelopes := map[[2]int]string{}, 0, 0, 0
+	leaves, places, signed, revocations, envelopes := map[[2]int]string{}, map[registry.StatusPlace]bool{}, 0, 0, 0
 	for _, row := range rows {
 		var records []registry.Credential
 		if err := db.View(ctx, func(tx *registry.Tx) (err error) { records, err = tx.Records(row.ID); return err }); err != nil {
@@ -163,6 +163,11 @@ func check(t *testing.T, n *Network, l *load) {
 				continue // planned by a node that died, and never signed
 			}
 			envelopes++
+			place := registry.StatusPlace{List: c.List, Index: c.Index}
+			if places[place] || shown(t, db, place) != (c.Revoked != nil) {
+				t.Errorf("credential %s: its place %+v is another's, or its status list says something else: %+v", c.ID, place, c.Revoked)
+			}
+			places[place] = true
 			if c.Revoked == nil {
 				inForce++
 			} else {
@@ -229,19 +234,48 @@ func check(t *testing.T, n *Network, l *load) {
 	t.Logf("%d learners, %d versions in %d batches, %d revoked", len(rows), signed, len(batches), revocations)
 }
 
-// observe makes a node in this process, which shares everything with the network's.
-func observe(t *testing.T, n *Network) (*node.Node, *registry.DB) {
+// shown tells whether a status list says that what has this place is revoked, and that its
+// signed form is up to date.
+func shown(t *testing.T, db *registry.DB, p registry.StatusPlace) (set bool) {
 	t.Helper()
-	ctx := t.Context()
-	engine, err := registry.OpenPostgres(ctx, n.o.DB)
+	err := db.View(t.Context(), func(tx *registry.Tx) error {
+		l, err := tx.StatusList(p.List)
+		if err != nil {
+			return err
+		}
+		if l.Signed != l.Version {
+			t.Errorf("status list %s shows version %d of %d", l.ID, l.Signed, l.Version)
+		}
+		bits, err := tx.StatusBits(p.List)
+		set = err == nil && bits.Get(p.Index)
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := registry.Open(ctx, engine, nil)
+	return set
+}
+
+// openDB opens the network's database in this process.
+func openDB(t *testing.T, n *Network) *registry.DB {
+	t.Helper()
+	engine, err := registry.OpenPostgres(t.Context(), n.o.DB)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := registry.Open(t.Context(), engine, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// observe makes a node in this process, which shares everything with the network's.
+func observe(t *testing.T, n *Network) (*node.Node, *registry.DB) {
+	t.Helper()
+	ctx := t.Context()
+	db := openDB(t, n)
 	sealer, err := registry.LoadSealer(n.KeyFile, false)
 	if err != nil {
 		t.Fatal(err)
@@ -282,6 +316,7 @@ func TestNodesOfANetwork(t *testing.T) {
 	}{
 		{"Nodes that share a database share this file", []string{"--key-file", filepath.Join(dir, "other.key"), "--data", filepath.Join(dir, "other")}},
 		{"give each node its own --data", []string{"--data", filepath.Join(dir, "node0")}},
+		{"Nodes that share a database share a chain", []string{"--data", filepath.Join(dir, "third"), "--chain", ""}},
 	} {
 		if err := os.WriteFile(filepath.Join(dir, "other.key"), make([]byte, 32), 0o600); err != nil {
 			t.Fatal(err)
@@ -324,6 +359,16 @@ func TestNodesOfANetwork(t *testing.T) {
 		if time.Now().After(end) {
 			t.Fatalf("the demo isn't made: %+v", demo())
 		}
+	}
+	// A node that starts waits for a chain that starts, too.
+	if err := errors.Join(n.KillChain(), n.Kill(0), n.begin(0)); err != nil {
+		t.Fatal(err)
+	}
+	for !strings.Contains(n.log("node0"), "the chain does not answer yet") {
+		time.Sleep(20 * time.Millisecond)
+	}
+	if err := errors.Join(n.StartChain(), n.ready(t.Context(), 0)); err != nil {
+		t.Fatal(err)
 	}
 	client := logIn(t, n)
 	for range 4 { // the proxy takes turns

@@ -30,7 +30,7 @@ var (
 // TestCrashMatrix kills the program with SIGKILL at random moments of import, issue,
 // revoke, anchor, migrate and restore, on both engines. After each kill the store opens
 // and all in it agrees; then the same command is given again, and in the end all is as
-// it is where nobody kills. A normal run takes a sample. All of it, which takes an hour:
+// it is where nobody kills. A normal run takes a sample. All of it takes an hour or two:
 //
 //	go test ./node/cli -run TestCrashMatrix -crash.points 200 -timeout 4h
 func TestCrashMatrix(t *testing.T) {
@@ -44,6 +44,7 @@ func TestCrashMatrix(t *testing.T) {
 	t.Logf("seed %d: -crash.seed %d takes the same moments", seed, seed)
 	for _, engine := range []string{"badger", "postgres"} {
 		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
 			c := newCrasher(t, engine, *crashPoints, seed)
 			in := func(f func()) func(*testing.T) {
 				return func(t *testing.T) {

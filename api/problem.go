@@ -55,6 +55,10 @@ func problemOf(err error) (p problem, logged bool) {
 		return problem{http.StatusConflict, "Not applied", sentence(err)}, false
 	case errors.Is(err, context.Canceled), errors.Is(err, registry.ErrClosed):
 		return problem{http.StatusServiceUnavailable, "Not now", "The node is stopping. Try again in a moment."}, false
+	case errors.Is(err, registry.ErrUncertain):
+		return problem{http.StatusServiceUnavailable, "Not known", "The node's database went away in the middle, and it isn't known whether this was done. Look before you try again."}, true
+	case errors.Is(err, registry.ErrUnavailable):
+		return problem{http.StatusServiceUnavailable, "Not now", "The node's database is not available, and nothing was changed. Try again in a moment."}, true
 	}
 	return problem{http.StatusInternalServerError, "Internal error", "internal error"}, true
 }
@@ -78,7 +82,7 @@ func sentence(err error) string {
 func (s *server) explain(w http.ResponseWriter, r *http.Request, err error, page bool, who web.Who) {
 	p, logged := problemOf(err)
 	if logged {
-		s.log.Error("internal error", "route", route(r), "method", r.Method, "error", err)
+		s.log.Error("could not answer", "route", route(r), "method", r.Method, "error", err)
 	}
 	h := w.Header()
 	h.Del("ETag")

@@ -50,7 +50,8 @@ func newSessions(store scs.Store, secure bool, failed func(http.ResponseWriter, 
 
 func (s *server) sessionError(w http.ResponseWriter, r *http.Request, err error) {
 	s.log.Error("session", "route", route(r), "error", err)
-	writeProblem(w, problem{http.StatusInternalServerError, "Internal error", "internal error"})
+	p, _ := problemOf(err)
+	writeProblem(w, p)
 }
 
 // anyone serves people: the session is there, and errors are pages, unless a

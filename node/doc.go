@@ -11,7 +11,7 @@
 //	vc/rdf         JSON-LD to canonical N-Quads; bundled contexts
 //	anchor         digests to Merkle batches to a ledger to receipts; pure
 //	anchor/evm     the ledger on an EVM contract
-//	registry       everything stored; consolidation; importers (one folder a source)
+//	registry       everything stored; two engines; consolidation; importers (one folder a source)
 //	node           this package; node/cli is flags, commands and wiring
 //	api            a Node over HTTP; api/web its pages
 //	contracts      Solidity, its compiled form and its Go calls
@@ -62,6 +62,16 @@
 // requests each client made, which each node limits for itself. Signing a status list needs
 // no lease: an older version never takes the place of a newer one.
 //
+// # Moving and checking
+//
+// A backup ([Node.Backup]) is one snapshot, row by row, each table with its sum, and the
+// embedded chain's blocks after it: a chain that is ahead of the store does no harm.
+// [registry.Migrate] and [registry.Backup.Restore] bring a store to hold exactly the rows
+// they are given, comparing what is there already: that is how they go on after a kill,
+// without a cursor. Until their last step the store is marked, and doesn't open.
+// [registry.DB.Check] says what holds between any two transactions; the crash matrix asks
+// it after each kill (node/cli), and clrnode doctor asks it of a store in use.
+//
 // # Decisions beyond the design
 //
 //   - A proof of ours carries a signed nonce, the SHA-256 of the normal form of the
@@ -100,8 +110,18 @@
 //   - Profiles of the VC-API: a publisher's id is its profile; those for test suites are
 //     there with --dev alone, each a did:key sealed in the registry.
 //   - A changed policy makes the next import of a source concern all of its people.
+//   - The embedded store refuses writes while its disk has little room: Badger maps its
+//     files, and a full disk would end the process on the spot.
+//   - A backup holds no sealing key unless asked for: whoever finds one can't sign.
 //   - Updates of the embedded store run one after another, serializable without
 //     retries, and are written to the disk together: each group while the next gathers.
+//   - On PostgreSQL documents are jsonb in one table each, beside views for analysts.
+//     An Update runs again when it is refused, or when its connection broke before the
+//     commit; one whose commit broke is asked after, by a note written with it.
+//   - JSON documents keep their meaning in a store, not their bytes. U+0000, which jsonb
+//     refuses, is kept under another name. Signed bytes are kept as they are.
+//   - What is about to be read is said ahead ([registry.Docs]): an import asks a database
+//     once a step instead of once a row.
 //   - The embedded store packs each document by itself, with a dictionary of what
 //     documents have in common; signed bytes come back as they were.
 package node

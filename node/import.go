@@ -99,6 +99,9 @@ func (n *Node) DiscardImport(ctx context.Context, id, by string) error {
 // Import returns an import as it stands, or registry.ErrNotFound.
 func (n *Node) Import(ctx context.Context, id string) (i registry.Import, err error) {
 	err = n.db.View(ctx, func(tx *registry.Tx) error { i, err = tx.Import(id); return err })
+	if i.State == registry.ImportApplying && i.Failure == "" {
+		i.Failure = n.whyStopped(workImport(id))
+	}
 	return i, err
 }
 

@@ -88,6 +88,9 @@ func (n *Node) StartIssue(ctx context.Context, publisher string, learners []stri
 // Job returns a job as it stands, or registry.ErrNotFound.
 func (n *Node) Job(ctx context.Context, id string) (j registry.Job, err error) {
 	err = n.db.View(ctx, func(tx *registry.Tx) error { j, err = tx.Job(id); return err })
+	if j.State == registry.JobRunning {
+		j.Trouble = n.whyStopped(workIssue(j.Publisher))
+	}
 	return j, err
 }
 

@@ -78,7 +78,8 @@ type Node struct {
 	publish    sync.Mutex // one signer of status lists at a time, of this node
 
 	mu      sync.Mutex
-	running map[string]bool // what this node works on, or looks whether it may; guarded by mu
+	running map[string]bool   // what this node works on, or looks whether it may; guarded by mu
+	stopped map[string]string // why work that has ended does not go on, by its name; guarded by mu
 }
 
 // settingURL is under which name the store remembers the public URL.
@@ -101,7 +102,7 @@ func New(ctx context.Context, o Options) (*Node, error) {
 	n := &Node{
 		db: o.DB, sealer: o.Sealer, publicURL: strings.TrimRight(o.PublicURL, "/"),
 		ledger: o.Ledger, client: o.Client, log: o.Log, now: o.Now,
-		dev: o.Dev, anchorEvery: o.AnchorEvery, wake: make(chan struct{}, 1), checking: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), running: map[string]bool{},
+		dev: o.Dev, anchorEvery: o.AnchorEvery, wake: make(chan struct{}, 1), checking: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), running: map[string]bool{}, stopped: map[string]string{},
 	}
 	n.resolver = ownResolver{n, did.NewResolver(o.Client)}
 	if err := n.keepPublicURL(ctx); err != nil {

@@ -15,6 +15,7 @@ import (
 	"clrnode/did"
 	"clrnode/node"
 	"clrnode/registry"
+	"clrnode/registry/pgtest"
 	"clrnode/testnet"
 	"clrnode/vc"
 )
@@ -57,13 +58,25 @@ func (c *clock) advance(d time.Duration) {
 	c.ahead += d
 }
 
-func startNode(t testing.TB, l node.Ledger, c *clock) *node.Node {
+// openEngine opens an empty store: in PostgreSQL, where the test's name says so.
+func openEngine(t testing.TB) registry.Engine {
 	t.Helper()
-	engine, err := registry.OpenBadger(t.TempDir())
+	var e registry.Engine
+	var err error
+	if strings.HasSuffix(t.Name(), "/postgres") {
+		e, err = registry.OpenPostgres(t.Context(), pgtest.Database(t))
+	} else {
+		e, err = registry.OpenBadger(t.TempDir())
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := registry.Open(t.Context(), engine, c.now)
+	return e
+}
+
+func startNode(t testing.TB, l node.Ledger, c *clock) *node.Node {
+	t.Helper()
+	db, err := registry.Open(t.Context(), openEngine(t), c.now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,6 +210,11 @@ func wantCheck(t *testing.T, p vc.Part, code string, o vc.Outcome) {
 // A record's whole life: issued, verified by all three ways, corrected, revoked,
 // issued again.
 func TestLifeOfARecord(t *testing.T) {
+	t.Run("badger", testLifeOfARecord)
+	t.Run("postgres", testLifeOfARecord)
+}
+
+func testLifeOfARecord(t *testing.T) {
 	c := &clock{}
 	n := startNode(t, startChain(t), c)
 	publisher, ada, bob := college(t, n)

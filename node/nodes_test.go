@@ -310,6 +310,36 @@ func TestNodeDies(t *testing.T) {
 	anchoredOnce(t, b, p, ada, bob)
 }
 
+// A node without a chain, as commands open one, leaves jobs to others whose records are to
+// be anchored.
+func TestJobWaitsForChain(t *testing.T) {
+	t.Parallel()
+	s := newShared(t, nil)
+	chainless, _ := s.node()
+	p, err := chainless.AddPublisher(t.Context(), "Test College", []string{"blockchain"}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	importFile(t, chainless, p.ID, "roster.zip", roster(t, "95"))
+	db, err := registry.Open(t.Context(), s.engine, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := registry.Job{ID: registry.NewID(), Publisher: p.ID, Kind: "issue", State: registry.JobRunning, Created: time.Now()}
+	if err := db.Update(t.Context(), func(tx *registry.Tx) error { return tx.PutJob(j) }); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(2500 * time.Millisecond) // it looks twice
+	if got, err := chainless.Job(t.Context(), j.ID); err != nil || got.State != registry.JobRunning || got.Skipped > 0 {
+		t.Errorf("job: %+v, %v; want it untouched", got, err)
+	}
+	s.ledger = startChain(t)
+	s.node()
+	if j = jobEnds(t, chainless, j.ID); j.Done != 2 {
+		t.Errorf("job: %+v, want 2 done", j)
+	}
+}
+
 // A node is stopped in the middle of a job, so long that another takes it over. When it
 // goes on, it writes nothing more of it.
 func TestNodePauses(t *testing.T) {

@@ -68,7 +68,7 @@ func (n *Node) takeUp(ctx context.Context) error {
 	var imports, half []registry.Import
 	var stale []registry.StatusList
 	err := n.db.View(ctx, func(tx *registry.Tx) (err error) {
-		if jobs, err = tx.RunningJobs(); err != nil {
+		if jobs, err = n.jobsToTakeUp(tx); err != nil {
 			return err
 		}
 		if imports, err = tx.ImportsIn(registry.ImportApplying); err != nil {
@@ -98,6 +98,26 @@ func (n *Node) takeUp(ctx context.Context) error {
 	return nil
 }
 
+// jobsToTakeUp are the running jobs that this node can work off. One without a chain leaves
+// alone those of publishers that elect it: it would skip every record.
+func (n *Node) jobsToTakeUp(tx *registry.Tx) ([]registry.Job, error) {
+	jobs, err := tx.RunningJobs()
+	if err != nil || n.ledger != nil {
+		return jobs, err
+	}
+	var able []registry.Job
+	for _, j := range jobs {
+		p, err := tx.Publisher(j.Publisher)
+		if err != nil {
+			return nil, err
+		}
+		if !p.Policy.Elects(registry.VerifyBlockchain) {
+			able = append(able, j)
+		}
+	}
+	return able, nil
+}
+
 // A deed is work in the background. It writes to db alone, where each transaction sees
 // first that the work is still this node's.
 type deed func(ctx context.Context, db *registry.DB) error
@@ -115,11 +135,24 @@ func (n *Node) start(name string, do deed) {
 		_, err := n.claimed(n.background, name, do)
 		n.mu.Lock()
 		delete(n.running, name)
+		delete(n.stopped, name)
+		failed := err != nil && !errors.Is(err, context.Canceled)
+		if failed {
+			n.stopped[name] = err.Error()
+		}
 		n.mu.Unlock()
-		if err != nil && !errors.Is(err, context.Canceled) {
+		if failed {
 			n.log.Error("background work stopped", "work", name, "error", err)
 		}
 	})
+}
+
+// whyStopped is the error that work with this name ended with the last time, "" if it
+// runs, or there was none. It may be one of the store, which then doesn't say so itself.
+func (n *Node) whyStopped(name string) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.stopped[name]
 }
 
 // claimed does deed under the lease with this name, and tells whether it got that.

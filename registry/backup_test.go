@@ -211,7 +211,9 @@ func TestAlteredBackupsAreRefused(t *testing.T) {
 	for at := 10; at < len(raw); at += 1 + len(raw)/97 { // the first ten bytes say when and by what it was compressed
 		altered := slices.Clone(raw)
 		altered[at] ^= 1 << (at % 8)
-		refuse(fmt.Sprintf("one bit of byte %d", at), altered)
+		if err := restore(t, e, altered, sealer); err == nil { // it may look like the backup of another program, too
+			t.Errorf("one bit of byte %d was altered, and it was restored", at)
+		}
 	}
 
 	// The same within the compression, whose own sum is right then.

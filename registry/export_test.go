@@ -1,6 +1,6 @@
 package registry
 
-// OpenPostgresTables opens a store that has other tables than the registry's.
+// OpenPostgresTables opens a store that has more tables than the registry's.
 var OpenPostgresTables = openPostgres
 
 // CheckPostgresAddress reads the address of a database.

@@ -26,8 +26,9 @@ type Job struct {
 	Total     int       `json:"total"`
 	Done      int       `json:"done"`
 	Skipped   int       `json:"skipped"`
-	Held      int       `json:"held,omitempty"`   // conflicts that hold records back, when it is for all
-	Errors    []string  `json:"errors,omitempty"` // the first hundred, for people
+	Held      int       `json:"held,omitempty"`    // conflicts that hold records back, when it is for all
+	Errors    []string  `json:"errors,omitempty"`  // the first hundred, for people
+	Trouble   string    `json:"trouble,omitempty"` // why it doesn't go on now, a sentence; not stored
 	By        string    `json:"by"`
 	Created   time.Time `json:"created"`
 	Ended     time.Time `json:"ended,omitzero"`

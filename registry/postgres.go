@@ -56,10 +56,12 @@ var pgPatience = 10 * time.Second
 // was sent. Where the connection breaks during the commit, the engine asks what
 // became of it: see resolve.
 func OpenPostgres(ctx context.Context, url string) (Engine, error) {
-	return openPostgres(ctx, url, Tables())
+	return openPostgres(ctx, url, nil)
 }
 
-func openPostgres(ctx context.Context, url string, tables []Table) (Engine, error) {
+// openPostgres opens a store that has more tables than the registry's, as tests want.
+func openPostgres(ctx context.Context, url string, more []Table) (Engine, error) {
+	tables := append(Tables(), more...)
 	cfg, err := postgresConfig(url)
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"encoding/base32"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -46,8 +47,10 @@ func (tx *Tx) PutTicket(kind, secret string, data any, expires time.Time) error 
 // ErrNotFound if it is unknown, taken or expired.
 func (tx *Tx) ReadTicket(kind, secret string, data any) error {
 	t, err := get[ticket](tx, tableTickets, kind, ticketHash(secret))
-	if err != nil {
-		return fmt.Errorf("%s ticket: %w", kind, ErrNotFound)
+	if errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("%s ticket: %w", kind, ErrNotFound) // without the hash
+	} else if err != nil {
+		return err
 	}
 	if !t.Expires.IsZero() && !tx.Now.Before(t.Expires) {
 		return fmt.Errorf("%s ticket, expired: %w", kind, ErrNotFound)

@@ -264,7 +264,11 @@ func (p *program) restore(ctx context.Context, path string) (err error) {
 	if err := p.showMoved(movedResult{Backed: b.Backed}); err != nil {
 		return err
 	}
-	p.say("Restored into %s. See that the node it comes from is never started again; then start this one.", p.cfg.Data)
+	into := p.cfg.Data
+	if p.cfg.DB != "" {
+		into = "the database, and " + into
+	}
+	p.say("Restored into %s. See that the node it comes from is never started again; then start this one.", into)
 	return nil
 }
 

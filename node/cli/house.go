@@ -93,6 +93,11 @@ func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger
 		if err != nil {
 			return h, err
 		}
+		if cfg.DB != "" && h.local {
+			if err := keepChain(ctx, db, ledger.Chain().Genesis, cfg.Chain != ""); err != nil {
+				return h, err
+			}
+		}
 		o.Ledger, o.AnchorEvery = ledger, cfg.anchorEvery(ledger.Chain().Local)
 	}
 	if h.node, err = node.New(ctx, o); err != nil {
@@ -175,6 +180,12 @@ func (h *house) openChain(ctx context.Context, cfg Config, log *slog.Logger) (l 
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	client, err := evm.Dial(ctx, cfg.Chain, o)
+	for begun := time.Now(); errors.Is(err, anchor.ErrCouldNotCheck) && time.Since(begun) < chainPatience; client, err = evm.Dial(ctx, cfg.Chain, o) {
+		log.Warn("the chain does not answer yet", "error", err)
+		if err := pause(ctx, time.Second); err != nil {
+			return nil, err
+		}
+	}
 	if err == nil && client.Chain().ID == testnet.ChainID && !o.Local { // that of clrnode chain
 		client.Close()
 		o.Finality, o.Local = localFinality, true
@@ -198,6 +209,27 @@ func (h *house) openChain(ctx context.Context, cfg Config, log *slog.Logger) (l 
 	}
 	return client, writeChainNote(cfg, h.chain, client)
 }
+
+// keepChain remembers the local chain that a database was used with, and refuses another
+// one that a node has embedded: it would not find on its own chain what other nodes
+// anchored on theirs. Whoever names another one (--chain) is believed; what was anchored
+// is anchored there again.
+func keepChain(ctx context.Context, db *registry.DB, genesis anchor.Hash, named bool) error {
+	return db.Update(ctx, func(tx *registry.Tx) error {
+		was, err := tx.Setting("local-chain")
+		if err != nil || was == genesis.String() {
+			return err
+		}
+		if was != "" && !named {
+			return errors.New("the records of this database are anchored on another chain than the one in this data folder. Nodes that share a database share a chain: run clrnode chain on the folder that has it, and start each node with --chain URL")
+		}
+		return tx.Set("local-chain", genesis.String())
+	})
+}
+
+// chainPatience is how long a node that starts waits for its chain, which may be starting
+// too.
+const chainPatience = 10 * time.Second
 
 // localFinality is the embedded chain's rule: a block is final once it is on disk.
 const localFinality = "depth:0"

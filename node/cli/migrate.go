@@ -69,6 +69,7 @@ func (p *program) place(flag, s string) (place, error) {
 	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
 		return place{}, usage(flag + ": write badger, badger:DIR, postgres, or a URL that begins with postgres://")
 	}
+	u.RawQuery = "" // a password may stand there too
 	return place{Config{DB: s}, u.Redacted()}, nil
 }
 

@@ -190,6 +190,9 @@ func (p *program) issueCommand() *cobra.Command {
 			bar := p.progress("issue")
 			for j.State == registry.JobRunning {
 				bar(j.Done+j.Skipped, j.Total)
+				if j.Trouble != "" {
+					return fmt.Errorf("job %s stopped: %s. What was done stays; it goes on by itself while a node runs on this folder", j.ID, j.Trouble)
+				}
 				if err := pause(ctx, 100*time.Millisecond); err != nil {
 					return fmt.Errorf("job %s goes on when a node runs on this folder: %w", j.ID, err)
 				}

@@ -46,17 +46,8 @@ func newLoad(t *testing.T, n *Network) *load {
 	if err != nil {
 		t.Fatal(err)
 	}
-	engine, err := registry.OpenPostgres(ctx, n.o.DB)
-	if err != nil {
-		t.Fatal(err)
-	}
-	db, err := registry.Open(ctx, engine, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
 	return &load{
-		t: t, n: n, db: db, publisher: onlyPublisher(t, n), token: string(bytes.TrimSpace(token)),
+		t: t, n: n, db: openDB(t, n), publisher: onlyPublisher(t, n), token: string(bytes.TrimSpace(token)),
 		client: &http.Client{Timeout: time.Minute}, browser: logIn(t, n),
 	}
 }

@@ -26,6 +26,7 @@ type Options struct {
 	Dir     string   // of all files; an empty folder, or that of a network which was stopped
 	DB      string   // URL of the database, postgres://...
 	Nodes   int      // how many; 2 if zero
+	Demo    bool     // the node that is first makes the demo publisher
 	Args    []string // more flags of each node
 }
 
@@ -36,10 +37,11 @@ type Network struct {
 	KeyFile string // the sealing key that the nodes share
 	Payer   string // the file with the key that pays for anchors
 
-	o     Options
-	chain *process
-	nodes []*member
-	proxy *proxy
+	o            Options
+	chainAddress string
+	chain        *process // nil: it is dead
+	nodes        []*member
+	proxy        *proxy
 }
 
 // A member is one node.
@@ -56,7 +58,7 @@ type process struct {
 }
 
 // Start starts chain, nodes and proxy, and returns when all of them answer. What runs
-// ends with Stop, or is killed when this process ends.
+// ends with Stop. On Linux it is killed should this process end before.
 func Start(ctx context.Context, o Options) (n *Network, err error) {
 	if o.Nodes == 0 {
 		o.Nodes = 2
@@ -81,7 +83,10 @@ func Start(ctx context.Context, o Options) (n *Network, err error) {
 		return n, err
 	}
 	n.URL = n.proxy.url
-	if err := n.startChain(); err != nil {
+	if n.chainAddress, err = freeAddress(); err != nil {
+		return n, err
+	}
+	if err := n.StartChain(); err != nil {
 		return n, err
 	}
 	for i := range n.nodes {
@@ -97,14 +102,24 @@ func Start(ctx context.Context, o Options) (n *Network, err error) {
 	return n, nil
 }
 
-// startChain runs clrnode chain, and reads where it is.
-func (n *Network) startChain() error {
+// KillChain ends the chain with SIGKILL. Nodes go on without it, but can't start.
+func (n *Network) KillChain() error {
+	if n.chain == nil {
+		return nil
+	}
+	p := n.chain
+	n.chain = nil
+	return p.kill()
+}
+
+// StartChain starts the chain that was killed, and returns when it answers.
+func (n *Network) StartChain() error {
 	out, in, err := os.Pipe()
 	if err != nil {
 		return err
 	}
 	defer out.Close()
-	n.chain, err = n.start("chain", in, "chain", "--json", "--data", filepath.Join(n.o.Dir, "chain"), "--chain-listen", "127.0.0.1:0")
+	n.chain, err = n.start("chain", in, "chain", "--json", "--data", filepath.Join(n.o.Dir, "chain"), "--chain-listen", n.chainAddress)
 	if err := errors.Join(err, in.Close()); err != nil {
 		return err
 	}
@@ -119,8 +134,7 @@ func (n *Network) startChain() error {
 	return nil
 }
 
-// start runs the program, which is killed when this process dies. What it says goes to a
-// log file.
+// start runs the program; what it says goes to a log file.
 func (n *Network) start(name string, out *os.File, args ...string) (*process, error) {
 	log, err := os.OpenFile(n.logPath(name), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
@@ -133,7 +147,7 @@ func (n *Network) start(name string, out *os.File, args ...string) (*process, er
 	cmd := exec.Command(n.o.Program, args...)
 	cmd.Dir = n.o.Dir // with no settings of whoever runs this
 	cmd.Stdout, cmd.Stderr = out, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = leash()
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -187,7 +201,7 @@ func (n *Network) flags(m *member) []string {
 // begin starts a node's process.
 func (n *Network) begin(i int) (err error) {
 	m := n.nodes[i]
-	m.process, err = n.start(m.name, nil, append(n.flags(m), "--demo=false")...)
+	m.process, err = n.start(m.name, nil, append(n.flags(m), "--demo="+strconv.FormatBool(n.o.Demo))...)
 	return err
 }
 

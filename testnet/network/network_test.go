@@ -3,6 +3,7 @@ package network
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"math/rand/v2"
 	"net/http"
 	"net/http/cookiejar"
@@ -108,8 +109,8 @@ func TestNetwork(t *testing.T) {
 	check(t, n, l)
 }
 
-// killer kills nodes and starts them again for as long as loadTime says, and returns how
-// many it killed. In the end all run.
+// killer kills nodes, and the chain at times, and starts them again for as long as
+// loadTime says, and returns how many nodes it killed. In the end all run.
 func killer(t *testing.T, n *Network, r *rand.Rand) (kills int) {
 	between := func(least, most time.Duration) { time.Sleep(least + time.Duration(r.Int64N(int64(most-least)))) }
 	for end := time.Now().Add(loadTime); time.Now().Before(end); {
@@ -123,6 +124,11 @@ func killer(t *testing.T, n *Network, r *rand.Rand) (kills int) {
 				t.Error(err)
 			}
 			kills++
+		}
+		if r.IntN(4) == 0 {
+			if err := errors.Join(n.KillChain(), n.StartChain()); err != nil {
+				t.Error(err)
+			}
 		}
 		between(0, 1500*time.Millisecond) // the other takes over what it left, or not yet
 		for _, i := range dead {
@@ -145,7 +151,7 @@ func check(t *testing.T, n *Network, l *load) {
 	if len(rows) != students {
 		t.Errorf("%d learners, want %d", len(rows), students)
 	}
-	leaves, signed, revocations, envelopes := map[[2]int]string{}, 0, 0, 0
+	leaves, places, signed, revocations, envelopes := map[[2]int]string{}, map[registry.StatusPlace]bool{}, 0, 0, 0
 	for _, row := range rows {
 		var records []registry.Credential
 		if err := db.View(ctx, func(tx *registry.Tx) (err error) { records, err = tx.Records(row.ID); return err }); err != nil {
@@ -157,6 +163,11 @@ func check(t *testing.T, n *Network, l *load) {
 				continue // planned by a node that died, and never signed
 			}
 			envelopes++
+			place := registry.StatusPlace{List: c.List, Index: c.Index}
+			if places[place] || shown(t, db, place) != (c.Revoked != nil) {
+				t.Errorf("credential %s: its place %+v is another's, or its status list says something else: %+v", c.ID, place, c.Revoked)
+			}
+			places[place] = true
 			if c.Revoked == nil {
 				inForce++
 			} else {
@@ -223,19 +234,48 @@ func check(t *testing.T, n *Network, l *load) {
 	t.Logf("%d learners, %d versions in %d batches, %d revoked", len(rows), signed, len(batches), revocations)
 }
 
-// observe makes a node in this process, which shares everything with the network's.
-func observe(t *testing.T, n *Network) (*node.Node, *registry.DB) {
+// shown tells whether a status list says that what has this place is revoked, and that its
+// signed form is up to date.
+func shown(t *testing.T, db *registry.DB, p registry.StatusPlace) (set bool) {
 	t.Helper()
-	ctx := t.Context()
-	engine, err := registry.OpenPostgres(ctx, n.o.DB)
+	err := db.View(t.Context(), func(tx *registry.Tx) error {
+		l, err := tx.StatusList(p.List)
+		if err != nil {
+			return err
+		}
+		if l.Signed != l.Version {
+			t.Errorf("status list %s shows version %d of %d", l.ID, l.Signed, l.Version)
+		}
+		bits, err := tx.StatusBits(p.List)
+		set = err == nil && bits.Get(p.Index)
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := registry.Open(ctx, engine, nil)
+	return set
+}
+
+// openDB opens the network's database in this process.
+func openDB(t *testing.T, n *Network) *registry.DB {
+	t.Helper()
+	engine, err := registry.OpenPostgres(t.Context(), n.o.DB)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := registry.Open(t.Context(), engine, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// observe makes a node in this process, which shares everything with the network's.
+func observe(t *testing.T, n *Network) (*node.Node, *registry.DB) {
+	t.Helper()
+	ctx := t.Context()
+	db := openDB(t, n)
 	sealer, err := registry.LoadSealer(n.KeyFile, false)
 	if err != nil {
 		t.Fatal(err)
@@ -257,12 +297,11 @@ func observe(t *testing.T, n *Network) (*node.Node, *registry.DB) {
 	return nd, db
 }
 
-// Nodes that don't agree on the key file, or share a data folder, say so and stop; one
-// that ends by itself leaves its work to the other at once; a session and a log-in link
-// are good at each.
+// Of two nodes that start at once one makes the demo. Nodes that don't agree on the key
+// file, or share a data folder, say so and stop. A session is good at each.
 func TestNodesOfANetwork(t *testing.T) {
 	dir := t.TempDir()
-	n, err := Start(t.Context(), Options{Program: program(t), Dir: dir, DB: pgtest.Database(t)})
+	n, err := Start(t.Context(), Options{Program: program(t), Dir: dir, DB: pgtest.Database(t), Demo: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -277,6 +316,7 @@ func TestNodesOfANetwork(t *testing.T) {
 	}{
 		{"Nodes that share a database share this file", []string{"--key-file", filepath.Join(dir, "other.key"), "--data", filepath.Join(dir, "other")}},
 		{"give each node its own --data", []string{"--data", filepath.Join(dir, "node0")}},
+		{"Nodes that share a database share a chain", []string{"--data", filepath.Join(dir, "third"), "--chain", ""}},
 	} {
 		if err := os.WriteFile(filepath.Join(dir, "other.key"), make([]byte, 32), 0o600); err != nil {
 			t.Fatal(err)
@@ -299,7 +339,35 @@ func TestNodesOfANetwork(t *testing.T) {
 			t.Errorf("with %v it ended with %v, and said:\n%s", refused.args, p.end, n.log("refused"))
 		}
 	}
-	if _, err := n.Run(t.Context(), 0, "publishers", "add", "Two Colleges"); err != nil {
+	demo := func() (o node.Overview) {
+		var status struct {
+			Publishers []node.Overview `json:"publishers"`
+		}
+		raw, err := n.Run(t.Context(), 1, "status", "--json")
+		if err == nil {
+			err = json.Unmarshal(raw, &status)
+		}
+		if err != nil || len(status.Publishers) > 1 {
+			t.Fatalf("status: %v, %s", err, raw)
+		}
+		if len(status.Publishers) == 1 {
+			o = status.Publishers[0]
+		}
+		return o
+	}
+	for end := time.Now().Add(time.Minute); demo().Issued < 38; time.Sleep(200 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("the demo isn't made: %+v", demo())
+		}
+	}
+	// A node that starts waits for a chain that starts, too.
+	if err := errors.Join(n.KillChain(), n.Kill(0), n.begin(0)); err != nil {
+		t.Fatal(err)
+	}
+	for !strings.Contains(n.log("node0"), "the chain does not answer yet") {
+		time.Sleep(20 * time.Millisecond)
+	}
+	if err := errors.Join(n.StartChain(), n.ready(t.Context(), 0)); err != nil {
 		t.Fatal(err)
 	}
 	client := logIn(t, n)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -38,6 +39,7 @@ func startProxy(addresses []string) (*proxy, error) {
 		Handler: &httputil.ReverseProxy{
 			Rewrite:   func(r *httputil.ProxyRequest) { r.SetXForwarded(); r.Out.Host = r.In.Host },
 			Transport: &failover{addresses: addresses, base: &http.Transport{DialContext: (&net.Dialer{Timeout: time.Second}).DialContext, MaxIdleConnsPerHost: 32}},
+			ErrorLog:  log.New(io.Discard, "", 0), // that nodes die is expected
 			ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 				w.Header().Set("Retry-After", strconv.Itoa(1))
 				http.Error(w, "no node answers: "+err.Error(), http.StatusBadGateway)

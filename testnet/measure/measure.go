@@ -67,10 +67,7 @@ func measure(ctx context.Context, program, dir, engine, server, roster string, a
 	if err := n.stop(); err != nil {
 		return r, err
 	}
-	if err := n.serve(time.Second); err != nil {
-		return r, err
-	}
-	if r.Anchor, err = timed(func() error { return n.untilAnchored(&r) }); err != nil {
+	if r.Anchor, err = timed(func() error { return n.serveUntilAnchored(&r) }); err != nil {
 		return r, err
 	}
 	if err := n.askPages(&r, publisher.ID, asks); err != nil {
@@ -96,8 +93,11 @@ func timed(deed func() error) (float64, error) {
 	return time.Since(start).Seconds(), err
 }
 
-// untilAnchored waits until all records' batch is final.
-func (n *running) untilAnchored(r *Result) error {
+// serveUntilAnchored starts the node, and waits until all records' batch is final.
+func (n *running) serveUntilAnchored(r *Result) error {
+	if err := n.serve(time.Second); err != nil {
+		return err
+	}
 	for {
 		var status struct {
 			Publishers []struct {

@@ -22,7 +22,7 @@ type Result struct {
 	Records      int                `json:"records"`      // that were issued
 	Achievements float64            `json:"achievements"` // in a record, on average
 	Issue        float64            `json:"issue"`
-	Anchor       float64            `json:"anchor"` // of all records, in one batch, until it is final
+	Anchor       float64            `json:"anchor"` // of all records, in one batch, from the node's start until it is final
 	MemoryImport float64            `json:"memoryImport"`
 	MemoryIssue  float64            `json:"memoryIssue"` // the most the process held of its own, not mapped files
 	MemoryServe  float64            `json:"memoryServe"`

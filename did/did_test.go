@@ -23,11 +23,11 @@ func Example() {
 	id, method := did.KeyDID(signer.Public())
 	signature, _ := signer.Sign(context.Background(), []byte("Ada passed."))
 
-	doc, err := did.NewResolver(nil).Resolve(context.Background(), id)
+	found, err := did.NewResolver(nil).Resolve(context.Background(), id, did.Options{})
 	if err != nil {
 		panic(err)
 	}
-	key, _, err := doc.KeyFor(method, did.AssertionMethod)
+	key, _, err := found.Document.KeyFor(method, did.AssertionMethod)
 	if err != nil {
 		panic(err)
 	}

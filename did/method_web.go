@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"clrnode/internal/jcs"
 )
 
 // Web makes the did:web identifier of something that a node serves below its
@@ -132,45 +134,49 @@ func sameHost(client *http.Client) *http.Client {
 }
 
 // resolveWeb fetches the document of a did:web.
-func resolveWeb(ctx context.Context, client *http.Client, d DID) (*Document, error) {
+func resolveWeb(ctx context.Context, client *http.Client, d DID) (Resolution, error) {
 	where, err := WebDocumentURL(d)
 	if err != nil {
-		return nil, err
+		return Resolution{}, err
 	}
 	if client == nil {
-		return nil, fmt.Errorf("resolve %s: %w: no connections may be opened", d, ErrCouldNotCheck)
+		return Resolution{}, fmt.Errorf("resolve %s: %w: no connections may be opened", d, ErrCouldNotCheck)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, where, nil)
 	if err != nil {
-		return nil, fmt.Errorf("%w DID %q: %v", ErrInvalid, d, err)
+		return Resolution{}, fmt.Errorf("%w DID %q: %v", ErrInvalid, d, err)
 	}
 	req.Header.Set("Accept", "application/did, application/did+json, application/did+ld+json, application/json;q=0.9, */*;q=0.1")
 	resp, err := sameHost(client).Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("resolve %s: %w: %w", d, ErrCouldNotCheck, err)
+		return Resolution{}, fmt.Errorf("resolve %s: %w: %w", d, ErrCouldNotCheck, err)
 	}
 	defer resp.Body.Close()
 	switch resp.StatusCode {
 	case http.StatusOK:
 	case http.StatusNotFound:
-		return nil, fmt.Errorf("resolve %s: %w: there is nothing at %s", d, ErrNotFound, where)
+		return Resolution{}, fmt.Errorf("resolve %s: %w: there is nothing at %s", d, ErrNotFound, where)
 	case http.StatusGone:
-		return nil, fmt.Errorf("resolve %s: %w: %s says that it is gone", d, ErrDeactivated, where)
+		return Resolution{}, fmt.Errorf("resolve %s: %w: %s says that it is gone", d, ErrDeactivated, where)
 	default:
-		return nil, fmt.Errorf("resolve %s: %w: %s answers %s", d, ErrCouldNotCheck, where, resp.Status)
+		return Resolution{}, fmt.Errorf("resolve %s: %w: %s answers %s", d, ErrCouldNotCheck, where, resp.Status)
 	}
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
 	if err != nil {
-		return nil, fmt.Errorf("resolve %s: %w: read %s: %w", d, ErrCouldNotCheck, where, err)
+		return Resolution{}, fmt.Errorf("resolve %s: %w: read %s: %w", d, ErrCouldNotCheck, where, err)
 	}
 	doc, err := ParseDocument(raw)
 	if err != nil {
-		return nil, fmt.Errorf("resolve %s: read %s: %w", d, where, err)
+		return Resolution{}, fmt.Errorf("resolve %s: read %s: %w", d, where, err)
 	}
 	if doc.ID != d {
-		return nil, fmt.Errorf("resolve %s: %w document at %s: its id is %s", d, ErrInvalid, where, doc.ID)
+		return Resolution{}, fmt.Errorf("resolve %s: %w at %s: its id is %s", d, ErrInvalidDocument, where, doc.ID)
 	}
-	return doc, nil
+	published, err := jcs.Transform(raw)
+	if err != nil {
+		return Resolution{}, fmt.Errorf("resolve %s: %w at %s: %w", d, ErrInvalidDocument, where, err)
+	}
+	return Resolution{Document: doc, Published: published}, nil
 }
 
 // isLoopbackHost says whether a URL's host names this machine: localhost, or an

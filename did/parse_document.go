@@ -24,16 +24,16 @@ const maxEntries = 1000
 // Errors wrap [ErrInvalid].
 func ParseDocument(raw []byte) (*Document, error) {
 	if len(raw) > maxDocument {
-		return nil, fmt.Errorf("%w DID document: it is longer than %d bytes", ErrInvalid, maxDocument)
+		return nil, fmt.Errorf("%w: it is longer than %d bytes", ErrInvalidDocument, maxDocument)
 	}
 	v, err := jcs.Parse(raw)
 	if err != nil {
-		return nil, fmt.Errorf("%w DID document: %w", ErrInvalid, err)
+		return nil, fmt.Errorf("%w: %w", ErrInvalidDocument, err)
 	}
 	p := documentParser{seen: map[string]bool{}}
 	d, err := p.document(v)
 	if err != nil {
-		return nil, fmt.Errorf("%w DID document: %w", ErrInvalid, err)
+		return nil, fmt.Errorf("%w: %w", ErrInvalidDocument, err)
 	}
 	return d, nil
 }

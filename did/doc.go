@@ -4,7 +4,8 @@
 // Begin with [Parse], after which an identifier is a [DID] and no longer a
 // string; [NewResolver], which finds the [Document] of a did:key, did:jwk or
 // did:web; and [Generate], which makes a [Signer]. A [PublicKey] is read by
-// [ParseMultibase] or [ParseJWK] and knows what it verifies. [NewClient] is the one
+// [ParseMultibase] or [ParseJWK] and knows what it verifies; an [Account] is what an
+// Ethereum wallet has instead. [NewClient] is the one
 // HTTP client through which this program opens connections to addresses that
 // strangers wrote: it reaches no private network, follows few redirects and reads
 // bounded bodies.

@@ -12,62 +12,83 @@ import (
 // Document is what a DID stands for: its keys, what each may be used for, and
 // its services (DID Core 1.0, section 5). All ids in it are absolute DID URLs.
 type Document struct {
-	ID                 DID
-	AlsoKnownAs        []string             // URIs of the same subject
-	Controller         []DID                // who may change the document, when not only ID
-	VerificationMethod []VerificationMethod // every key, also those that a relationship embeds
-	Authentication     []string             // ids of the methods that prove presence, as for a login
-	AssertionMethod    []string             // ids of the methods that sign credentials
-	Service            []Service
+	ID                   DID
+	AlsoKnownAs          []string             // URIs of the same subject
+	Controller           []DID                // who may change the document, when not only ID
+	VerificationMethod   []VerificationMethod // every key, also those that a relationship embeds
+	Authentication       []string             // ids of the methods that prove presence, as for a login
+	AssertionMethod      []string             // ids of the methods that sign credentials
+	KeyAgreement         []string             // ids of the methods to which messages are encrypted
+	CapabilityInvocation []string             // ids of the methods that use a capability of the subject
+	CapabilityDelegation []string             // ids of the methods that pass one on
+	Service              []Service
 }
 
-// VerificationMethod is one key of a document. It has PublicKeyMultibase or
-// PublicKeyJWK, or neither when the key is in a form that this program doesn't read.
+// VerificationMethod is one key of a document. At most one of the fields for keys is set;
+// none of them is when the key is in a form that this program doesn't read.
 type VerificationMethod struct {
 	ID, Type, Controller string
 	PublicKeyMultibase   string
 	PublicKeyJWK         json.RawMessage // canonical JSON
-	Expires, Revoked     time.Time       // zero when the document doesn't say; whoever uses the key judges them
+	PublicKeyBase58      string          // without the prefix of multibase, as older types have it
+	PublicKeyBase64      string
+	PublicKeyHex         string
+	BlockchainAccountID  string    // an account of which keys are recovered from signatures (CAIP-10); see ParseAccount
+	Expires, Revoked     time.Time // zero when the document doesn't say; whoever uses the key judges them
 }
 
-// Service is an address of the subject. Type is the first one if there are several.
+// Service is an address of the subject.
 type Service struct {
-	ID, Type string
+	ID       string
+	Type     []string        // one at least
 	Endpoint json.RawMessage // canonical JSON: a URI, an object, or an array of these
 }
+
+// Is says whether one of the service's types is typ.
+func (s Service) Is(typ string) bool { return slices.Contains(s.Type, typ) }
 
 // Relationship is a use for which a document lists keys.
 type Relationship string
 
-// The uses of keys that this program asks for (DID Core 1.0, section 5.3).
+// The uses of keys (DID Core 1.0, section 5.3).
 const (
-	AssertionMethod Relationship = "assertionMethod" // signing credentials
-	Authentication  Relationship = "authentication"  // proving control, signing presentations
+	AssertionMethod      Relationship = "assertionMethod"      // signing credentials
+	Authentication       Relationship = "authentication"       // proving control, signing presentations
+	KeyAgreement         Relationship = "keyAgreement"         // encrypting to the subject
+	CapabilityInvocation Relationship = "capabilityInvocation" // using a capability
+	CapabilityDelegation Relationship = "capabilityDelegation" // passing a capability on
 )
+
+// relationships are all of them, in the order in which documents have them.
+var relationships = []Relationship{Authentication, AssertionMethod, KeyAgreement, CapabilityInvocation, CapabilityDelegation}
+
+// listed is the document's list for a use, nil for a word that is no use.
+func (d *Document) listed(rel Relationship) *[]string {
+	switch rel {
+	case AssertionMethod:
+		return &d.AssertionMethod
+	case Authentication:
+		return &d.Authentication
+	case KeyAgreement:
+		return &d.KeyAgreement
+	case CapabilityInvocation:
+		return &d.CapabilityInvocation
+	case CapabilityDelegation:
+		return &d.CapabilityDelegation
+	}
+	return new([]string)
+}
 
 // KeyFor returns the key with the absolute DID URL methodURL, and the method that
 // holds it, if the document lists it for the use rel and the document's own DID
 // controls it. Everything else wraps [ErrNoKey], [ErrKeyNotSupported] or
-// [ErrInvalid]. Whether the key had expired or was revoked is for the caller to
-// judge: it knows the time that matters.
+// [ErrInvalid]; keys for key agreement verify nothing, and are [ErrKeyNotSupported].
+// Whether the key had expired or was revoked is for the caller to judge: it knows the
+// time that matters.
 func (d *Document) KeyFor(methodURL string, rel Relationship) (PublicKey, VerificationMethod, error) {
-	var listed []string
-	switch rel {
-	case AssertionMethod:
-		listed = d.AssertionMethod
-	case Authentication:
-		listed = d.Authentication
-	}
-	i := slices.IndexFunc(d.VerificationMethod, func(m VerificationMethod) bool { return m.ID == methodURL })
-	if i < 0 {
-		return PublicKey{}, VerificationMethod{}, fmt.Errorf("%w: %s has no verification method %s", ErrNoKey, d.ID, methodURL)
-	}
-	m := d.VerificationMethod[i]
-	if !slices.Contains(listed, methodURL) {
-		return PublicKey{}, m, fmt.Errorf("%w: %s doesn't list %s under %s", ErrNoKey, d.ID, methodURL, rel)
-	}
-	if m.Controller != d.ID.String() {
-		return PublicKey{}, m, fmt.Errorf("%w: %s is controlled by %s, not by %s", ErrNoKey, methodURL, m.Controller, d.ID)
+	m, err := d.methodFor(methodURL, rel)
+	if err != nil {
+		return PublicKey{}, m, err
 	}
 	key, err := m.Key()
 	if err != nil {
@@ -76,43 +97,20 @@ func (d *Document) KeyFor(methodURL string, rel Relationship) (PublicKey, Verifi
 	return key, m, nil
 }
 
-// Key reads the method's key, in the forms that its type allows: Multikey and
-// Ed25519VerificationKey2020 have publicKeyMultibase, JsonWebKey and JsonWebKey2020
-// publicKeyJwk, EcdsaSecp256r1VerificationKey2019 either. Errors wrap
-// [ErrKeyNotSupported] or [ErrInvalid].
-func (m VerificationMethod) Key() (PublicKey, error) {
-	var only keyType // of keys, when the type says it
-	multibase, jwk := false, false
-	switch m.Type {
-	case "Multikey":
-		multibase = true
-	case "Ed25519VerificationKey2020":
-		multibase, only = true, keyEd25519
-	case "EcdsaSecp256r1VerificationKey2019":
-		multibase, jwk, only = true, true, keyP256
-	case "JsonWebKey", "JsonWebKey2020":
-		jwk = true
-	default:
-		return PublicKey{}, fmt.Errorf("%w: a verification method of type %q", ErrKeyNotSupported, m.Type)
+// methodFor returns the method of the document that it lists for a use, and controls.
+func (d *Document) methodFor(methodURL string, rel Relationship) (VerificationMethod, error) {
+	i := slices.IndexFunc(d.VerificationMethod, func(m VerificationMethod) bool { return m.ID == methodURL })
+	if i < 0 {
+		return VerificationMethod{}, fmt.Errorf("%w: %s has no verification method %s", ErrNoKey, d.ID, methodURL)
 	}
-	var k PublicKey
-	var err error
-	switch {
-	case multibase && m.PublicKeyMultibase != "":
-		k, err = ParseMultibase(m.PublicKeyMultibase)
-	case jwk && m.PublicKeyJWK != nil:
-		k, err = ParseJWK(m.PublicKeyJWK)
-	case multibase && jwk:
-		err = fmt.Errorf("%w %s: publicKeyJwk or publicKeyMultibase is missing", ErrInvalid, m.Type)
-	case multibase:
-		err = fmt.Errorf("%w %s: publicKeyMultibase is missing", ErrInvalid, m.Type)
-	default:
-		err = fmt.Errorf("%w %s: publicKeyJwk is missing", ErrInvalid, m.Type)
+	m := d.VerificationMethod[i]
+	if !slices.Contains(*d.listed(rel), methodURL) {
+		return m, fmt.Errorf("%w: %s doesn't list %s under %s", ErrNoKey, d.ID, methodURL, rel)
 	}
-	if err == nil && only != 0 && k.kind != only {
-		return PublicKey{}, fmt.Errorf("%w %s: it holds a key of type %v", ErrInvalid, m.Type, k.kind)
+	if m.Controller != d.ID.String() {
+		return m, fmt.Errorf("%w: %s is controlled by %s, not by %s", ErrNoKey, methodURL, m.Controller, d.ID)
 	}
-	return k, err
+	return m, nil
 }
 
 // JSON writes the document in canonical form, with the contexts did/v1 and
@@ -129,12 +127,15 @@ func (d *Document) JSON() []byte {
 	}
 	put("alsoKnownAs", anys(d.AlsoKnownAs, func(s string) any { return s }))
 	put("controller", anys(d.Controller, func(c DID) any { return c.String() }))
-	put("authentication", anys(d.Authentication, func(s string) any { return s }))
-	put("assertionMethod", anys(d.AssertionMethod, func(s string) any { return s }))
+	for _, rel := range relationships {
+		put(string(rel), anys(*d.listed(rel), func(s string) any { return s }))
+	}
 	put("verificationMethod", anys(d.VerificationMethod, func(m VerificationMethod) any {
 		v := map[string]any{"id": m.ID, "type": m.Type, "controller": m.Controller}
-		if m.PublicKeyMultibase != "" {
-			v["publicKeyMultibase"] = m.PublicKeyMultibase
+		for _, form := range m.texts() {
+			if *form.text != "" {
+				v[form.name] = *form.text
+			}
 		}
 		if m.PublicKeyJWK != nil {
 			v["publicKeyJwk"] = m.PublicKeyJWK
@@ -148,7 +149,11 @@ func (d *Document) JSON() []byte {
 		return v
 	}))
 	put("service", anys(d.Service, func(s Service) any {
-		return map[string]any{"id": s.ID, "type": s.Type, "serviceEndpoint": s.Endpoint}
+		types := any(s.Type)
+		if len(s.Type) == 1 {
+			types = s.Type[0]
+		}
+		return map[string]any{"id": s.ID, "type": types, "serviceEndpoint": s.Endpoint}
 	}))
 	raw, err := jcs.Marshal(out)
 	if err != nil {

@@ -58,7 +58,7 @@ func TestParseJWKAllowsWhatVerifies(t *testing.T) {
 		rsa + `,"dq":"AA"}`: did.ErrInvalid, rsa + `,"qi":"AA"}`: did.ErrInvalid, rsa + `,"oth":[]}`: did.ErrInvalid,
 		ed + `,"x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}`: did.ErrInvalid, // a member twice
 		``: did.ErrInvalid, `[]`: did.ErrInvalid, `"x"`: did.ErrInvalid, `{}`: did.ErrInvalid, `{"kty":7}`: did.ErrInvalid, `{"kty":"oct","x":"AA"}`: did.ErrKeyNotSupported,
-		`{"kty":"OKP","crv":"X25519","x":"AA"}`: did.ErrKeyNotSupported, `{"kty":"EC","crv":"secp256k1","x":"AA","y":"AA"}`: did.ErrKeyNotSupported, `{"kty":"EC","crv":"Ed25519","x":"AA"}`: did.ErrKeyNotSupported,
+		`{"kty":"OKP","crv":"X25519","x":"AA"}`: did.ErrInvalid, jwkX25519: did.ErrKeyNotSupported, `{"kty":"EC","crv":"secp256k1","x":"AA","y":"AA"}`: did.ErrInvalid, `{"kty":"OKP","crv":"Ed448","x":"AA"}`: did.ErrKeyNotSupported, `{"kty":"EC","crv":"Ed25519","x":"AA"}`: did.ErrKeyNotSupported,
 		`{"kty":"OKP","crv":"Ed25519"}`: did.ErrInvalid, `{"kty":"OKP","crv":"Ed25519","x":7}`: did.ErrInvalid, `{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo="}`: did.ErrInvalid,
 		`{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo"}`: did.ErrInvalid, `{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURp"}`: did.ErrInvalid,
 		`{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\n"}`:                      did.ErrInvalid,
@@ -104,7 +104,7 @@ func TestDIDJWK(t *testing.T) {
 			t.Errorf("KeyFor(#0, %s) = %v, %v", rel, k, err)
 		}
 	}
-	for jwk, want := range map[string]error{"{}": did.ErrInvalid, `{"kty":"OKP","crv":"X25519","x":"AA"}`: did.ErrKeyNotSupported, strings.Replace(jwkRSA, `"kid"`, `"d":"AA","kid"`, 1): did.ErrInvalid} {
+	for jwk, want := range map[string]error{"{}": did.ErrInvalid, `{"kty":"OKP","crv":"X25519","x":"AA"}`: did.ErrInvalid, strings.Replace(jwkRSA, `"kid"`, `"d":"AA","kid"`, 1): did.ErrInvalid} {
 		if doc, err := resolve(jwk); !errors.Is(err, want) || doc != nil {
 			t.Errorf("resolve the did:jwk of %.60s = %v, %v; want %v", jwk, doc, err, want)
 		}
@@ -135,7 +135,7 @@ func TestVerificationMethodsOfEachType(t *testing.T) {
 		"Secp256r1, JWK":                   {did.VerificationMethod{Type: "EcdsaSecp256r1VerificationKey2019", PublicKeyJWK: p256.JWK()}, p256, nil},
 		"Secp256r1, P-384":                 {did.VerificationMethod{Type: "EcdsaSecp256r1VerificationKey2019", PublicKeyJWK: p384.JWK()}, did.PublicKey{}, did.ErrInvalid},
 		"Secp256r1, nothing":               {did.VerificationMethod{Type: "EcdsaSecp256r1VerificationKey2019"}, did.PublicKey{}, did.ErrInvalid},
-		"unknown":                          {did.VerificationMethod{Type: "EcdsaSecp256k1VerificationKey2019", PublicKeyJWK: p256.JWK()}, did.PublicKey{}, did.ErrKeyNotSupported},
+		"unknown":                          {did.VerificationMethod{Type: "Bls12381G2Key2020", PublicKeyBase58: "z"}, did.PublicKey{}, did.ErrKeyNotSupported},
 		"none":                             {did.VerificationMethod{PublicKeyMultibase: specP256}, did.PublicKey{}, did.ErrKeyNotSupported},
 	} {
 		if k, err := c.method.Key(); k != c.key || !errors.Is(err, c.want) {

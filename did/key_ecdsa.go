@@ -9,11 +9,14 @@ import (
 	"math/big"
 )
 
-// curveOf returns the curve of an ECDSA key and the length of a coordinate in bytes,
-// which is that of a number below the group's order too.
+// curveOf returns the NIST curve of an ECDSA key and the length of a coordinate in bytes,
+// which is that of a number below the group's order too. secp256k1 has package btcec.
 func curveOf(t keyType) (elliptic.Curve, int) {
-	if t == keyP384 {
+	switch t {
+	case keyP384:
 		return elliptic.P384(), 48
+	case keyP521:
+		return elliptic.P521(), 66
 	}
 	return elliptic.P256(), 32
 }
@@ -21,8 +24,12 @@ func curveOf(t keyType) (elliptic.Curve, int) {
 // digestFor hashes msg as the curve wants it (RFC 7518, 3.4; Data Integrity ECDSA
 // Cryptosuites 1.0, 3.1).
 func digestFor(t keyType, msg []byte) []byte {
-	if t == keyP384 {
+	switch t {
+	case keyP384:
 		sum := sha512.Sum384(msg)
+		return sum[:]
+	case keyP521:
+		sum := sha512.Sum512(msg)
 		return sum[:]
 	}
 	sum := sha256.Sum256(msg)

@@ -21,6 +21,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/btcsuite/btcd/btcec/v2"
+
 	"clrnode/did"
 )
 
@@ -29,7 +31,14 @@ const (
 	specP256 = "zDnaerDaTF5BXEavCrfRZEk316dpbLsfPDZ3WJ5hRTPFU2169"
 	specP384 = "z82Lm1MpAkeJcix9K8TMiLd5NMAhnwkjjCBeWHXyu3U4oT2MVJJKXkcVBgjGhnLBn2Kaau9"
 	specRSA  = "z4MXj1wBzi9jUstyPMS4jQqB6KdJaiatPkAtVtGc6bQEQEEsKTic4G7Rou3iBf9vPmT5dbkm9qsZsuVNjq8HCuW1w24nhBFGkRE4cd2Uf2tfrB3N7h4mnyPp1BF3ZttHTYv3DLUPi1zMdkULiow3M1GfXkoC6DoxDUm1jmN6GBj22SjVsr6dxezRVQc7aj9TxE7JLbMH1wh5X3kA58H3DFW8rnYMakFGbca5CB2Jf6CnGQZmL7o5uJAdTwXfy2iiiyPxXEGerMhHwhjTA1mKYobyk2CpeEcmvynADfNZ5MBvcCS7m3XkFCMNUYBS9NQ3fze6vMSUPsNa6GVYmKx2x6JrdEjCk3qRMMmyjnjCMfR4pXbRMZa3i"
-	jwkRSA   = `{"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw","e":"AQAB","alg":"RS256","kid":"2011-04-29"}`
+	specP521 = "z2J9gaYxrKVpdoG9A4gRnmpnRCcxU6agDtFVVBVdn1JedouoZN7SzcyREXXzWgt3gGiwpoHq7K68X4m32D8HgzG8wv3sY5j7"
+	specK1   = "zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme"
+
+	specX25519 = "z6LSeu9HkTHSfLLeUs2nnzUSNedgDUevfNQgQjQC23ZCit6F"
+	specBLS    = "zUC7K4ndUaGZgV7Cp2yJy6JtMoUHY6u7tkcSYUvPrEidqBmLCTLmi6d5WvwnUqejscAkERJ3bfjEiSYtdPkRSE8kSa11hFBr4sTgnbZ95SJj19PN2jdvJjyzpSZgxkyyxNnBNnY"
+	specJWK    = "z2dmzD81cgPx8Vki7JbuuMmFYrWPgYoytykUZ3eyqht1j9KbsEYvdrjxMjQ4tpnje9BDBTzuNDP3knn6qLZErzd4bJ5go2CChoPjd5GAH3zpFJP5fuwSk66U5Pq6EhF4nKnHzDnznEP8fX99nZGgwbAh1o7Gj1X52Tdhf7U4KTk66xsA5r" // of EBSI's documentation
+
+	jwkRSA = `{"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw","e":"AQAB","alg":"RS256","kid":"2011-04-29"}`
 )
 
 // reference reads one of the published files, which aren't part of the project.
@@ -64,7 +73,9 @@ func multikey(codec []byte, raw []byte) string {
 var (
 	codecP256 = []byte{0x80, 0x24}
 	codecP384 = []byte{0x81, 0x24}
+	codecP521 = []byte{0x82, 0x24}
 	codecRSA  = []byte{0x85, 0x24}
+	codecK1   = []byte{0xe7, 0x01}
 )
 
 // Each way to write a key leads back to the same key, and to the same did:key.
@@ -75,6 +86,10 @@ func TestKeysReadTheirOwnForms(t *testing.T) {
 		{"zDnaerx9CtbPJ1q36T5Ln5wYt3MQYeGRG5ehnPAmxcf5mDZpv", "P-256", "ES256"},
 		{specP384, "P-384", "ES384"},
 		{"z82LkvCwHNreneWpsgPEbV3gu1C6NFJEBg4srfJ5gdxEsMGRJUz2sG9FE42shbn2xkZJh54", "P-384", "ES384"},
+		{specP521, "P-521", "ES512"},
+		{"z2J9gcGdb2nEyMDmzQYv2QZQcM1vXktvy1Pw4MduSWxGabLZ9XESSWLQgbuPhwnXN7zP7HpTzWqrMTzaY5zWe6hpzJ2jnw4f", "P-521", "ES512"},
+		{specK1, "secp256k1", "ES256K"},
+		{"zQ3shtxV1FrJfhqE1dvxYRcCknWNjHc3c5X1y3ZSoPDi2aur2", "secp256k1", "ES256K"},
 		{specRSA, "RSA", "RS256"},
 	} {
 		k, err := did.ParseMultibase(c.multibase)
@@ -132,6 +147,10 @@ func TestCurvePointsAreCanonical(t *testing.T) {
 		"short": multikey(codecP256, p256[:32]), "long": multikey(codecP256, append(bytes.Clone(p256), 0)),
 		"other curve": multikey(codecP256, p384), "other curve too": multikey(codecP384, p256), "short P-384": multikey(codecP384, p384[:48]),
 		"long varint": multikey([]byte{0x80, 0xa4, 0x00}, p256), "base64url with padding": "u" + base64.URLEncoding.EncodeToString(append(bytes.Clone(codecP256), append(p256, 0)...)),
+		"P-521, off the curve": multikey(codecP521, append(append([]byte{2}, make([]byte, 65)...), 5)), "short P-521": multikey(codecP521, p384), "P-521, x beyond p": multikey(codecP521, append([]byte{2}, bytes.Repeat([]byte{0xff}, 66)...)),
+		"secp256k1, x = p": multikey(codecK1, append([]byte{2}, btcec.S256().P.Bytes()...)), "secp256k1, off the curve": multikey(codecK1, append(append([]byte{2}, make([]byte, 31)...), 5)),
+		"secp256k1, uncompressed": multikey(codecK1, must(btcec.ParsePubKey(point(specK1))).SerializeUncompressed()), "secp256k1, first byte 5": multikey(codecK1, append([]byte{5}, point(specK1)[1:]...)),
+		"secp256k1, short": multikey(codecK1, point(specK1)[:32]), "secp256k1, nothing": multikey(codecK1, nil),
 		"base64url, a bit too many": "u" + base64.RawURLEncoding.EncodeToString(append(bytes.Clone(codecP256), p256...))[:46] + "B",
 		"base64url, a new line":     "u\n" + base64.RawURLEncoding.EncodeToString(append(bytes.Clone(codecP256), p256...)),
 		"base64url, alone":          "u", "base64url, endless": "u" + strings.Repeat("A", 5000),
@@ -177,7 +196,7 @@ func TestRSAKeysAreFitForUse(t *testing.T) {
 func TestSignaturesOfEveryAlgorithm(t *testing.T) {
 	ctx, msg := context.Background(), []byte("Ada passed.")
 	signers := map[string]*did.MemorySigner{}
-	for _, name := range []string{"Ed25519", "P-256", "P-384", "RSA"} {
+	for _, name := range []string{"Ed25519", "P-256", "P-384", "secp256k1", "RSA"} {
 		s := must(did.Generate(name))
 		if s.Public().Algorithm() != name {
 			t.Fatalf("Generate(%q) makes a key for %s", name, s.Public().Algorithm())
@@ -246,9 +265,9 @@ func TestSignaturesOfEveryAlgorithm(t *testing.T) {
 func TestECDSASignaturesHaveTheirForm(t *testing.T) {
 	for _, c := range []struct {
 		name  string
-		curve elliptic.Curve
-	}{{"P-256", elliptic.P256()}, {"P-384", elliptic.P384()}} {
-		signer, n := must(did.Generate(c.name)), c.curve.Params().N
+		order *big.Int
+	}{{"P-256", elliptic.P256().Params().N}, {"P-384", elliptic.P384().Params().N}, {"secp256k1", btcec.S256().N}} {
+		signer, n := must(did.Generate(c.name)), c.order
 		size := (n.BitLen() + 7) / 8
 		half := new(big.Int).Rsh(n, 1)
 		for i := range 40 {
@@ -377,7 +396,7 @@ func FuzzMultibase(f *testing.F) {
 }
 
 func FuzzParseMultibase(f *testing.F) {
-	for _, s := range []string{"z6MkrJVnaZkeFzdQyMZu1cgjg7k1pZZ6pvBQ7XJPt4swbTQ2", specP256, specP384, specRSA, "zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme", "u7QHXWpgBgrEKt9VL_tPJZAc6DuFy89qmIyWvAhpo9wdRGg", "z", "u"} {
+	for _, s := range []string{"z6MkrJVnaZkeFzdQyMZu1cgjg7k1pZZ6pvBQ7XJPt4swbTQ2", specP256, specP384, specRSA, specP521, specK1, specX25519, specBLS, specJWK, "u7QHXWpgBgrEKt9VL_tPJZAc6DuFy89qmIyWvAhpo9wdRGg", "z", "u"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -397,7 +416,7 @@ func FuzzParseMultibase(f *testing.F) {
 
 func FuzzParseJWK(f *testing.F) {
 	for _, s := range []string{jwkRSA, `{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","use":"sig","key_ops":["verify"]}`,
-		string(must(did.ParseMultibase(specP256)).JWK()), string(must(did.ParseMultibase(specP384)).JWK()), `{"kty":"EC","d":"AA"}`, `{}`} {
+		string(must(did.ParseMultibase(specP256)).JWK()), string(must(did.ParseMultibase(specP384)).JWK()), string(must(did.ParseMultibase(specP521)).JWK()), string(must(did.ParseMultibase(specK1)).JWK()), `{"kty":"EC","d":"AA"}`, `{}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
@@ -431,7 +450,7 @@ func checkKey(t *testing.T, k did.PublicKey) {
 func BenchmarkVerify(b *testing.B) {
 	msg := bytes.Repeat([]byte("x"), 64)
 	digest := sha256.Sum256(msg)
-	for _, name := range []string{"Ed25519", "P-256", "P-384", "RSA"} {
+	for _, name := range []string{"Ed25519", "P-256", "P-384", "secp256k1", "RSA"} {
 		s := must(did.Generate(name))
 		sig := must(s.Sign(context.Background(), msg))
 		b.Run(name, func(b *testing.B) {

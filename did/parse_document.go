@@ -20,7 +20,8 @@ const maxEntries = 1000
 // at most 1 MiB, whose known members have the types that DID Core 1.0 gives them.
 // Unknown members are passed over, as the standard asks. Relative ids ("#key-1")
 // become absolute, and a method that a relationship embeds is lifted into
-// VerificationMethod. One method id described twice, or a private key, is refused.
+// VerificationMethod. One method id described twice, one key in two forms, one thing
+// listed twice, or a private key, is refused.
 // Errors wrap [ErrInvalid].
 func ParseDocument(raw []byte) (*Document, error) {
 	if len(raw) > maxDocument {
@@ -78,11 +79,10 @@ func (p *documentParser) document(v any) (*Document, error) {
 			return nil, fmt.Errorf("verificationMethod %d: %w", i, err)
 		}
 	}
-	if p.doc.Authentication, err = p.relationship(m, "authentication"); err != nil {
-		return nil, err
-	}
-	if p.doc.AssertionMethod, err = p.relationship(m, "assertionMethod"); err != nil {
-		return nil, err
+	for _, rel := range relationships {
+		if *p.doc.listed(rel), err = p.relationship(m, string(rel)); err != nil {
+			return nil, err
+		}
 	}
 	services, err := list(m, "service")
 	if err != nil {
@@ -112,6 +112,9 @@ func (p *documentParser) relationship(m map[string]any, name string) ([]string, 
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s %d: %w", name, i, err)
+		}
+		if slices.Contains(ids, id) {
+			return nil, fmt.Errorf("%s lists %s twice", name, id)
 		}
 		ids = append(ids, id)
 	}
@@ -146,13 +149,24 @@ func (p *documentParser) method(v any) (string, error) {
 	if _, err := Parse(vm.Controller); err != nil {
 		return "", fmt.Errorf("controller: %w", err)
 	}
-	if vm.PublicKeyMultibase, err = text(m, "publicKeyMultibase", false); err != nil {
-		return "", err
+	for _, name := range privateForms {
+		if _, has := m[name]; has {
+			return "", fmt.Errorf("%s holds a private key; it must be replaced, since everybody can read it", name)
+		}
+	}
+	forms := 0
+	for _, form := range vm.texts() {
+		if *form.text, err = text(m, form.name, false); err != nil {
+			return "", err
+		}
+		if *form.text != "" {
+			forms++
+		}
 	}
 	if jwk, has := m["publicKeyJwk"]; has {
 		members, ok := jwk.(map[string]any)
-		if !ok || vm.PublicKeyMultibase != "" {
-			return "", fmt.Errorf("publicKeyJwk should be an object, and publicKeyMultibase not stand beside it")
+		if !ok {
+			return "", fmt.Errorf("publicKeyJwk should be an object")
 		}
 		if slices.ContainsFunc(privateMembers, func(name string) bool { _, has := members[name]; return has }) {
 			return "", fmt.Errorf("publicKeyJwk holds a private key; it must be replaced, since everybody can read it")
@@ -160,6 +174,10 @@ func (p *documentParser) method(v any) (string, error) {
 		if vm.PublicKeyJWK, err = jcs.Marshal(jwk); err != nil {
 			return "", err
 		}
+		forms++
+	}
+	if forms > 1 {
+		return "", fmt.Errorf("the key of %s stands there in %d forms; one is enough, and two could differ", vm.ID, forms)
 	}
 	if vm.Expires, err = moment(m, "expires"); err != nil {
 		return "", err
@@ -191,19 +209,44 @@ func (p *documentParser) service(v any) error {
 		return fmt.Errorf("the id %s occurs twice", s.ID)
 	}
 	p.seen[s.ID] = true
-	types, err := texts(m, "type")
-	if err != nil || len(types) == 0 {
+	if s.Type, err = texts(m, "type"); err != nil {
+		return err
+	}
+	if len(s.Type) == 0 {
 		return fmt.Errorf("type should be text")
 	}
-	s.Type = types[0]
-	switch e := m["serviceEndpoint"].(type) {
-	case string, map[string]any, []any:
-		s.Endpoint, err = jcs.Marshal(e)
-	default:
-		err = fmt.Errorf("serviceEndpoint should be a URI, an object or an array")
+	if err := checkEndpoint(m["serviceEndpoint"]); err != nil {
+		return err
+	}
+	if s.Endpoint, err = jcs.Marshal(m["serviceEndpoint"]); err != nil {
+		return err
 	}
 	p.doc.Service = append(p.doc.Service, s)
-	return err
+	return nil
+}
+
+// checkEndpoint accepts what a service's endpoint can be (DID Core 1.0, 5.4): a URI, an
+// object, or an array of these, which isn't empty.
+func checkEndpoint(v any) error {
+	list, isList := v.([]any)
+	if !isList {
+		list = []any{v}
+	}
+	for _, e := range list {
+		switch e := e.(type) {
+		case map[string]any:
+			continue
+		case string:
+			if u, err := url.Parse(e); err == nil && u.Scheme != "" {
+				continue
+			}
+		}
+		return fmt.Errorf("serviceEndpoint should be a URI, an object, or an array of these")
+	}
+	if len(list) == 0 || len(list) > maxEntries {
+		return fmt.Errorf("serviceEndpoint should have 1 to %d entries", maxEntries)
+	}
+	return nil
 }
 
 // absolute resolves the relative form "#fragment" against the document's id
@@ -249,6 +292,9 @@ func texts(m map[string]any, k string) ([]string, error) {
 		s, ok := x.(string)
 		if !ok || s == "" {
 			return nil, fmt.Errorf("%s should be text or an array of text", k)
+		}
+		if slices.Contains(out, s) {
+			return nil, fmt.Errorf("%s has %q twice", k, s)
 		}
 		out = append(out, s)
 	}

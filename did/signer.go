@@ -14,6 +14,8 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+
+	"github.com/btcsuite/btcd/btcec/v2"
 )
 
 // A Signer makes signatures that its public key verifies. Where the private key
@@ -29,7 +31,7 @@ type Signer interface {
 // MemorySigner is a [Signer] with its key in memory. However it is printed, only
 // the public key shows.
 type MemorySigner struct {
-	private crypto.Signer // ed25519.PrivateKey, *ecdsa.PrivateKey or *rsa.PrivateKey
+	private crypto.Signer // ed25519.PrivateKey, *ecdsa.PrivateKey, privateSecp256k1 or *rsa.PrivateKey
 	public  PublicKey
 }
 
@@ -38,8 +40,8 @@ type MemorySigner struct {
 const bitsRSA = 3072
 
 // Generate makes a signer with a new random key of an algorithm, as
-// [PublicKey.Algorithm] names it: "Ed25519", "P-256", "P-384", or "RSA" (3072 bits,
-// which takes a second). Another name wraps [ErrKeyNotSupported].
+// [PublicKey.Algorithm] names it: "Ed25519", "P-256", "P-384", "secp256k1", or "RSA"
+// (3072 bits, which takes a second). Another name wraps [ErrKeyNotSupported].
 func Generate(algorithm string) (*MemorySigner, error) {
 	var private crypto.Signer
 	var err error
@@ -50,6 +52,10 @@ func Generate(algorithm string) (*MemorySigner, error) {
 		private, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	case "P-384":
 		private, err = ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	case "secp256k1":
+		var key *btcec.PrivateKey
+		key, err = btcec.NewPrivateKey()
+		private = privateSecp256k1{key}
 	case "RSA":
 		private, err = rsa.GenerateKey(rand.Reader, bitsRSA)
 	default:
@@ -73,9 +79,14 @@ func Ed25519FromSeed(seed []byte) (*MemorySigner, error) {
 }
 
 // SignerFromPKCS8 makes the signer of a private key in PKCS #8 (RFC 5958, without a
-// password): Ed25519, P-256, P-384, or RSA of 2048 to 4096 bits with two primes. Errors
+// password): Ed25519, P-256, P-384, secp256k1, or RSA of 2048 to 4096 bits with two primes. Errors
 // wrap [ErrInvalid] or [ErrKeyNotSupported], and say nothing of what the key holds.
 func SignerFromPKCS8(der []byte) (*MemorySigner, error) {
+	if key, ours, err := secp256k1FromPKCS8(der); ours && err != nil {
+		return nil, fmt.Errorf("%w private key on secp256k1: %v", ErrInvalid, err)
+	} else if ours {
+		return newSigner(key)
+	}
 	private, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
 		return nil, fmt.Errorf("%w private key: it isn't a key in the DER of PKCS #8 that fits together", ErrInvalid)
@@ -98,6 +109,8 @@ func newSigner(private crypto.Signer) (*MemorySigner, error) {
 		s.public = PublicKey{keyEd25519, string(public)}
 	case *rsa.PublicKey:
 		s.public, err = rsaKeyOf(public)
+	case *btcec.PublicKey:
+		s.public = PublicKey{keySecp256k1, string(public.SerializeUncompressed())}
 	case *ecdsa.PublicKey:
 		var point []byte
 		switch t := map[elliptic.Curve]keyType{elliptic.P256(): keyP256, elliptic.P384(): keyP384}[public.Curve]; {
@@ -133,7 +146,13 @@ func (s *MemorySigner) PKCS8() ([]byte, error) {
 	if s == nil || s.private == nil {
 		return nil, errNoPrivateKey
 	}
-	der, err := x509.MarshalPKCS8PrivateKey(s.private)
+	var der []byte
+	var err error
+	if key, ok := s.private.(privateSecp256k1); ok {
+		der, err = key.pkcs8()
+	} else {
+		der, err = x509.MarshalPKCS8PrivateKey(s.private)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("export the private key of %v: %w", s, err)
 	}
@@ -146,8 +165,8 @@ var errNoPrivateKey = errors.New("the signer has no key; make one with Generate"
 func (s *MemorySigner) Public() PublicKey { return s.public }
 
 // Sign makes a signature that [PublicKey.Verify] accepts. The same message gives the
-// same bytes: RFC 8032, 5.1.6, for Ed25519; RFC 6979 for P-256 and P-384, with s in the
-// lower half; RFC 8017, 8.2.1, for RSA.
+// same bytes: RFC 8032, 5.1.6, for Ed25519; RFC 6979 for P-256, P-384 and secp256k1, with
+// s in the lower half; RFC 8017, 8.2.1, for RSA.
 func (s *MemorySigner) Sign(ctx context.Context, msg []byte) ([]byte, error) {
 	if s == nil || s.private == nil {
 		return nil, fmt.Errorf("sign: %w", errNoPrivateKey)

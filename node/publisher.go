@@ -180,7 +180,7 @@ func (n *Node) Document(ctx context.Context, publisher string) (*did.Document, e
 	if err != nil {
 		return nil, err
 	}
-	doc.Service = []did.Service{{ID: p.DID + "#anchors", Type: anchorService, Endpoint: raw}}
+	doc.Service = []did.Service{{ID: p.DID + "#anchors", Type: []string{anchorService}, Endpoint: raw}}
 	return doc, nil
 }
 
@@ -241,7 +241,7 @@ func receiptService(doc *did.Document) string {
 		var endpoint struct {
 			Receipts string `json:"receipts"`
 		}
-		if s.Type == anchorService && json.Unmarshal(s.Endpoint, &endpoint) == nil {
+		if s.Is(anchorService) && json.Unmarshal(s.Endpoint, &endpoint) == nil {
 			return endpoint.Receipts
 		}
 	}

@@ -22,8 +22,8 @@ const (
 type Token struct {
 	Header  *jcs.Value // of [Parse]'s allowed members only
 	Payload *jcs.Value // the claims, an object
-	// Alg is the header's algorithm: EdDSA, Ed25519 (RFC 9864's name for it), ES256, ES384
-	// or RS256.
+	// Alg is the header's algorithm: EdDSA, Ed25519 (RFC 9864's name for it), ES256, ES384,
+	// ES512, ES256K, ES256K-R or RS256.
 	Alg string
 	// Kid is the header's kid, "" when it has none. A token may have both a kid and a jwk,
 	// or neither.
@@ -82,7 +82,9 @@ func Parse(token string) (*Token, error) {
 // key's own, and an error that wraps [did.ErrBadSignature] otherwise.
 func (t *Token) Verify(key did.PublicKey) error {
 	own := key.JWSAlgorithm()
-	if t.Alg != own && !(t.Alg == "Ed25519" && key.Algorithm() == "Ed25519") {
+	// An account's key is recovered whether the signature says which of two keys it was or not.
+	other := map[string]string{"EdDSA": "Ed25519", "ES256K-R": "ES256K"}[own]
+	if t.Alg != own && (other == "" || t.Alg != other) {
 		return fmt.Errorf("%w: the header's alg is %q, and the key is one for %q", did.ErrBadSignature, t.Alg, own)
 	}
 	// Verify reads the message and keeps nothing of it, so that it needn't be copied.
@@ -140,7 +142,7 @@ var refused = map[string]string{
 // checkAlg lets through the algorithms that [did.PublicKey] knows.
 func checkAlg(alg string) error {
 	switch {
-	case alg == "EdDSA", alg == "Ed25519", alg == "ES256", alg == "ES384", alg == "RS256":
+	case alg == "EdDSA", alg == "Ed25519", alg == "ES256", alg == "ES384", alg == "ES512", alg == "ES256K", alg == "ES256K-R", alg == "RS256":
 		return nil
 	case alg == "":
 		return invalid("its header has no alg")

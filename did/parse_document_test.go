@@ -128,3 +128,38 @@ func TestAccounts(t *testing.T) {
 		t.Errorf("an Ed25519 key has the address %s", a)
 	}
 }
+
+func TestDIDPKH(t *testing.T) {
+	signer := must(did.Generate("secp256k1"))
+	address, _ := signer.Public().Address()
+	account := did.Account{Chain: 1, Address: address}
+	sig := must(signer.Sign(t.Context(), []byte("Ada passed.")))
+	for _, id := range []string{"did:pkh:" + account.String(), "did:pkh:" + strings.ToLower(account.String())} {
+		doc, err := resolve(t, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !doc.HasAccount(account, did.Authentication) || doc.HasAccount(did.Account{Chain: 2, Address: address}, did.Authentication) || doc.HasAccount(account, did.KeyAgreement) {
+			t.Errorf("the document of %s has other accounts: %s", id, doc.JSON())
+		}
+		k, _, err := doc.KeyFor(id+"#blockchainAccountId", did.AssertionMethod)
+		if err != nil || k.Verify([]byte("Ada passed."), sig) != nil {
+			t.Errorf("%s doesn't verify what its account signed: %v", id, err)
+		}
+	}
+	wrong := []byte(account.String())
+	for i := len(wrong) - 1; ; i-- {
+		if c := wrong[i]; c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F' {
+			wrong[i] ^= 0x20
+			break
+		}
+	}
+	for id, want := range map[string]error{
+		"did:pkh:" + string(wrong): did.ErrInvalid, "did:pkh:eip155:1": did.ErrInvalid, "did:pkh:" + address.String(): did.ErrInvalid, "did:pkh:eip155:1:0x0000000000000000000000000000000000000000": did.ErrInvalid,
+		"did:pkh:solana:4sGjMW1sUnHzSxGspuhpqLDx6wiyjNtZ:CKg5d12Jhpej1JqtmxLJgaFqqeYjxgPqToJ4LBdvG9Ev": did.ErrKeyNotSupported,
+	} {
+		if _, err := resolve(t, id); !errors.Is(err, want) {
+			t.Errorf("%s: %v; want %v", id, err, want)
+		}
+	}
+}

@@ -70,7 +70,7 @@ type Metadata struct {
 	Deactivated   bool
 }
 
-// NewResolver returns a resolver of did:key and did:jwk, which need no network, and of
+// NewResolver returns a resolver of did:key, did:jwk and did:pkh, which need no network, and of
 // did:web, whose documents it fetches with client; see [NewClient]. Without a client
 // it opens no connection, and every did:web is [ErrCouldNotCheck]. A did:key or did:jwk
 // whose key this program can't use wraps [ErrKeyNotSupported].
@@ -89,6 +89,8 @@ func (r resolver) Resolve(ctx context.Context, d DID, o Options) (Resolution, er
 		return r.unchanging(d, o, resolveKey)
 	case "jwk":
 		return r.unchanging(d, o, resolveJWK)
+	case "pkh":
+		return r.unchanging(d, o, resolvePKH)
 	case "web":
 		if o != (Options{}) {
 			return Resolution{}, fmt.Errorf("resolve %s: %w", d, ErrNoHistory)

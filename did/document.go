@@ -107,6 +107,9 @@ func (d *Document) methodFor(methodURL string, rel Relationship) (VerificationMe
 	if !slices.Contains(*d.listed(rel), methodURL) {
 		return m, fmt.Errorf("%w: %s doesn't list %s under %s", ErrNoKey, d.ID, methodURL, rel)
 	}
+	if m.Controller == "" {
+		return m, fmt.Errorf("%w: %s names no controller, as DID Core asks of every verification method", ErrNoKey, methodURL)
+	}
 	if m.Controller != d.ID.String() {
 		return m, fmt.Errorf("%w: %s is controlled by %s, not by %s", ErrNoKey, methodURL, m.Controller, d.ID)
 	}
@@ -131,7 +134,10 @@ func (d *Document) JSON() []byte {
 		put(string(rel), anys(*d.listed(rel), func(s string) any { return s }))
 	}
 	put("verificationMethod", anys(d.VerificationMethod, func(m VerificationMethod) any {
-		v := map[string]any{"id": m.ID, "type": m.Type, "controller": m.Controller}
+		v := map[string]any{"id": m.ID, "type": m.Type}
+		if m.Controller != "" {
+			v["controller"] = m.Controller
+		}
 		for _, form := range m.texts() {
 			if *form.text != "" {
 				v[form.name] = *form.text

@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"clrnode/internal/jcs"
 )
@@ -69,39 +71,56 @@ func WebDocumentURL(d DID) (string, error) {
 	if d.Method() != "web" {
 		return "", fmt.Errorf("%w: %q isn't a did:web", ErrInvalid, d)
 	}
-	parts := strings.Split(d.specific(), ":")
+	origin, path, err := webPlace(strings.Split(d.specific(), ":"))
+	if err != nil {
+		return "", fmt.Errorf("%w DID %q: %v", ErrInvalid, d, err)
+	}
+	if path == "" {
+		path = "/.well-known"
+	}
+	return origin + path + "/did.json", nil
+}
+
+// webPlace reads what did:web and did:webvh have in common: a host, perhaps with %3A
+// and a port, and the parts of a path. The origin is https://host, or http for
+// localhost; the path is empty or begins with a slash. Whatever another program could
+// read as another host or another path is refused, after percent-decoding.
+func webPlace(parts []string) (origin, path string, err error) {
 	host, port, hasPort := strings.Cut(strings.ReplaceAll(parts[0], "%3a", "%3A"), "%3A")
 	if err := checkHostName(host); err != nil {
-		return "", fmt.Errorf("%w DID %q: %v", ErrInvalid, d, err)
+		return "", "", err
+	}
+	origin = "https://" + host
+	if strings.EqualFold(host, "localhost") {
+		origin = "http://" + host
 	}
 	if hasPort {
 		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || port[0] == '0' {
-			return "", fmt.Errorf("%w DID %q: %q isn't a port", ErrInvalid, d, port)
+			return "", "", fmt.Errorf("%q isn't a port", port)
 		}
-		host += ":" + port
+		origin += ":" + port
 	}
-	path := "/.well-known"
-	if len(parts) > 1 {
-		path = ""
-		for _, p := range parts[1:] {
-			clear, err := url.PathUnescape(p)
-			if err != nil || p == "" || clear == "." || clear == ".." || strings.ContainsAny(clear, "/\\\x00") {
-				return "", fmt.Errorf("%w DID %q: %q can't be a part of a path", ErrInvalid, d, p)
-			}
-			path += "/" + p
+	for _, p := range parts[1:] {
+		clear, err := url.PathUnescape(p)
+		if err != nil || clear == "" || clear == "." || clear == ".." || !utf8.ValidString(clear) || strings.ContainsFunc(clear, notInPath) {
+			return "", "", fmt.Errorf("%q can't be a part of a path", p)
 		}
+		path += "/" + p
 	}
-	scheme := "https://"
-	if name, _, _ := strings.Cut(host, ":"); strings.EqualFold(name, "localhost") {
-		scheme = "http://"
-	}
-	return scheme + host + path + "/did.json", nil
+	return origin, path, nil
 }
+
+// notInPath are the characters that end or leave a part of a path for one program or
+// another, however they are written.
+func notInPath(r rune) bool { return r == '/' || r == '\\' || unicode.IsControl(r) }
 
 // checkHostName accepts DNS names (RFC 1123) and no spelling of an IP address.
 func checkHostName(host string) error {
 	if host == "" || len(host) > 253 {
 		return errors.New("the host name is missing or too long")
+	}
+	if strings.Contains(host, "%") {
+		return fmt.Errorf("the host name %q is percent-encoded; one with other letters than a-z is written as in the DNS, with xn--", host)
 	}
 	labels := strings.Split(host, ".")
 	for _, l := range labels {
@@ -139,31 +158,9 @@ func resolveWeb(ctx context.Context, client *http.Client, d DID) (Resolution, er
 	if err != nil {
 		return Resolution{}, err
 	}
-	if client == nil {
-		return Resolution{}, fmt.Errorf("resolve %s: %w: no connections may be opened", d, ErrCouldNotCheck)
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, where, nil)
+	raw, err := fetchWeb(ctx, client, d, where, "application/did, application/did+json, application/did+ld+json, application/json;q=0.9, */*;q=0.1", maxDocument)
 	if err != nil {
-		return Resolution{}, fmt.Errorf("%w DID %q: %v", ErrInvalid, d, err)
-	}
-	req.Header.Set("Accept", "application/did, application/did+json, application/did+ld+json, application/json;q=0.9, */*;q=0.1")
-	resp, err := sameHost(client).Do(req)
-	if err != nil {
-		return Resolution{}, fmt.Errorf("resolve %s: %w: %w", d, ErrCouldNotCheck, err)
-	}
-	defer resp.Body.Close()
-	switch resp.StatusCode {
-	case http.StatusOK:
-	case http.StatusNotFound:
-		return Resolution{}, fmt.Errorf("resolve %s: %w: there is nothing at %s", d, ErrNotFound, where)
-	case http.StatusGone:
-		return Resolution{}, fmt.Errorf("resolve %s: %w: %s says that it is gone", d, ErrDeactivated, where)
-	default:
-		return Resolution{}, fmt.Errorf("resolve %s: %w: %s answers %s", d, ErrCouldNotCheck, where, resp.Status)
-	}
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
-	if err != nil {
-		return Resolution{}, fmt.Errorf("resolve %s: %w: read %s: %w", d, ErrCouldNotCheck, where, err)
+		return Resolution{}, err
 	}
 	doc, err := ParseDocument(raw)
 	if err != nil {
@@ -177,6 +174,38 @@ func resolveWeb(ctx context.Context, client *http.Client, d DID) (Resolution, er
 		return Resolution{}, fmt.Errorf("resolve %s: %w at %s: %w", d, ErrInvalidDocument, where, err)
 	}
 	return Resolution{Document: doc, Published: published}, nil
+}
+
+// fetchWeb gets a file of a DID, of at most max bytes; of a longer one, max+1 bytes, for
+// the reader of the file to refuse.
+func fetchWeb(ctx context.Context, client *http.Client, d DID, where, accept string, max int64) ([]byte, error) {
+	if client == nil {
+		return nil, fmt.Errorf("resolve %s: %w: no connections may be opened", d, ErrCouldNotCheck)
+	}
+	req, err := http.NewRequestWithContext(withMaxBytes(ctx, max+1), http.MethodGet, where, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%w DID %q: %v", ErrInvalid, d, err)
+	}
+	req.Header.Set("Accept", accept)
+	resp, err := sameHost(client).Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("resolve %s: %w: %w", d, ErrCouldNotCheck, err)
+	}
+	defer resp.Body.Close()
+	switch resp.StatusCode {
+	case http.StatusOK:
+	case http.StatusNotFound:
+		return nil, fmt.Errorf("resolve %s: %w: there is nothing at %s", d, ErrNotFound, where)
+	case http.StatusGone:
+		return nil, fmt.Errorf("resolve %s: %w: %s says that it is gone", d, ErrDeactivated, where)
+	default:
+		return nil, fmt.Errorf("resolve %s: %w: %s answers %s", d, ErrCouldNotCheck, where, resp.Status)
+	}
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, max+1))
+	if err != nil {
+		return nil, fmt.Errorf("resolve %s: %w: read %s: %w", d, ErrCouldNotCheck, where, err)
+	}
+	return raw, nil
 }
 
 // isLoopbackHost says whether a URL's host names this machine: localhost, or an

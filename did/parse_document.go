@@ -143,10 +143,11 @@ func (p *documentParser) method(v any) (string, error) {
 	if vm.Type, err = text(m, "type", true); err != nil {
 		return "", err
 	}
-	if vm.Controller, err = text(m, "controller", true); err != nil {
+	// One without a controller, as some libraries make them, is read and gives no key.
+	if vm.Controller, err = text(m, "controller", false); err != nil {
 		return "", err
 	}
-	if _, err := Parse(vm.Controller); err != nil {
+	if _, err := Parse(vm.Controller); err != nil && vm.Controller != "" {
 		return "", fmt.Errorf("controller: %w", err)
 	}
 	for _, name := range privateForms {

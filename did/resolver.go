@@ -66,13 +66,15 @@ type Metadata struct {
 	NextVersionID string    // of the version that replaced it
 	NextUpdate    time.Time // when that was
 	Created       time.Time // the first version
-	Updated       time.Time // the newest one up to the version that was found
-	Deactivated   bool
+	Updated       time.Time // the newest one, whichever was found
+	Deactivated   bool      // by now, whichever version was found
+	CanonicalID   DID       // where the DID has moved to; zero if it hasn't
+	WebVH         *WebVHMetadata
 }
 
-// NewResolver returns a resolver of did:key, did:jwk and did:pkh, which need no network, and of
-// did:web, whose documents it fetches with client; see [NewClient]. Without a client
-// it opens no connection, and every did:web is [ErrCouldNotCheck]. A did:key or did:jwk
+// NewResolver returns a resolver of did:key, did:jwk and did:pkh, which need no network,
+// and of did:web and did:webvh, whose files it fetches with client; see [NewClient].
+// Without a client it opens no connection, and each of these is [ErrCouldNotCheck]. A did:key or did:jwk
 // whose key this program can't use wraps [ErrKeyNotSupported].
 func NewResolver(client *http.Client) Resolver { return resolver{client} }
 
@@ -96,6 +98,8 @@ func (r resolver) Resolve(ctx context.Context, d DID, o Options) (Resolution, er
 			return Resolution{}, fmt.Errorf("resolve %s: %w", d, ErrNoHistory)
 		}
 		return resolveWeb(ctx, r.client, d)
+	case "webvh":
+		return fetchWebVH(ctx, r.client, d, o)
 	}
 	return Resolution{}, fmt.Errorf("resolve %s: %w", d, ErrMethodNotSupported)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net"
 	"net/http"
 	"net/netip"
@@ -201,11 +202,23 @@ func fetchWeb(ctx context.Context, client *http.Client, d DID, where, accept str
 	default:
 		return nil, fmt.Errorf("resolve %s: %w: %s answers %s", d, ErrCouldNotCheck, where, resp.Status)
 	}
+	if kind := resp.Header.Get("Content-Type"); isPage(kind) {
+		return nil, fmt.Errorf("resolve %s: %w: %s answers with %.80q, which is for people to look at", d, ErrInvalidDocument, where, kind)
+	}
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, max+1))
 	if err != nil {
 		return nil, fmt.Errorf("resolve %s: %w: read %s: %w", d, ErrCouldNotCheck, where, err)
 	}
 	return raw, nil
+}
+
+// isPage says whether a Content-Type is one that no file of a DID method has: a page, an
+// image, a film. Everything else is let through, since many servers don't know the names
+// of the right ones.
+func isPage(contentType string) bool {
+	kind, _, err := mime.ParseMediaType(contentType)
+	general, _, _ := strings.Cut(kind, "/")
+	return err == nil && (kind == "text/html" || kind == "application/xhtml+xml" || general == "image" || general == "audio" || general == "video" || general == "multipart")
 }
 
 // isLoopbackHost says whether a URL's host names this machine: localhost, or an

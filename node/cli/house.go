@@ -87,7 +87,11 @@ func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger
 	if err != nil {
 		return h, err
 	}
-	o := node.Options{DB: db, Sealer: sealer, PublicURL: url, Log: log, Dev: cfg.Dev, LeaseTime: cfg.LeaseTime, Client: did.NewClient(did.Outgoing{})}
+	outgoing, err := cfg.Outgoing.options()
+	if err != nil {
+		return h, err
+	}
+	o := node.Options{DB: db, Sealer: sealer, PublicURL: url, Log: log, Dev: cfg.Dev, LeaseTime: cfg.LeaseTime, Client: did.NewClient(outgoing)}
 	if withChain {
 		ledger, err := h.openChain(ctx, cfg, log)
 		if err != nil {

@@ -128,7 +128,12 @@ func (p *program) policyOf(ctx context.Context, v *verifier) (vc.Policy, node.An
 		ask.Resolver = policy.Resolver
 		return policy, ask, nil
 	}
-	client := did.NewClient(did.Outgoing{AllowLoopback: true})
+	outgoing, err := p.cfg.Outgoing.options()
+	if err != nil {
+		return policy, ask, err
+	}
+	outgoing.AllowLoopback = true
+	client := did.NewClient(outgoing)
 	policy.Resolver = did.NewResolver(client)
 	policy.Fetch, policy.Linked = node.Fetcher(client), vc.LinkedFetch
 	ask.Resolver, ask.Fetch = policy.Resolver, policy.Fetch

@@ -1,8 +1,9 @@
 // Package contracts has the AnchorRegistry contract, its address, and its calls
-// and answers as Go values.
+// and answers as Go values. Beside it is the EthereumDIDRegistry (ERC-1056), in which
+// did:ethr identifiers are kept; package did has its events.
 //
-// The contract is deployed by CREATE2 through the deterministic-deployment
-// proxy, so it has one address on every chain: nobody has to be told it.
+// The contracts are deployed by CREATE2 through the deterministic-deployment
+// proxy, so each has one address on every chain: nobody has to be told it.
 //
 // The names to begin with: [AnchorRegistryAddress], [AnchorRegistryDeployment],
 // and [Anchor] for the call that everything is about.
@@ -29,6 +30,11 @@ var (
 	abiJSON string
 	//go:embed AnchorRegistry.bin
 	binHex string
+
+	//go:embed EthereumDIDRegistry.abi.json
+	didABI string
+	//go:embed EthereumDIDRegistry.bin
+	didBinHex string
 )
 
 // DeploymentProxy is the contract that makes contracts by CREATE2 for anybody,
@@ -39,6 +45,12 @@ var DeploymentProxy = common.HexToAddress("0x4e59b44847b379578588920cA78FbF26c0B
 var (
 	registry = mustABI()
 	creation = mustHex(strings.TrimSpace(binHex))
+
+	didCreation = mustHex(strings.TrimSpace(didBinHex))
+
+	// DIDRegistryAddress is where the registry of did:ethr is on every chain to which this
+	// program brought it. Public networks have one that others deployed, elsewhere.
+	DIDRegistryAddress = crypto.CreateAddress2(DeploymentProxy, [32]byte{}, crypto.Keccak256(didCreation))
 
 	// AnchorRegistryAddress is where the registry is on every chain that has it.
 	AnchorRegistryAddress = crypto.CreateAddress2(DeploymentProxy, [32]byte{}, crypto.Keccak256(creation))
@@ -55,6 +67,15 @@ func AnchorRegistryABI() string { return abiJSON }
 // registry.
 func AnchorRegistryDeployment() []byte {
 	return append(make([]byte, 32), creation...)
+}
+
+// DIDRegistryABI is the interface of the registry of did:ethr as JSON, for other tools.
+func DIDRegistryABI() string { return didABI }
+
+// DIDRegistryDeployment is the input to [DeploymentProxy] that makes the registry of
+// did:ethr.
+func DIDRegistryDeployment() []byte {
+	return append(make([]byte, 32), didCreation...)
 }
 
 // Anchor is the call that appends root, which is over count leaves, as number

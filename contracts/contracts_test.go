@@ -25,6 +25,13 @@ func ExampleAnchor() {
 	// Output: 0x83B9e24DB62d826B83561eA0e4750295d43Ed1D6: 4f741518... (132 bytes)
 }
 
+// A did:ethr on an embedded chain names neither the chain nor the registry for good: with
+// another address, its history would be gone.
+func ExampleDIDRegistryDeployment() {
+	fmt.Printf("%s: %d bytes\n", DIDRegistryAddress, len(DIDRegistryDeployment()))
+	// Output: 0x32bd38896F6bDd276763Ae8BC60C156335DB09b5: 4636 bytes
+}
+
 func TestSelectors(t *testing.T) {
 	if got, want := Anchor(common.Address{}, 0, common.Hash{}, 0)[:4], crypto.Keccak256([]byte("anchor(address,uint64,bytes32,uint64)"))[:4]; !bytes.Equal(got, want) {
 		t.Errorf("selector of anchor = %x, want %x", got, want)
@@ -66,7 +73,7 @@ func TestCompiledFormIsOfTheSource(t *testing.T) {
 	if out, err := exec.Command("node", "build/compile.cjs", dir).CombinedOutput(); err != nil {
 		t.Fatalf("compile: %v\n%s", err, out)
 	}
-	for _, name := range []string{"AnchorRegistry.abi.json", "AnchorRegistry.bin"} {
+	for _, name := range []string{"AnchorRegistry.abi.json", "AnchorRegistry.bin", "EthereumDIDRegistry.abi.json", "EthereumDIDRegistry.bin"} {
 		want, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)

@@ -72,13 +72,19 @@ type Metadata struct {
 	WebVH         *WebVHMetadata
 }
 
-// NewResolver returns a resolver of did:key, did:jwk and did:pkh, which need no network,
-// and of did:web and did:webvh, whose files it fetches with client; see [NewClient].
-// Without a client it opens no connection, and each of these is [ErrCouldNotCheck]. A did:key or did:jwk
+// NewResolver returns a resolver of did:key, did:jwk and did:pkh, which need no network;
+// of did:web and did:webvh, whose files it fetches with client, see [NewClient]; and of
+// did:ethr on the networks that are named. Without a client it opens no connection of its
+// own, and a DID whose place it can't ask is [ErrCouldNotCheck]. A did:key or did:jwk
 // whose key this program can't use wraps [ErrKeyNotSupported].
-func NewResolver(client *http.Client) Resolver { return resolver{client} }
+func NewResolver(client *http.Client, networks ...Network) Resolver {
+	return resolver{client, networks}
+}
 
-type resolver struct{ client *http.Client }
+type resolver struct {
+	client   *http.Client
+	networks []Network
+}
 
 func (r resolver) Resolve(ctx context.Context, d DID, o Options) (Resolution, error) {
 	if err := o.check(); err != nil {
@@ -98,6 +104,8 @@ func (r resolver) Resolve(ctx context.Context, d DID, o Options) (Resolution, er
 			return Resolution{}, fmt.Errorf("resolve %s: %w", d, ErrNoHistory)
 		}
 		return resolveWeb(ctx, r.client, d)
+	case "ethr":
+		return resolveEthr(ctx, r.networks, d, o)
 	case "webvh":
 		return fetchWebVH(ctx, r.client, d, o)
 	}

@@ -1,0 +1,91 @@
+// Asks independent programs about DIDs. Standard input is one request, {"op": ...}, and
+// standard output its answer. What a library throws is the answer {"error": ...}.
+import {readFileSync} from 'node:fs';
+import {Resolver} from 'did-resolver';
+import * as keyResolver from 'key-did-resolver';
+import * as DidKey from '@digitalbazaar/did-method-key';
+import * as EcdsaMultikey from '@digitalbazaar/ecdsa-multikey';
+import * as Ed25519Multikey from '@digitalbazaar/ed25519-multikey';
+import {createJWT, decodeJWT, verifyJWT, ES256KSigner, hexToBytes} from 'did-jwt';
+import * as ethr from 'ethr-did-resolver';
+import {JsonRpcProvider, NonceManager, SigningKey, Wallet, encodeBytes32String, toUtf8Bytes, hexlify} from 'ethers';
+
+// Standard output is for the answer alone; libraries that talk do so elsewhere.
+console.log = console.info = console.error;
+
+// driver is Digital Bazaar's did:key method with the types of keys that it knows.
+function driver() {
+  const d = DidKey.driver();
+  d.use({multibaseMultikeyHeader: 'z6Mk', fromMultibase: Ed25519Multikey.from});
+  for(const header of ['zDna', 'z82L']) {
+    d.use({multibaseMultikeyHeader: header, fromMultibase: EcdsaMultikey.from});
+  }
+  return d;
+}
+
+const networks = ({name, chainId, rpc, registry}) => ({networks: [{name, chainId, rpcUrl: rpc, registry}]});
+const resolver = chain => new Resolver({...keyResolver.getResolver(), ...(chain ? ethr.getResolver(networks(chain)) : {})});
+
+// wallet pays with a private key, and knows which number its next transaction has.
+function wallet(privateKey, {rpc, chainId}) {
+  return new NonceManager(new Wallet(privateKey, new JsonRpcProvider(rpc, chainId, {cacheTimeout: -1})));
+}
+
+const controller = (id, signer, {chainId, registry, name}) =>
+  new ethr.EthrDidController(id, undefined, signer, name, signer.provider, registry);
+
+const deeds = {
+  // resolve asks did-resolver with key-did-resolver and ethr-did-resolver.
+  async resolve({did, chain}) {
+    return resolver(chain).resolve(did);
+  },
+  // keyDocument asks Digital Bazaar's did:key.
+  async keyDocument({did}) {
+    return {didDocument: await driver().get({did})};
+  },
+  // keyMake makes a did:key.
+  async keyMake({curve}) {
+    const pair = curve ? await EcdsaMultikey.generate({curve}) : await Ed25519Multikey.generate();
+    const {didDocument} = await driver().fromKeyPair({verificationKeyPair: pair});
+    return {didDocument};
+  },
+  // ethrMake makes a history of an identity: key pays for and owns it, second owns it then.
+  async ethrMake({chain, key, second, delegate, ed25519}) {
+    const first = wallet(key, chain), id = await first.getAddress();
+    const c = controller(id, first, chain);
+    await c.addDelegate(encodeBytes32String('veriKey'), delegate, 86400);
+    await c.setAttribute(encodeBytes32String('did/pub/Ed25519/veriKey/base58'), ed25519, 86400);
+    await c.setAttribute(encodeBytes32String('did/svc/LinkedDomains'), hexlify(toUtf8Bytes('https://a.edu')), 86400);
+    await c.revokeDelegate(encodeBytes32String('veriKey'), delegate);
+    await c.addDelegate(encodeBytes32String('sigAuth'), delegate, 86400);
+    // Signed by the owner, paid by somebody else: the meta transactions of ERC-1056.
+    const owner = new SigningKey(key);
+    const sign = hash => { const s = owner.sign(hash); return {sigV: s.v, sigR: s.r, sigS: s.s}; };
+    const other = await new Wallet(second).getAddress();
+    await c.changeOwnerSigned(other, sign(await c.createChangeOwnerHash(other)));
+    return {id};
+  },
+  // address is what ethers makes of a private key.
+  async address({key}) {
+    return {address: new Wallet(key).address, publicKey: new SigningKey(key).compressedPublicKey};
+  },
+  // token is a JWT that did-jwt signs for a did:ethr.
+  async token({did, key, recoverable}) {
+    const alg = recoverable ? 'ES256K-R' : 'ES256K';
+    return {jwt: await createJWT({sub: 'ada', aud: did}, {issuer: did, signer: ES256KSigner(hexToBytes(key), recoverable), alg}, {alg})};
+  },
+  // verify is what did-jwt says of a JWT.
+  async verify({jwt, chain, audience}) {
+    const {verified, signer} = await verifyJWT(jwt, {resolver: resolver(chain), audience});
+    return {verified, signer: signer.id, alg: decodeJWT(jwt).header.alg};
+  }
+};
+
+const {op, ...request} = JSON.parse(readFileSync(0, 'utf8'));
+let answer;
+try {
+  answer = await deeds[op](request);
+} catch(e) {
+  answer = {error: `${e.name}: ${e.message}`};
+}
+process.stdout.write(JSON.stringify(answer), () => process.exit(0));

@@ -171,12 +171,18 @@ func TestWebVHEntriesMayHaveSeveralProofs(t *testing.T) {
 	}
 }
 
+// move gives an entry the DID at another host, and resolves that one.
+func (w *logWriter) move(e m, to string) {
+	w.asked = mustDo(Parse("did:webvh:" + w.scid + ":" + to))
+	e["state"] = m{"id": w.asked.s, "alsoKnownAs": []any{w.did().s}}
+}
+
 // moved is a log whose second entry has the DID at another host.
 func moved(to string, change func(w *logWriter, e m)) func(*logWriter, bool) {
 	return func(w *logWriter, broken bool) {
 		w.first(m{"portable": true})
 		e := w.entry(m{})
-		e["state"] = m{"id": "did:webvh:" + w.scid + ":" + to, "alsoKnownAs": []any{w.did().s}}
+		w.move(e, to)
 		if broken {
 			change(w, e)
 		}
@@ -238,7 +244,7 @@ func TestWebVHRulesOfIdentity(t *testing.T) {
 		{"DID Portability", "portable is true", func(w *logWriter, broken bool) {
 			w.first(m{"portable": !broken})
 			e := w.entry(m{})
-			e["state"] = m{"id": "did:webvh:" + w.scid + ":example.org", "alsoKnownAs": []any{w.did().s}}
+			w.move(e, "example.org")
 			w.seal(1, e)
 		}, "isn't portable"},
 		{"DID Portability", "portable isn't given up in the same entry", moved("example.org", func(_ *logWriter, e m) { e["parameters"] = m{"portable": false} }), "isn't portable"},

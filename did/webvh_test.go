@@ -140,16 +140,19 @@ func TestWebVHMoves(t *testing.T) {
 		t.Errorf("DID = %s", log.DID())
 	}
 	for _, c := range []struct {
-		ask       did.DID
-		o         did.Options
-		id, moved did.DID
+		ask   did.DID
+		o     did.Options
+		want  error
+		moved did.DID
 	}{
-		{log.DID(), did.Options{}, log.DID(), did.DID{}},
-		{before, did.Options{}, log.DID(), did.DID{}},
-		{before, did.Options{VersionNumber: 1}, before, log.DID()},
+		{log.DID(), did.Options{}, nil, did.DID{}},
+		{log.DID(), did.Options{VersionNumber: 1}, did.ErrNotFound, log.DID()},
+		{log.DID(), did.Options{VersionTime: day(1)}, did.ErrNotFound, log.DID()},
+		{before, did.Options{}, did.ErrNotFound, did.DID{}},
+		{before, did.Options{VersionTime: day(1)}, nil, log.DID()},
 	} {
 		r, err := did.ResolveWebVH(c.ask, log.Bytes(), nil, c.o, day(9))
-		if err != nil || r.Document.ID != c.id || r.Metadata.CanonicalID != c.moved {
+		if !errors.Is(err, c.want) || (err == nil) != (c.want == nil) || err == nil && r.Document.ID != c.ask || r.Metadata.CanonicalID != c.moved {
 			t.Errorf("%s, %+v: %v, %+v", c.ask, c.o, err, r.Metadata)
 		}
 	}

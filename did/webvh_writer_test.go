@@ -45,6 +45,7 @@ type logWriter struct {
 	last    webvhEntry // number and versionID
 	scid    string
 	witness []m // did-witness.json
+	asked   DID // what is resolved; zero: the DID of the first entry
 }
 
 // entry is a plain next entry, to be changed and then given to seal.
@@ -149,7 +150,11 @@ func (w *logWriter) did() DID {
 }
 
 func (w *logWriter) resolve(o Options) (Resolution, error) {
-	return ResolveWebVH(w.did(), w.log(), w.witnessFile(), o, webvhNow)
+	d := w.asked
+	if d.IsZero() {
+		d = w.did()
+	}
+	return ResolveWebVH(d, w.log(), w.witnessFile(), o, webvhNow)
 }
 
 // a webvhRule is one rule, with a log that keeps it and the same log breaking it.

@@ -291,7 +291,7 @@ func TestParseDocumentRefuses(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"did:web:localhost%3A8080:p:7F", "did:key:z6MkrJVnaZkeFzdQyMZu1cgjg7k1pZZ6pvBQ7XJPt4swbTQ2", "did:a:b:%20", "did::"} {
+	for _, s := range []string{"did:web:localhost%3A8080:p:7F", "did:key:z6MkrJVnaZkeFzdQyMZu1cgjg7k1pZZ6pvBQ7XJPt4swbTQ2", "did:a:b:%20", "did::", "did:webvh:QmfGEUAcMpzo25kF2Rhn8L2FAXysfGnkzjwdKoNPi615XQ:a.edu%3A80:p"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -307,6 +307,9 @@ func FuzzParse(f *testing.F) {
 		}
 		if where, err := did.WebDocumentURL(d); err == nil && !strings.HasPrefix(where, "https://") && !strings.HasPrefix(strings.ToLower(where), "http://localhost") {
 			t.Fatalf("WebDocumentURL(%q) = %q", s, where)
+		}
+		if where, err := did.WebVHLogURL(d); err == nil && !strings.HasPrefix(where, "https://") && !strings.HasPrefix(strings.ToLower(where), "http://localhost") {
+			t.Fatalf("WebVHLogURL(%q) = %q", s, where)
 		}
 	})
 }

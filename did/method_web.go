@@ -102,8 +102,7 @@ func webPlace(parts []string) (origin, path string, err error) {
 		origin += ":" + port
 	}
 	for _, p := range parts[1:] {
-		clear, err := url.PathUnescape(p)
-		if err != nil || clear == "" || clear == "." || clear == ".." || !utf8.ValidString(clear) || strings.ContainsFunc(clear, notInPath) {
+		if p == "" || !inPath(p) {
 			return "", "", fmt.Errorf("%q can't be a part of a path", p)
 		}
 		path += "/" + p
@@ -111,9 +110,13 @@ func webPlace(parts []string) (origin, path string, err error) {
 	return origin, path, nil
 }
 
-// notInPath are the characters that end or leave a part of a path for one program or
-// another, however they are written.
-func notInPath(r rune) bool { return r == '/' || r == '\\' || unicode.IsControl(r) }
+// inPath says whether no program can read a percent-encoded part of a path as more than
+// that: as a way up, or as two parts.
+func inPath(part string) bool {
+	clear, err := url.PathUnescape(part)
+	return err == nil && clear != "." && clear != ".." && utf8.ValidString(clear) &&
+		!strings.ContainsFunc(clear, func(r rune) bool { return r == '/' || r == '\\' || unicode.IsControl(r) })
+}
 
 // checkHostName accepts DNS names (RFC 1123) and no spelling of an IP address.
 func checkHostName(host string) error {

@@ -13,7 +13,8 @@ type Resolver interface {
 	// Resolve returns the document of d, in the version that o picks. Errors wrap
 	// [ErrInvalid], [ErrInvalidOptions], [ErrNotFound], [ErrNoHistory], [ErrDeactivated]
 	// or [ErrMethodNotSupported], and [ErrCouldNotCheck] when no answer could be had.
-	// With ErrDeactivated the metadata still say what is known of the end.
+	// Without an error there is a document, and its id is d. With ErrDeactivated the
+	// metadata still say what is known of the end.
 	Resolve(ctx context.Context, d DID, o Options) (Resolution, error)
 }
 

@@ -39,19 +39,14 @@ func readWebVH(log []byte, now time.Time) *webvhHistory {
 		h.broken = fmt.Errorf("%w did:webvh log: it is longer than %d bytes", ErrInvalid, maxWebVHLog)
 		return h
 	}
-	if len(log) == 0 {
-		h.broken = fmt.Errorf("%w did:webvh log: it is empty", ErrInvalid)
+	log = bytes.TrimSuffix(log, []byte("\n"))
+	if bytes.Count(log, []byte("\n")) >= maxWebVHEntries {
+		h.broken = fmt.Errorf("%w did:webvh log: it has more than %d entries", ErrInvalid, maxWebVHEntries)
 		return h
 	}
 	var last *webvhEntry
-	for rest, more := log, true; more && len(rest) > 0; {
-		var line []byte
-		line, rest, more = bytes.Cut(rest, []byte("\n"))
-		var entry webvhEntry
-		err := fmt.Errorf("the log has more than %d entries", maxWebVHEntries)
-		if len(h.entries) < maxWebVHEntries {
-			entry, err = readEntry(last, line, now)
-		}
+	for line := range bytes.SplitSeq(log, []byte("\n")) {
+		entry, err := readEntry(last, line, now)
 		if err != nil {
 			h.broken = fmt.Errorf("%w did:webvh log, entry %d: %w", ErrInvalid, len(h.entries)+1, err)
 			return h

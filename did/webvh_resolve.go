@@ -29,8 +29,9 @@ type WebVHMetadata struct {
 // or by a time before the next version, is found when all is good up to there. A log has
 // at most 10,000 entries, each with a document of at most 1 MiB, and 32 MiB together.
 //
-// d must be the id of one version. The document's id is another than d if the DID moved
-// to another host before or after that version.
+// d must be the id of the version: where a DID moved to another host, each of its names
+// has the versions that bore it, and the rest is [ErrNotFound]. That error and
+// [ErrDeactivated] come with metadata.
 func ResolveWebVH(d DID, log, witness []byte, o Options, now time.Time) (Resolution, error) {
 	if err := o.check(); err != nil {
 		return Resolution{}, fmt.Errorf("resolve %s: %w", d, err)
@@ -59,15 +60,19 @@ func (h *webvhHistory) resolve(d DID, o Options, now time.Time) (Resolution, err
 	if err != nil {
 		return Resolution{}, err
 	}
+	e := h.entries[i]
 	r := Resolution{Metadata: h.metadata(i)}
-	if r.Published, err = h.entries[i].document(); err != nil {
+	if e.id != d {
+		return r, fmt.Errorf("%w: in version %d the DID is %s", ErrNotFound, e.number, e.id)
+	}
+	if e.parameters.deactivated {
+		return r, fmt.Errorf("%w: its owner gave it up on %s", ErrDeactivated, e.time.Format(time.DateOnly))
+	}
+	if r.Published, err = e.document(); err != nil {
 		return Resolution{}, err
 	}
 	if r.Document, err = ParseDocument(r.Published); err != nil {
-		return Resolution{}, fmt.Errorf("version %d: %w", i+1, err)
-	}
-	if h.entries[i].parameters.deactivated {
-		return r, fmt.Errorf("%w: its owner gave it up on %s", ErrDeactivated, h.entries[i].time.Format(time.DateOnly))
+		return Resolution{}, fmt.Errorf("version %d: %w", e.number, err)
 	}
 	return r, nil
 }

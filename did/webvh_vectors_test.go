@@ -77,7 +77,10 @@ func TestWebVHVectors(t *testing.T) {
 				}
 				return
 			}
-			if g, w := plainDocument(t, got.JSON()), plainDocument(t, want.document); !reflect.DeepEqual(g, w) {
+			if deactivated { // nothing is left to use (DID Resolution v1, 4.4)
+				want.document = []byte("null")
+			}
+			if g, w := plainDocument(t, documentIn(t, got.Result(err))), plainDocument(t, want.document); !reflect.DeepEqual(g, w) {
 				t.Errorf("document\n got %v\nwant %v", g, w)
 			}
 			if m.VersionID != want.VersionID || m.VersionNumber != want.VersionNumber || !m.VersionTime.Equal(want.VersionTime) || !m.Created.Equal(want.Created) || m.Deactivated != want.Deactivated {
@@ -139,6 +142,14 @@ func firstID(t *testing.T, log []byte) did.DID {
 	return entry.State.ID
 }
 
+func documentIn(t *testing.T, result []byte) json.RawMessage {
+	var r struct{ DidDocument json.RawMessage }
+	if err := json.Unmarshal(result, &r); err != nil {
+		t.Fatal(err)
+	}
+	return r.DidDocument
+}
+
 // plainDocument is a document without what implementations are free in: whether the ids
 // of implicit services are relative, and a slash at the end of the root.
 func plainDocument(t *testing.T, raw []byte) map[string]any {
@@ -146,7 +157,8 @@ func plainDocument(t *testing.T, raw []byte) map[string]any {
 	if err := json.Unmarshal(raw, &m); err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range m["service"].([]any) {
+	services, _ := m["service"].([]any)
+	for _, s := range services {
 		s := s.(map[string]any)
 		s["id"] = strings.TrimPrefix(s["id"].(string), m["id"].(string))
 		if endpoint, ok := s["serviceEndpoint"].(string); ok {

@@ -22,3 +22,11 @@ func Approval(ctx context.Context, witness Signer, versionID string) []byte {
 	}
 	return raw
 }
+
+// ParseChange and the names of its results are for the fuzz target of chains' events.
+var (
+	ParseChange    = parseChange
+	TopicOwner     = topicOwner
+	TopicDelegate  = topicDelegate
+	TopicAttribute = topicAttribute
+)

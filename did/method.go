@@ -35,6 +35,7 @@ var methodTypes = map[string]struct {
 	"Ed25519VerificationKey2018":        {older, keyEd25519},
 	"Ed25519VerificationKey2020":        {inMultibase, keyEd25519},
 	"EcdsaSecp256r1VerificationKey2019": {older | inMultibase, keyP256},
+	"Secp256k1VerificationKey2018":      {older, keySecp256k1},
 	"EcdsaSecp256k1VerificationKey2019": {older | inMultibase, keySecp256k1},
 	"EcdsaSecp256k1RecoveryMethod2020":  {inAccount | inJWK | inHex, keySecp256k1},
 	"X25519KeyAgreementKey2019":         {older, keyX25519},

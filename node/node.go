@@ -34,9 +34,10 @@ type Ledger interface {
 type Options struct {
 	DB        *registry.DB
 	Sealer    registry.Sealer
-	PublicURL string       // every URL the node writes begins with it
-	Ledger    Ledger       // nil: nothing is anchored until there is one
-	Client    *http.Client // all outgoing HTTP; made by did.NewClient
+	PublicURL string        // every URL the node writes begins with it
+	Ledger    Ledger        // nil: nothing is anchored until there is one
+	Client    *http.Client  // all outgoing HTTP; made by did.NewClient
+	Networks  []did.Network // whose did:ethr identifiers are resolved
 	Log       *slog.Logger
 	Now       func() time.Time // time.Now if nil
 
@@ -104,7 +105,7 @@ func New(ctx context.Context, o Options) (*Node, error) {
 		ledger: o.Ledger, client: o.Client, log: o.Log, now: o.Now,
 		dev: o.Dev, anchorEvery: o.AnchorEvery, wake: make(chan struct{}, 1), checking: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), running: map[string]bool{}, stopped: map[string]string{},
 	}
-	n.resolver = ownResolver{n, did.NewResolver(o.Client)}
+	n.resolver = ownResolver{n, did.NewResolver(o.Client, o.Networks...)}
 	if err := n.keepPublicURL(ctx); err != nil {
 		return nil, err
 	}

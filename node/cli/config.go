@@ -34,6 +34,8 @@ type Config struct {
 
 	TrustedProxies []string // networks of proxies that are believed about whom they speak for
 
+	EthrNetworks []string // NAME:CHAINID=URL[#REGISTRY]: chains on which did:ethr identifiers live, beside the node's own
+
 	Outgoing Outgoing // connections to addresses that strangers wrote
 
 	chainAlone bool // clrnode chain: the chain may serve other machines
@@ -52,6 +54,7 @@ func (c *Config) flags(f *pflag.FlagSet) {
 	f.BoolVar(&c.Demo, "demo", true, "make a demo publisher when the store has none; --demo=false starts empty")
 	f.BoolVar(&c.Dev, "dev", false, "developer mode, on loopback only: the VC-API has issuers for tests, and takes no token")
 	f.StringSliceVar(&c.TrustedProxies, "trusted-proxy", nil, "network of a proxy that is believed about whom it speaks for, such as 10.0.0.0/8; loopback always is")
+	f.StringSliceVar(&c.EthrNetworks, "ethr-network", nil, "NAME:CHAINID=URL: JSON-RPC of a network whose did:ethr identifiers are resolved, with #0x... where its ERC-1056 contract isn't at the usual address; the node's own chain always is one")
 	c.Outgoing.flags(f)
 	f.DurationVar(&c.LeaseTime, "lease-time", registry.LeaseTime, "how long a node sees no sign of life of another one on the same database before it takes over its work")
 	f.DurationVar(&c.AnchorEvery, "anchor-every", 0, "how long a credential waits for others before they are anchored together (default: 2s on an embedded chain, 15m on others)")

@@ -91,7 +91,11 @@ func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger
 	if err != nil {
 		return h, err
 	}
-	o := node.Options{DB: db, Sealer: sealer, PublicURL: url, Log: log, Dev: cfg.Dev, LeaseTime: cfg.LeaseTime, Client: did.NewClient(outgoing)}
+	networks, err := cfg.ethrNetworks()
+	if err != nil {
+		return h, err
+	}
+	o := node.Options{DB: db, Networks: networks, Sealer: sealer, PublicURL: url, Log: log, Dev: cfg.Dev, LeaseTime: cfg.LeaseTime, Client: did.NewClient(outgoing)}
 	if withChain {
 		ledger, err := h.openChain(ctx, cfg, log)
 		if err != nil {
@@ -102,6 +106,7 @@ func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger
 				return h, err
 			}
 		}
+		o.Networks = withOwn(o.Networks, ledger)
 		o.Ledger, o.AnchorEvery = ledger, cfg.anchorEvery(ledger.Chain().Local)
 	}
 	if h.node, err = node.New(ctx, o); err != nil {
@@ -160,7 +165,7 @@ func storedURL(ctx context.Context, db *registry.DB, cfg Config) (string, error)
 }
 
 // openChain connects to the configured chain, or starts the embedded one.
-func (h *house) openChain(ctx context.Context, cfg Config, log *slog.Logger) (l node.Ledger, err error) {
+func (h *house) openChain(ctx context.Context, cfg Config, log *slog.Logger) (l *evm.Client, err error) {
 	var o evm.Options
 	if cfg.Chain != "" {
 		if cfg.ChainKey == "" {

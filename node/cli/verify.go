@@ -134,17 +134,27 @@ func (p *program) policyOf(ctx context.Context, v *verifier) (vc.Policy, node.An
 	}
 	outgoing.AllowLoopback = true
 	client := did.NewClient(outgoing)
-	policy.Resolver = did.NewResolver(client)
+	networks, err := p.cfg.ethrNetworks()
+	if err != nil {
+		return policy, ask, err
+	}
+	chain, err := p.chainReader(ctx, v.rpc)
+	if err != nil {
+		return policy, ask, err
+	}
+	if chain != nil {
+		networks, ask.Reader = withOwn(networks, chain), chain
+	}
+	policy.Resolver = did.NewResolver(client, networks...)
 	policy.Fetch, policy.Linked = node.Fetcher(client), vc.LinkedFetch
 	ask.Resolver, ask.Fetch = policy.Resolver, policy.Fetch
-	ask.Reader, err = p.chainReader(ctx, v.rpc)
-	return policy, ask, err
+	return policy, ask, nil
 }
 
 // chainReader connects to the chain that --rpc names, or to the one of the data
 // folder at hand while its node runs. No chain is no error: anchors could then
 // not be checked.
-func (p *program) chainReader(ctx context.Context, rpc string) (anchor.Reader, error) {
+func (p *program) chainReader(ctx context.Context, rpc string) (*evm.Client, error) {
 	var o evm.Options
 	if rpc == "" {
 		note, ok := readChainNote(p.cfg)

@@ -1,6 +1,7 @@
-// Asks independent programs about DIDs. Standard input is one request, {"op": ...}, and
-// standard output its answer. What a library throws is the answer {"error": ...}.
-import {readFileSync} from 'node:fs';
+// Asks independent programs about DIDs. Each line of standard input is a request, {"op":
+// ...}; each line of standard output its answer. What a library throws is the answer
+// {"error": ...}.
+import {createInterface} from 'node:readline';
 import {Resolver} from 'did-resolver';
 import * as keyResolver from 'key-did-resolver';
 import * as DidKey from '@digitalbazaar/did-method-key';
@@ -8,7 +9,7 @@ import * as EcdsaMultikey from '@digitalbazaar/ecdsa-multikey';
 import * as Ed25519Multikey from '@digitalbazaar/ed25519-multikey';
 import {createJWT, decodeJWT, verifyJWT, ES256KSigner, hexToBytes} from 'did-jwt';
 import * as ethr from 'ethr-did-resolver';
-import {JsonRpcProvider, NonceManager, SigningKey, Wallet, encodeBytes32String, toUtf8Bytes, hexlify} from 'ethers';
+import {JsonRpcProvider, NonceManager, SigningKey, Wallet} from 'ethers';
 
 // Standard output is for the answer alone; libraries that talk do so elsewhere.
 console.log = console.info = console.error;
@@ -31,8 +32,8 @@ function wallet(privateKey, {rpc, chainId}) {
   return new NonceManager(new Wallet(privateKey, new JsonRpcProvider(rpc, chainId, {cacheTimeout: -1})));
 }
 
-const controller = (id, signer, {chainId, registry, name}) =>
-  new ethr.EthrDidController(id, undefined, signer, name, signer.provider, registry);
+const controller = (id, signer, {registry, name}) =>
+  new ethr.EthrDidController(id, undefined, signer, name, signer.provider, undefined, registry);
 
 const deeds = {
   // resolve asks did-resolver with key-did-resolver and ethr-did-resolver.
@@ -53,11 +54,11 @@ const deeds = {
   async ethrMake({chain, key, second, delegate, ed25519}) {
     const first = wallet(key, chain), id = await first.getAddress();
     const c = controller(id, first, chain);
-    await c.addDelegate(encodeBytes32String('veriKey'), delegate, 86400);
-    await c.setAttribute(encodeBytes32String('did/pub/Ed25519/veriKey/base58'), ed25519, 86400);
-    await c.setAttribute(encodeBytes32String('did/svc/LinkedDomains'), hexlify(toUtf8Bytes('https://a.edu')), 86400);
-    await c.revokeDelegate(encodeBytes32String('veriKey'), delegate);
-    await c.addDelegate(encodeBytes32String('sigAuth'), delegate, 86400);
+    await c.addDelegate('veriKey', delegate, 86400);
+    await c.setAttribute('did/pub/Ed25519/veriKey/base58', ed25519, 86400);
+    await c.setAttribute('did/svc/LinkedDomains', 'https://a.edu', 86400);
+    await c.revokeDelegate('veriKey', delegate);
+    await c.addDelegate('sigAuth', delegate, 86400);
     // Signed by the owner, paid by somebody else: the meta transactions of ERC-1056.
     const owner = new SigningKey(key);
     const sign = hash => { const s = owner.sign(hash); return {sigV: s.v, sigR: s.r, sigS: s.s}; };
@@ -81,11 +82,14 @@ const deeds = {
   }
 };
 
-const {op, ...request} = JSON.parse(readFileSync(0, 'utf8'));
-let answer;
-try {
-  answer = await deeds[op](request);
-} catch(e) {
-  answer = {error: `${e.name}: ${e.message}`};
+for await (const line of createInterface({input: process.stdin, crlfDelay: Infinity})) {
+  const {op, ...request} = JSON.parse(line);
+  let answer;
+  try {
+    answer = await deeds[op](request);
+  } catch(e) {
+    answer = {error: `${e.name}: ${e.message}`};
+  }
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
 }
-process.stdout.write(JSON.stringify(answer), () => process.exit(0));
+process.exit(0); // providers keep asking their chains

@@ -1,0 +1,119 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"clrnode/anchor/evm"
+	"clrnode/did"
+)
+
+// publicDIDRegistry is where the ERC-1056 contract stands on the main network of Ethereum
+// and on most of those that know did:ethr.
+const publicDIDRegistry = "0xdCa7EF03e98e0DC2B855be647C39ABe984fcF21B"
+
+// ethrNetworks are the networks of --ethr-network. Nothing is connected to before a
+// did:ethr of the network is resolved.
+func (c Config) ethrNetworks() ([]did.Network, error) {
+	var all []did.Network
+	for _, s := range c.EthrNetworks {
+		n, err := parseNetwork(s)
+		if err != nil {
+			return nil, usage(fmt.Sprintf("--ethr-network %s: %v. Write NAME:CHAINID=URL, such as sepolia:11155111=https://rpc.example.org, and #0x... after it where the ERC-1056 contract isn't at %s", s, err, publicDIDRegistry))
+		}
+		for _, other := range all {
+			if n.Name == other.Name || n.ChainID == other.ChainID {
+				return nil, usage(fmt.Sprintf("--ethr-network %s: the network %s has this name or chain id already", s, other.Name))
+			}
+		}
+		all = append(all, n)
+	}
+	return all, nil
+}
+
+func parseNetwork(s string) (did.Network, error) {
+	var n did.Network
+	network, url, _ := strings.Cut(s, "=")
+	name, id, _ := strings.Cut(network, ":")
+	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' }) || strings.HasPrefix(name, "0x") {
+		return n, fmt.Errorf("the network's name %q should have a-z, 0-9 and - alone", name)
+	}
+	chain, err := strconv.ParseUint(id, 10, 64)
+	if err != nil || chain == 0 {
+		return n, fmt.Errorf("the chain's id %q should be a whole number above zero", id)
+	}
+	url, registry, named := strings.Cut(url, "#")
+	if !named {
+		registry = publicDIDRegistry
+	}
+	address, err := did.ParseAddress(registry)
+	if err != nil {
+		return n, err
+	}
+	if !strings.HasPrefix(url, "https://") && !strings.HasPrefix(url, "http://") {
+		return n, fmt.Errorf("the URL %q should begin with https:// or http://", url)
+	}
+	return did.Network{Name: name, ChainID: chain, Registry: address, Chain: &lateChain{url: url, id: chain}}, nil
+}
+
+// lateChain is a chain that is connected to when it is first asked, so that a node starts
+// while others' networks are away.
+type lateChain struct {
+	url string
+	id  uint64
+
+	mu     sync.Mutex
+	client *evm.Client // nil until it answered; guarded by mu
+}
+
+func (l *lateChain) dial(ctx context.Context) (*evm.Client, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.client != nil {
+		return l.client, nil
+	}
+	client, err := evm.Dial(ctx, l.url, evm.Options{ChainID: l.id, HTTP: &http.Client{Timeout: 10 * time.Second}})
+	l.client = client
+	return client, err
+}
+
+// Call is did.Chain's.
+func (l *lateChain) Call(ctx context.Context, contract did.Address, input []byte) ([]byte, error) {
+	client, err := l.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return client.Call(ctx, contract, input)
+}
+
+// Events is did.Chain's.
+func (l *lateChain) Events(ctx context.Context, contract, subject did.Address, block uint64) ([]did.Event, time.Time, error) {
+	client, err := l.dial(ctx)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	return client.Events(ctx, contract, subject, block)
+}
+
+// withOwn adds the chain on which this node anchors to the networks of did:ethr, unless
+// one of them is that chain. On a local chain the registry is ours.
+func withOwn(networks []did.Network, client *evm.Client) []did.Network {
+	own := client.DIDNetwork("")
+	for _, n := range networks {
+		if n.ChainID == own.ChainID {
+			return networks
+		}
+	}
+	if own.ChainID == 1 {
+		own.Name = "mainnet"
+	}
+	if !client.Chain().Local {
+		own.Registry, _ = did.ParseAddress(publicDIDRegistry)
+	}
+	return append(networks, own)
+}

@@ -15,7 +15,7 @@ import (
 
 // publicDIDRegistry is where the ERC-1056 contract stands on the main network of Ethereum
 // and on most of those that know did:ethr.
-const publicDIDRegistry = "0xdCa7EF03e98e0DC2B855be647C39ABe984fcF21B"
+var publicDIDRegistry = did.Address{0xdc, 0xa7, 0xef, 0x03, 0xe9, 0x8e, 0x0d, 0xc2, 0xb8, 0x55, 0xbe, 0x64, 0x7c, 0x39, 0xab, 0xe9, 0x84, 0xfc, 0xf2, 0x1b}
 
 // ethrNetworks are the networks of --ethr-network. Nothing is connected to before a
 // did:ethr of the network is resolved.
@@ -48,12 +48,11 @@ func parseNetwork(s string) (did.Network, error) {
 		return n, fmt.Errorf("the chain's id %q should be a whole number above zero", id)
 	}
 	url, registry, named := strings.Cut(url, "#")
-	if !named {
-		registry = publicDIDRegistry
-	}
-	address, err := did.ParseAddress(registry)
-	if err != nil {
-		return n, err
+	address := publicDIDRegistry
+	if named {
+		if address, err = did.ParseAddress(registry); err != nil {
+			return n, err
+		}
 	}
 	if !strings.HasPrefix(url, "https://") && !strings.HasPrefix(url, "http://") {
 		return n, fmt.Errorf("the URL %q should begin with https:// or http://", url)
@@ -113,7 +112,7 @@ func withOwn(networks []did.Network, client *evm.Client) []did.Network {
 		own.Name = "mainnet"
 	}
 	if !client.Chain().Local {
-		own.Registry, _ = did.ParseAddress(publicDIDRegistry)
+		own.Registry = publicDIDRegistry
 	}
 	return append(networks, own)
 }

@@ -37,7 +37,7 @@ func (p *program) didCommand() *cobra.Command {
 did:key and did:jwk need no network. did:web and did:webvh are fetched over https,
 from this machine over http; with --log a did:webvh is read from files instead. Of a
 did:webvh every entry is checked, and --version-id or --version-time pick an
-earlier version.`,
+earlier version; so do ?versionId= and ?versionTime= behind the DID.`,
 		Args: exactly(1, "one DID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := q.resolve(cmd, args[0])
@@ -53,11 +53,19 @@ earlier version.`,
 }
 
 func (q *question) resolve(cmd *cobra.Command, text string) (did.Resolution, error) {
-	d, err := did.Parse(text)
+	u, err := did.ParseURL(text)
+	if err != nil || u.Path != "" || u.Fragment != "" {
+		_, err = did.Parse(text) // which says it in terms of DIDs
+		return did.Resolution{}, err
+	}
+	o, err := u.Options()
 	if err != nil {
 		return did.Resolution{}, err
 	}
-	o := did.Options{VersionID: q.versionID}
+	d := u.DID
+	if q.versionID != "" {
+		o.VersionID = q.versionID
+	}
 	if q.versionTime != "" {
 		if o.VersionTime, err = time.Parse(time.RFC3339, q.versionTime); err != nil {
 			return did.Resolution{}, fmt.Errorf("%w: --version-time %s: give a time such as 2026-11-23T12:00:00Z", did.ErrInvalidOptions, q.versionTime)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"clrnode/did"
 )
@@ -170,6 +171,34 @@ func TestEachRuleOfWebVHSyntax(t *testing.T) {
 	} {
 		if got, err := did.WebVHLogURL(must(did.Parse(c.breaks))); !errors.Is(err, did.ErrInvalid) || got != "" {
 			t.Errorf("%s: %s is at %q, %v; want ErrInvalid", c.rule, c.breaks, got, err)
+		}
+	}
+}
+
+func TestOptionsOfDIDURLs(t *testing.T) {
+	at := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
+	for query, want := range map[string]did.Options{
+		"":                                     {},
+		"service=files&relativeRef=/x":         {},
+		"versionId=1-Qm":                       {VersionID: "1-Qm"},
+		"a=b&versionId=1%2DQm&c":               {VersionID: "1-Qm"},
+		"versionTime=2026-01-31T12:00:00Z":     {VersionTime: at},
+		"versionTime=2026-01-31T12%3A00%3A00Z": {VersionTime: at},
+		"versionNumber=12":                     {VersionNumber: 12},
+		"VERSIONID=1":                          {},
+	} {
+		if got, err := (did.URL{Query: query}).Options(); err != nil || got != want {
+			t.Errorf("Options of %q = %+v, %v; want %+v", query, got, err, want)
+		}
+	}
+	for query, want := range map[string]error{
+		"versionId": did.ErrInvalid, "versionId=": did.ErrInvalid, "versionId=1&versionId=1": did.ErrInvalid, "versionId=1&versionId=2": did.ErrInvalid, "versionId=%zz": did.ErrInvalid,
+		"versionTime=yesterday": did.ErrInvalid, "versionTime=2026-01-31": did.ErrInvalid, "versionTime=2026-01-31T12:00:00": did.ErrInvalid,
+		"versionNumber=x": did.ErrInvalid, "versionNumber=01": did.ErrInvalid, "versionNumber=+1": did.ErrInvalid, "versionNumber=1.0": did.ErrInvalid,
+		"versionNumber=-1": did.ErrInvalidOptions, "versionId=1&versionTime=2026-01-31T12:00:00Z": did.ErrInvalidOptions, "versionId=1&versionNumber=1": did.ErrInvalidOptions,
+	} {
+		if got, err := (did.URL{Query: query}).Options(); !errors.Is(err, want) {
+			t.Errorf("Options of %q = %+v, %v; want %v", query, got, err, want)
 		}
 	}
 }

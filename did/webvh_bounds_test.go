@@ -60,6 +60,15 @@ func TestWebVHBounds(t *testing.T) {
 	}
 }
 
+func TestWebVHStopsWithItsCaller(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	d, log := longLog(2, 0)
+	cancel()
+	if _, err := readWebVH(ctx, log, webvhNow).resolve(d, Options{VersionNumber: 1}, webvhNow); !errors.Is(err, ErrCouldNotCheck) || !errors.Is(err, context.Canceled) {
+		t.Errorf("resolve: %v", err)
+	}
+}
+
 // countingSigner counts what it signs.
 type countingSigner struct {
 	*MemorySigner
@@ -177,7 +186,7 @@ func FuzzWebVHLog(f *testing.F) {
 		f.Add(w.lines[0], []byte(`[]`))
 	}
 	f.Fuzz(func(t *testing.T, log, witness []byte) {
-		h := readWebVH(log, webvhNow)
+		h := readWebVH(context.Background(), log, webvhNow)
 		for _, e := range h.entries {
 			if !signed[withoutProof(e.line)] {
 				t.Fatalf("accepted: %s", e.line)

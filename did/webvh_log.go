@@ -2,6 +2,7 @@ package did
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -32,8 +33,9 @@ type webvhEntry struct {
 }
 
 // readWebVH checks a log, entry by entry, up to the first that breaks a rule (did:webvh
-// 1.0, "Read (Resolve)"). Entries may not be later than now.
-func readWebVH(log []byte, now time.Time) *webvhHistory {
+// 1.0, "Read (Resolve)"). Entries may not be later than now. Whoever stops waiting, by ctx,
+// is told that it couldn't be checked.
+func readWebVH(ctx context.Context, log []byte, now time.Time) *webvhHistory {
 	h := &webvhHistory{}
 	if len(log) > maxWebVHLog {
 		h.broken = fmt.Errorf("%w did:webvh log: it is longer than %d bytes", ErrInvalid, maxWebVHLog)
@@ -46,6 +48,10 @@ func readWebVH(log []byte, now time.Time) *webvhHistory {
 	}
 	var last *webvhEntry
 	for line := range bytes.SplitSeq(log, []byte("\n")) {
+		if err := ctx.Err(); err != nil {
+			h.entries, h.broken = nil, fmt.Errorf("%w: %w", ErrCouldNotCheck, err)
+			return h
+		}
 		entry, err := readEntry(last, line, now)
 		if err != nil {
 			h.broken = fmt.Errorf("%w did:webvh log, entry %d: %w", ErrInvalid, len(h.entries)+1, err)

@@ -39,7 +39,7 @@ func ResolveWebVH(d DID, log, witness []byte, o Options, now time.Time) (Resolut
 	if _, err := parseWebVH(d); err != nil {
 		return Resolution{}, err
 	}
-	r, err := readWebVH(log, now).witnessed(witness, now).resolve(d, o, now)
+	r, err := readWebVH(context.Background(), log, now).witnessed(witness, now).resolve(d, o, now)
 	if err != nil {
 		return r, fmt.Errorf("resolve %s: %w", d, err)
 	}
@@ -208,7 +208,7 @@ func fetchWebVH(ctx context.Context, client *http.Client, d DID, o Options) (Res
 		return Resolution{}, err
 	}
 	now := time.Now()
-	h := readWebVH(log, now)
+	h := readWebVH(ctx, log, now)
 	if h.needsWitness() {
 		// One that isn't there approves nothing.
 		witness, err := fetchWeb(ctx, client, d, id.file("did-witness.json"), "application/json, */*;q=0.1", maxWebVHWitness)

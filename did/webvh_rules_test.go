@@ -89,6 +89,9 @@ func otherHash() string {
 	return "2-" + EncodeMultibase(append([]byte{0x13, 32}, bytes.Repeat([]byte{7}, 32)...))[1:]
 }
 
+// The sixteen ways to deceive a resolver that an audit of four implementations found
+// (didwebvh-test-suite, NEGATIVE_VECTORS.md) are among these rules, those of the other
+// files of this name, and TestEachRuleOfWebPlaces.
 func TestWebVHRulesOfTheLog(t *testing.T) {
 	checkWebVHRules(t, []webvhRule{
 		{"The DID Log File", "each line is a JSON object", edited(func(w *logWriter) { w.lines[1] = []byte(`[]`) }), "isn't a JSON object"},

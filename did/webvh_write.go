@@ -58,7 +58,7 @@ func CreateWebVH(ctx context.Context, signer Signer, c WebVHChange, at time.Time
 // OpenWebVH reads a log that was published before, did.jsonl, and checks all of it.
 // Errors wrap [ErrInvalid].
 func OpenWebVH(log []byte, now time.Time) (*WebVHLog, error) {
-	h := readWebVH(bytes.Clone(log), now)
+	h := readWebVH(context.Background(), bytes.Clone(log), now)
 	if h.broken != nil {
 		return nil, h.broken
 	}

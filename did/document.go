@@ -116,11 +116,28 @@ func (d *Document) methodFor(methodURL string, rel Relationship) (VerificationMe
 	return m, nil
 }
 
-// JSON writes the document in canonical form, with the contexts did/v1 and
-// multikey/v1. [ParseDocument] reads it back as it was.
+// contexts are the JSON-LD contexts that define what stands in the document.
+func (d *Document) contexts() []any {
+	all := []any{"https://www.w3.org/ns/did/v1", "https://w3id.org/security/multikey/v1"}
+	add := func(context string) {
+		if context != "" && !slices.Contains(all, any(context)) {
+			all = append(all, context)
+		}
+	}
+	for _, m := range d.VerificationMethod {
+		add(methodTypes[m.Type].context)
+		if m.PublicKeyHex != "" {
+			add("https://w3id.org/security/v3-unstable") // none of the suites has publicKeyHex
+		}
+	}
+	return all
+}
+
+// JSON writes the document in canonical form, with the contexts did/v1, multikey/v1 and
+// those of older types of methods. [ParseDocument] reads it back as it was.
 func (d *Document) JSON() []byte {
 	out := map[string]any{
-		"@context": []any{"https://www.w3.org/ns/did/v1", "https://w3id.org/security/multikey/v1"},
+		"@context": d.contexts(),
 		"id":       d.ID.String(),
 	}
 	put := func(k string, list []any) {

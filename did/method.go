@@ -24,23 +24,27 @@ const (
 const older = inJWK | inBase58 | inBase64 | inHex
 
 // methodTypes are the types of verification methods that are read: the forms of their
-// keys, and the one type that their keys have, if the name says it.
+// keys, the one type that their keys have, if the name says it, and the JSON-LD context
+// that defines the type beside did/v1 and multikey/v1, of the types that are written here.
 var methodTypes = map[string]struct {
-	forms forms
-	only  keyType
+	forms   forms
+	only    keyType
+	context string
 }{
-	"Multikey":                          {inMultibase, 0},
-	"JsonWebKey":                        {inJWK, 0},
-	"JsonWebKey2020":                    {inJWK, 0},
-	"Ed25519VerificationKey2018":        {older, keyEd25519},
-	"Ed25519VerificationKey2020":        {inMultibase, keyEd25519},
-	"EcdsaSecp256r1VerificationKey2019": {older | inMultibase, keyP256},
-	"Secp256k1VerificationKey2018":      {older, keySecp256k1},
-	"EcdsaSecp256k1VerificationKey2019": {older | inMultibase, keySecp256k1},
-	"EcdsaSecp256k1RecoveryMethod2020":  {inAccount | inJWK | inHex, keySecp256k1},
-	"X25519KeyAgreementKey2019":         {older, keyX25519},
-	"X25519KeyAgreementKey2020":         {inMultibase, keyX25519},
+	"Multikey":                          {inMultibase, 0, ""},
+	"JsonWebKey":                        {inJWK, 0, "https://w3id.org/security/jwk/v1"},
+	"JsonWebKey2020":                    {inJWK, 0, suites + "jws-2020/v1"},
+	"Ed25519VerificationKey2018":        {older, keyEd25519, suites + "ed25519-2018/v1"},
+	"Ed25519VerificationKey2020":        {inMultibase, keyEd25519, suites + "ed25519-2020/v1"},
+	"EcdsaSecp256r1VerificationKey2019": {older | inMultibase, keyP256, ""},
+	"Secp256k1VerificationKey2018":      {older, keySecp256k1, ""},
+	"EcdsaSecp256k1VerificationKey2019": {older | inMultibase, keySecp256k1, suites + "secp256k1-2019/v1"},
+	"EcdsaSecp256k1RecoveryMethod2020":  {inAccount | inJWK | inHex, keySecp256k1, suites + "secp256k1recovery-2020/v2"},
+	"X25519KeyAgreementKey2019":         {older, keyX25519, suites + "x25519-2019/v1"},
+	"X25519KeyAgreementKey2020":         {inMultibase, keyX25519, suites + "x25519-2020/v1"},
 }
+
+const suites = "https://w3id.org/security/suites/"
 
 // keyText is a field of a verification method that has its key as text.
 type keyText struct {

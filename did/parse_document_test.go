@@ -34,6 +34,10 @@ func TestDocumentsOfEveryForm(t *testing.T) {
 	if err := json.Unmarshal(d.JSON(), &members); err != nil || len(members) != 11 {
 		t.Errorf("the document is written with %d members, %v", len(members), err)
 	}
+	const suites = `"https://w3id.org/security/suites/`
+	if got, want := string(members["@context"]), `["https://www.w3.org/ns/did/v1","https://w3id.org/security/multikey/v1",`+suites+`ed25519-2018/v1",`+suites+`secp256k1-2019/v1","https://w3id.org/security/v3-unstable",`+suites+`secp256k1recovery-2020/v2",`+suites+`x25519-2020/v1"]`; got != want {
+		t.Errorf("the contexts are\n%s, want\n%s", got, want)
+	}
 	for id, want := range map[string]string{"58": "Ed25519", "16": "secp256k1", "account": "secp256k1 account"} {
 		for _, m := range d.VerificationMethod {
 			if k, err := m.Key(); m.ID == "did:a:b#"+id && (err != nil || k.Algorithm() != want) {

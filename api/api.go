@@ -33,8 +33,9 @@ type server struct {
 	node     *node.Node
 	log      *slog.Logger
 	now      func() time.Time
-	host     string // of the public URL: how pages name this node
-	secure   bool   // the public URL is https
+	host     string   // of the public URL: how pages name this node
+	secure   bool     // the public URL is https
+	headers  []header // of every answer
 	dev      bool
 	sessions *scs.SessionManager
 	router   *mux.Router
@@ -148,6 +149,7 @@ func newServer(n *node.Node, o Options) *server {
 			s.log.Warn("the public URL is no origin", "error", err)
 		}
 	}
+	s.headers = headersOfAll(s.secure)
 	s.sessions = newSessions(n.Sessions(), s.secure, s.sessionError)
 	s.router.Use(s.logged, s.guarded)
 	s.router.NotFoundHandler = s.logged(s.guarded(s.anyone(s.notFound)))

@@ -22,86 +22,100 @@ type HostedCopy struct {
 // is all there is: Signed is nil.
 //
 // How the credential stands is read at each call, so that each node of several says
-// the same; the bytes of a version never change, and those asked for lately are kept.
+// the same. What was asked for lately is kept, and is made again only where the
+// credential's document is another one.
 func (n *Node) Hosted(ctx context.Context, id string, version int) (c HostedCopy, err error) {
-	err = n.db.View(ctx, func(tx *registry.Tx) error {
-		c = HostedCopy{}
-		if c.Credential, err = tx.Credential(id); err != nil {
+	asked := registry.VersionRef{Credential: id, Number: version}
+	kept := n.copies.get(asked)
+	now := keptCopy{}
+	err = n.db.View(ctx, func(tx *registry.Tx) (err error) {
+		if now.from, err = tx.CredentialAgain(id, kept.from); err != nil || now.from == kept.from {
 			return err
 		}
-		if c.Credential.Revoked != nil && !c.Credential.Hosted && version == 0 {
-			return nil
-		}
-		if !c.Credential.Hosted || c.Credential.Version == 0 {
-			return fmt.Errorf("hosted copy of credential %s: %w", id, registry.ErrNotFound)
-		}
-		if version == 0 {
-			version = c.Credential.Version
-		}
-		ref := registry.VersionRef{Credential: id, Number: version}
-		kept, ok := n.copies.get(ref)
-		if !ok {
-			v, err := tx.Version(id, version)
-			if err != nil {
-				return err
-			}
-			kept.digest = v.Digest
-			if kept.signed, err = tx.Bytes(id, version); err != nil {
-				return err
-			}
-			n.copies.put(ref, kept)
-		}
-		c.Number, c.Digest, c.Signed = version, kept.digest, kept.signed
-		return nil
+		now.copy, err = hostedCopy(tx, now.from.Credential, version)
+		return err
 	})
+	switch {
+	case err != nil:
+		return HostedCopy{}, err
+	case now.from == kept.from:
+		return kept.copy, nil
+	}
+	n.copies.put(asked, now)
+	return now.copy, nil
+}
+
+func hostedCopy(tx *registry.Tx, stands registry.Credential, version int) (c HostedCopy, err error) {
+	c.Credential = stands
+	if stands.Revoked != nil && !stands.Hosted && version == 0 {
+		return c, nil
+	}
+	if !stands.Hosted || stands.Version == 0 {
+		return c, fmt.Errorf("hosted copy of credential %s: %w", stands.ID, registry.ErrNotFound)
+	}
+	if version == 0 {
+		version = stands.Version
+	}
+	v, err := tx.Version(stands.ID, version)
+	if err != nil {
+		return c, err
+	}
+	c.Number, c.Digest = version, v.Digest
+	c.Signed, err = tx.Bytes(stands.ID, version)
 	return c, err
 }
 
-// copiesSize bounds the bytes that are kept, in each of two generations.
-const copiesSize = 16 << 20
+// What is kept: at most copiesSize bytes in each of two generations, where each copy
+// counts as copySize beside the signed bytes.
+const (
+	copiesSize = 16 << 20
+	copySize   = 2 << 10
+)
 
-// copies are versions that were asked for lately. When the young generation is full,
-// the old one is forgotten. The zero value is ready.
+// copies are hosted copies that were asked for lately, by the number that was asked for,
+// 0 for the newest. When the young generation is full, the old one is forgotten. The
+// zero value is ready.
 type copies struct {
 	mu         sync.Mutex
-	young, old map[registry.VersionRef]copied
+	young, old map[registry.VersionRef]keptCopy
 	size       int // of the young ones
 }
 
-type copied struct {
-	digest string
-	signed []byte
+// A keptCopy is right as long as the credential's document is the one it was made from.
+type keptCopy struct {
+	from *registry.KeptCredential
+	copy HostedCopy
 }
 
-func (c *copies) get(ref registry.VersionRef) (copied, bool) {
+// get returns what is kept, or the zero value.
+func (c *copies) get(ref registry.VersionRef) keptCopy {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if v, ok := c.young[ref]; ok {
-		return v, true
+	v, ok := c.young[ref]
+	if !ok {
+		if v, ok = c.old[ref]; ok {
+			c.add(ref, v)
+		}
 	}
-	v, ok := c.old[ref]
-	if ok {
-		c.add(ref, v)
-	}
-	return v, ok
+	return v
 }
 
-func (c *copies) put(ref registry.VersionRef, v copied) {
+// put keeps v in the place of what was there.
+func (c *copies) put(ref registry.VersionRef, v keptCopy) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, ok := c.young[ref]; !ok {
-		c.add(ref, v)
-	}
+	c.add(ref, v)
 }
 
 // add makes v one of the young; c.mu is held.
-func (c *copies) add(ref registry.VersionRef, v copied) {
-	if len(v.signed) > copiesSize/4 {
+func (c *copies) add(ref registry.VersionRef, v keptCopy) {
+	size := len(v.copy.Signed) + copySize
+	if size > copiesSize/4 {
 		return
 	}
-	if c.young == nil || c.size+len(v.signed) > copiesSize {
-		c.old, c.young, c.size = c.young, map[registry.VersionRef]copied{}, 0
+	if c.young == nil || c.size+size > copiesSize {
+		c.old, c.young, c.size = c.young, map[registry.VersionRef]keptCopy{}, 0
 	}
 	c.young[ref] = v
-	c.size += len(v.signed)
+	c.size += size // also where it takes another's place: then there is room for less
 }

@@ -1,7 +1,9 @@
 package registry
 
 import (
+	"bytes"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -77,6 +79,30 @@ func (v Version) DigestBytes() (digest [32]byte) {
 // Credential returns the credential with this id, or ErrNotFound.
 func (tx *Tx) Credential(id string) (Credential, error) {
 	return get[Credential](tx, tableCredentials, id)
+}
+
+// A KeptCredential is a credential as it was read once, for whoever asks for it often.
+type KeptCredential struct {
+	Credential
+	doc []byte // that it was read from
+}
+
+// CredentialAgain is Credential for whoever kept what it returned the last time; nil
+// the first time. It asks the store all the same, and returns kept itself if what is
+// stored is what it was read from.
+func (tx *Tx) CredentialAgain(id string, kept *KeptCredential) (*KeptCredential, error) {
+	doc, err := tx.docs.Get(tableCredentials, keyOf(id))
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", tableCredentials.Name, id, err)
+	}
+	if kept != nil && kept.ID == id && bytes.Equal(doc, kept.doc) {
+		return kept, nil
+	}
+	now := &KeptCredential{doc: bytes.Clone(doc)}
+	if err := json.Unmarshal(doc, &now.Credential); err != nil {
+		return nil, fmt.Errorf("read %s %s: %w", tableCredentials.Name, id, err)
+	}
+	return now, nil
 }
 
 // EmbeddedCredential returns the credential that states this assertion of a

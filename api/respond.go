@@ -112,10 +112,12 @@ func serveTagged(w http.ResponseWriter, r *http.Request, contentType, cache, tag
 	}
 	h.Set("Accept-Ranges", "bytes")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(http.StatusOK)
-	if r.Method != http.MethodHead {
-		w.Write(body) // an error means that the client went away
-	}
+	whole(r, func() {
+		w.WriteHeader(http.StatusOK)
+		if r.Method != http.MethodHead {
+			w.Write(body) // an error means that the client went away
+		}
+	})
 	return nil
 }
 

@@ -53,11 +53,12 @@ func Handler(n *node.Node, o Options) http.Handler {
 	get := func(path string, h http.Handler) { r.Handle(path, h).Methods("GET", "HEAD") }
 	post := func(path string, h http.Handler) { r.Handle(path, h).Methods("POST") }
 
-	// For programs. Anyone.
+	// For programs. Anyone. Routes are tried in this order, so the first is the one that
+	// is asked for most.
+	get("/credentials/{id}", s.anyProgram(s.hosted)) // a page to browsers
 	get("/healthz", s.anyProgram(s.health))
 	get("/readyz", s.anyProgram(s.ready))
 	get("/p/{publisher}/did.json", s.anyProgram(s.didDocument))
-	get("/credentials/{id}", s.anyProgram(s.hosted)) // a page to browsers
 	get("/credentials/{id}/{n:[0-9]+}", s.anyProgram(s.hostedVersion))
 	get("/credentials/{id}/{n:[0-9]+}/anchor", s.anyProgram(s.hostedReceipt))
 	get("/anchors/{digest}", s.anyProgram(s.receipt)) // whoever knows the digest has the record

@@ -10,43 +10,46 @@ import (
 
 // HostedCopy is a copy of a credential that the publisher elected to host.
 type HostedCopy struct {
-	Credential registry.Credential
+	Credential *registry.Credential
 	Number     int    // of the version
 	Digest     string // hex SHA-256 of the version's bytes
-	Signed     []byte // not to be changed: others are given the same
+	Signed     []byte
+
+	from *registry.KeptCredential // it is right as long as this one is
 }
 
 // Hosted returns a version of a hosted credential, the newest if version is 0.
 // registry.ErrNotFound where it isn't hosted. Whether it was revoked stands in
 // the Credential; of a revoked one that wasn't hosted, an embedded one too, that
-// is all there is: Signed is nil.
+// is all there is: Signed is nil. The copy is not to be changed: others are given the same.
 //
 // How the credential stands is read at each call, so that each node of several says
 // the same. What was asked for lately is kept, and is made again only where the
 // credential's document is another one.
-func (n *Node) Hosted(ctx context.Context, id string, version int) (c HostedCopy, err error) {
+func (n *Node) Hosted(ctx context.Context, id string, version int) (*HostedCopy, error) {
 	asked := registry.VersionRef{Credential: id, Number: version}
-	kept := n.copies.get(asked)
-	now := keptCopy{}
-	err = n.db.View(ctx, func(tx *registry.Tx) (err error) {
-		if now.from, err = tx.CredentialAgain(id, kept.from); err != nil || now.from == kept.from {
-			return err
+	c := n.copies.get(asked)
+	err := n.db.View(ctx, func(tx *registry.Tx) error {
+		var kept *registry.KeptCredential
+		if c != nil {
+			kept = c.from
 		}
-		now.copy, err = hostedCopy(tx, now.from.Credential, version)
+		now, err := tx.CredentialAgain(id, kept)
+		if err == nil && now != kept {
+			c, err = hostedCopy(tx, now, version)
+		}
 		return err
 	})
-	switch {
-	case err != nil:
-		return HostedCopy{}, err
-	case now.from == kept.from:
-		return kept.copy, nil
+	if err != nil {
+		return nil, err
 	}
-	n.copies.put(asked, now)
-	return now.copy, nil
+	n.copies.put(asked, c)
+	return c, nil
 }
 
-func hostedCopy(tx *registry.Tx, stands registry.Credential, version int) (c HostedCopy, err error) {
-	c.Credential = stands
+func hostedCopy(tx *registry.Tx, from *registry.KeptCredential, version int) (c *HostedCopy, err error) {
+	stands := &from.Credential
+	c = &HostedCopy{Credential: stands, from: from}
 	if stands.Revoked != nil && !stands.Hosted && version == 0 {
 		return c, nil
 	}
@@ -77,44 +80,30 @@ const (
 // zero value is ready.
 type copies struct {
 	mu         sync.Mutex
-	young, old map[registry.VersionRef]keptCopy
+	young, old map[registry.VersionRef]*HostedCopy
 	size       int // of the young ones
 }
 
-// A keptCopy is right as long as the credential's document is the one it was made from.
-type keptCopy struct {
-	from *registry.KeptCredential
-	copy HostedCopy
-}
-
-// get returns what is kept, or the zero value.
-func (c *copies) get(ref registry.VersionRef) keptCopy {
+// get returns what is kept, or nil.
+func (c *copies) get(ref registry.VersionRef) *HostedCopy {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	v, ok := c.young[ref]
-	if !ok {
-		if v, ok = c.old[ref]; ok {
-			c.add(ref, v)
-		}
+	if v := c.young[ref]; v != nil {
+		return v
 	}
-	return v
+	return c.old[ref]
 }
 
-// put keeps v in the place of what was there.
-func (c *copies) put(ref registry.VersionRef, v keptCopy) {
+// put keeps v as a young one, in the place of what was there.
+func (c *copies) put(ref registry.VersionRef, v *HostedCopy) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.add(ref, v)
-}
-
-// add makes v one of the young; c.mu is held.
-func (c *copies) add(ref registry.VersionRef, v keptCopy) {
-	size := len(v.copy.Signed) + copySize
-	if size > copiesSize/4 {
+	size := len(v.Signed) + copySize
+	if c.young[ref] == v || size > copiesSize/4 {
 		return
 	}
 	if c.young == nil || c.size+size > copiesSize {
-		c.old, c.young, c.size = c.young, map[registry.VersionRef]keptCopy{}, 0
+		c.old, c.young, c.size = c.young, map[registry.VersionRef]*HostedCopy{}, 0
 	}
 	c.young[ref] = v
 	c.size += size // also where it takes another's place: then there is room for less

@@ -50,8 +50,8 @@ type server struct {
 func Handler(n *node.Node, o Options) http.Handler {
 	s := newServer(n, o)
 	r := s.router
-	get := func(path string, h http.Handler) { r.Handle(path, h).Methods("GET", "HEAD") }
-	post := func(path string, h http.Handler) { r.Handle(path, h).Methods("POST") }
+	get := func(path string, h http.Handler) { r.Handle(path, s.logged(s.guarded(h))).Methods("GET", "HEAD") }
+	post := func(path string, h http.Handler) { r.Handle(path, s.logged(s.guarded(h))).Methods("POST") }
 
 	// For programs. Anyone. Routes are tried in this order, so the first is the one that
 	// is asked for most.
@@ -152,7 +152,6 @@ func newServer(n *node.Node, o Options) *server {
 	}
 	s.headers = headersOfAll(s.secure)
 	s.sessions = newSessions(n.Sessions(), s.secure, s.sessionError)
-	s.router.Use(s.logged, s.guarded)
 	s.router.NotFoundHandler = s.logged(s.guarded(s.anyone(s.notFound)))
 	s.router.MethodNotAllowedHandler = s.logged(s.guarded(s.anyone(s.notAllowed)))
 	return s

@@ -105,7 +105,7 @@ func (s *server) logged(next http.Handler) http.Handler {
 					writeProblem(seen, problem{http.StatusInternalServerError, "Internal error", "internal error"})
 				}
 			}
-			s.note(r, seen.status, time.Since(began))
+			s.note(r, seen.status, began)
 		}()
 		next.ServeHTTP(seen, r)
 	})
@@ -113,7 +113,7 @@ func (s *server) logged(next http.Handler) http.Handler {
 
 // note writes the line of one request. Where in the program it is written, which would
 // be looked up for each line, stays out of it.
-func (s *server) note(r *http.Request, status int, took time.Duration) {
+func (s *server) note(r *http.Request, status int, began time.Time) {
 	level, template := slog.LevelInfo, route(r)
 	switch template {
 	case "/healthz", "/readyz", "/assets/{file}":
@@ -122,8 +122,9 @@ func (s *server) note(r *http.Request, status int, took time.Duration) {
 	if !s.log.Enabled(r.Context(), level) {
 		return
 	}
-	line := slog.NewRecord(time.Now(), level, "request", 0)
-	line.AddAttrs(slog.String("method", r.Method), slog.String("route", template), slog.Int("status", status), slog.Duration("took", took.Round(time.Microsecond)))
+	now := time.Now()
+	line := slog.NewRecord(now, level, "request", 0)
+	line.AddAttrs(slog.String("method", r.Method), slog.String("route", template), slog.Int("status", status), slog.Duration("took", now.Sub(began).Round(time.Microsecond)))
 	s.log.Handler().Handle(r.Context(), line) // as slog.Logger does, it overlooks an error
 }
 

@@ -116,12 +116,11 @@ func serveTagged(w http.ResponseWriter, r *http.Request, contentType, cache, tag
 		}
 	}
 	h["Accept-Ranges"], h["Content-Length"] = v[3:4:4], v[4:5:5]
-	whole(r, func() {
-		w.WriteHeader(http.StatusOK)
-		if r.Method != http.MethodHead {
-			w.Write(body) // an error means that the client went away
-		}
-	})
+	defer hold(r).send()
+	w.WriteHeader(http.StatusOK)
+	if r.Method != http.MethodHead {
+		w.Write(body) // an error means that the client went away
+	}
 	return nil
 }
 

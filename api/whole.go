@@ -37,16 +37,21 @@ type wholeConn struct {
 	held  []byte // what is to be sent before all else
 }
 
-// whole calls write, whose pieces are sent together. At its end all of them are on
-// their way.
-func whole(r *http.Request, write func()) {
-	c, ok := r.Context().Value(connKey{}).(*wholeConn)
-	if !ok {
-		write()
+// hold holds what is written to r's connection next until more is, or send is called;
+// the connection is nil where it can't.
+func hold(r *http.Request) *wholeConn {
+	c, _ := r.Context().Value(connKey{}).(*wholeConn)
+	if c != nil {
+		c.holds = true
+	}
+	return c
+}
+
+// send holds nothing any more.
+func (c *wholeConn) send() {
+	if c == nil {
 		return
 	}
-	c.holds = true
-	write()
 	c.holds = false
 	if len(c.held) > 0 {
 		c.Write(nil) // an error means that the client went away

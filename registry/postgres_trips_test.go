@@ -3,8 +3,6 @@ package registry
 import (
 	"net"
 	"net/url"
-	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -75,31 +73,9 @@ type gate struct {
 
 func newGate(t *testing.T, database string) *gate {
 	t.Helper()
-	u, err := url.Parse(database)
-	if err != nil {
-		t.Fatal(err)
-	}
-	const socket = ".s.PGSQL.5432"
-	dir, err := os.MkdirTemp("", "clrnode-gate-") // t.TempDir is too long a name for a socket
-	if err != nil {
-		t.Fatal(err)
-	}
-	g := &gate{dir: dir, to: filepath.Join(u.Query().Get("host"), socket)}
+	g := &gate{}
 	g.changed = sync.NewCond(&g.mu)
-	l, err := net.Listen("unix", filepath.Join(dir, socket))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close(); os.RemoveAll(dir) })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go g.pass(c)
-		}
-	}()
+	g.dir, g.to = standBefore(t, database, g.pass)
 	return g
 }
 

@@ -176,6 +176,7 @@ func TestWebVHRulesOfParameters(t *testing.T) {
 		{"Parameters, updateKeys", "it is an array", parameter("updateKeys", []any{multikey(1)}, multikey(1)), "array"},
 		{"Parameters, updateKeys", "it has multikeys", parameter("updateKeys", []any{multikey(1)}, []any{"did:key:" + multikey(1)}), "invalid key"},
 		{"Parameters, updateKeys", "a multikey is a point of its curve", parameter("updateKeys", []any{multikey(1)}, []any{EncodeMultibase(append([]byte{0xed, 1}, make([]byte, 32)...))}), "small order"},
+		{"Parameters, updateKeys", "a key has one spelling", parameter("updateKeys", []any{multikey(2)}, []any{"u7QGBOXcOqH0XX1ajVGbDTH7My42KkbTuN6Jd9g9bj8mzlA"}), "in base58"},
 		{"Parameters, updateKeys", "each once", parameter("updateKeys", []any{multikey(1), multikey(2)}, []any{multikey(1), multikey(1)}), "each once"},
 		{"Parameters, nextKeyHashes", "it is an array", parameter("nextKeyHashes", []any{keyHash(2)}, keyHash(2)), "array"},
 		{"Parameters, nextKeyHashes", "it has text", parameter("nextKeyHashes", []any{keyHash(2)}, []any{7}), "strings"},
@@ -208,6 +209,7 @@ func TestWebVHRulesOfParameters(t *testing.T) {
 		{"The witness Parameter", "no witness occurs twice", firstWitness(witnessParameter(2, 7, 7)), "listed twice"},
 		{"The witness Parameter", "a witness has an id", firstWitness(m{"threshold": 1, "witnesses": []any{m{}}}), "with an id"},
 		{"The witness Parameter", "a witness has no weight", firstWitness(m{"threshold": 1, "witnesses": []any{m{"id": witnessDID(7).s, "weight": 2}}}), "nothing else"},
+		{"The witness Parameter", "a witness is a DID", firstWitness(m{"threshold": 1, "witnesses": []any{m{"id": multikey(7)}}}), "invalid DID"},
 		{"The witness Parameter", "a witness is a did:key", firstWitness(m{"threshold": 1, "witnesses": []any{m{"id": "did:web:example.edu"}}}), "isn't a did:key"},
 		{"The witness Parameter", "a witness's key fits the suite", firstWitness(m{"threshold": 1, "witnesses": []any{m{"id": "did:key:zDnaeWgbpcUat3VPa1GqrFqctkx6SMPMWGvFDgXeFUxi74pwT"}}}), "isn't a did:key with an Ed25519 key"},
 	})

@@ -127,6 +127,80 @@ func TestWebVHLogRefusesWhatAResolverWould(t *testing.T) {
 	}
 }
 
+// The two services that every did:webvh has stand back for those of its document, whether
+// their ids are written whole or not.
+func TestWebVHServicesOfTheDocument(t *testing.T) {
+	id := must(did.WebVHPlaceholder("https://example.edu"))
+	for _, own := range []string{"#whois", id + "#whois"} {
+		document := fmt.Appendf(nil, `{"id":%q,"service":[{"id":%q,"type":"LinkedVerifiablePresentation","serviceEndpoint":"https://cdn.example/w.vp"}]}`, id, own)
+		log, err := did.CreateWebVH(context.Background(), seeded(1), did.WebVHChange{Document: document}, day(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := did.ResolveWebVH(log.DID(), log.Bytes(), nil, did.Options{}, day(9))
+		if err != nil || len(r.Document.Service) != 2 {
+			t.Fatalf("%s: %v, %+v", own, err, r.Document)
+		}
+		for path, want := range map[string]string{"/whois": "https://cdn.example/w.vp", "/x": "https://example.edu/x"} {
+			if got, err := did.ResourceURL(r.Document, did.URL{DID: log.DID(), Path: path}); err != nil || got != want {
+				t.Errorf("%s: %s is at %q, %v; want %q", own, path, got, err, want)
+			}
+		}
+	}
+}
+
+// Methods without history answer for what doesn't change, and say so for the rest.
+func TestOptionsOfMethodsWithoutHistory(t *testing.T) {
+	ctx := context.Background()
+	r := did.NewResolver(nil)
+	key, _ := did.KeyDID(seeded(1).Public())
+	web := must(did.Parse("did:web:example.edu"))
+	if got, err := r.Resolve(ctx, key, did.Options{VersionTime: day(1)}); err != nil || !bytes.Equal(got.JSON(), got.Document.JSON()) {
+		t.Errorf("a did:key as of a time: %v", err)
+	}
+	for _, c := range []struct {
+		d    did.DID
+		o    did.Options
+		want error
+	}{
+		{key, did.Options{VersionID: "1"}, did.ErrNoHistory},
+		{key, did.Options{VersionNumber: 1}, did.ErrNoHistory},
+		{web, did.Options{VersionTime: day(1)}, did.ErrNoHistory},
+		{web, did.Options{VersionID: "1"}, did.ErrNoHistory},
+		{key, did.Options{VersionID: "1", VersionNumber: 1}, did.ErrInvalidOptions},
+		{web, did.Options{}, did.ErrCouldNotCheck},
+	} {
+		if got, err := r.Resolve(ctx, c.d, c.o); !errors.Is(err, c.want) || got.Document != nil {
+			t.Errorf("%s, %+v: %v; want %v", c.d, c.o, err, c.want)
+		}
+	}
+}
+
+// Where a site redirects whatever it is asked to, nobody else answers for its DIDs.
+func TestNoRedirectToAnotherHost(t *testing.T) {
+	var log *did.WebVHLog
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch to, ok := strings.CutPrefix(r.URL.Path, "/away/"); {
+		case ok:
+			http.Redirect(w, r, "http://"+strings.Replace(r.Host, "localhost", "127.0.0.1", 1)+"/"+to, http.StatusFound)
+		case strings.HasPrefix(r.URL.Path, "/here/"):
+			http.Redirect(w, r, "/"+strings.TrimPrefix(r.URL.Path, "/here/"), http.StatusFound)
+		default:
+			w.Write(log.Bytes())
+		}
+	}))
+	defer server.Close()
+	resolver := did.NewResolver(loopbackClient())
+	log = newWebVH(t, onLocalhost(server), "here")
+	if _, err := resolver.Resolve(context.Background(), log.DID(), did.Options{}); err != nil {
+		t.Errorf("a redirect to the same host: %v", err)
+	}
+	log = newWebVH(t, onLocalhost(server), "away")
+	if _, err := resolver.Resolve(context.Background(), log.DID(), did.Options{}); !errors.Is(err, did.ErrCouldNotCheck) || !errors.Is(err, did.ErrAddressNotAllowed) {
+		t.Errorf("a redirect to another host: %v; want ErrAddressNotAllowed", err)
+	}
+}
+
 func TestWebVHMoves(t *testing.T) {
 	ctx := context.Background()
 	log := newWebVH(t, "https://example.edu")

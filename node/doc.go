@@ -57,10 +57,11 @@
 // for work that nobody does; a nudge reaches only itself. A lease is taken over when its
 // holder gave no sign of life for [Options.LeaseTime].
 //
-// What a node keeps to itself is right at any age: versions that were asked for lately
-// (their bytes never change), others' status lists for as long as they say, and how many
-// requests each client made, which each node limits for itself. Signing a status list needs
-// no lease: an older version never takes the place of a newer one.
+// What a node keeps to itself is right at any age: hosted copies that were asked for lately
+// (whether the credential still stands so is looked up each time), others' status lists
+// for as long as they say, and how many requests each client made, which each node limits
+// for itself. Signing a status list needs no lease: an older version never takes the place
+// of a newer one.
 //
 // # Moving and checking
 //

@@ -105,7 +105,7 @@ func (n *Node) plan(tx *registry.Tx, p registry.Publisher, learner string) (*pla
 		pl.embedded = append(pl.embedded, c)
 		pl.content = append(pl.content, print)
 	}
-	if pl.print, err = fingerprint(about, pl.content, pl.terms, record.Fingerprint()); err != nil {
+	if pl.print, err = fingerprint(about, pl.content, pl.terms, pl.fingerprint); err != nil {
 		return nil, err
 	}
 	if pl.envelope.Version > 0 && pl.print == pl.envelope.Content {

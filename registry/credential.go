@@ -1,10 +1,13 @@
 package registry
 
 import (
+	"bytes"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
+	"sync/atomic"
 	"time"
 )
 
@@ -77,6 +80,41 @@ func (v Version) DigestBytes() (digest [32]byte) {
 // Credential returns the credential with this id, or ErrNotFound.
 func (tx *Tx) Credential(id string) (Credential, error) {
 	return get[Credential](tx, tableCredentials, id)
+}
+
+// A KeptCredential is a credential as it was read once, for whoever asks for it often.
+type KeptCredential struct {
+	Credential
+	doc    []byte        // that it was read from
+	moment atomic.Uint64 // of the embedded store, at which it was the same; 0: of none
+}
+
+// CredentialAgain is Credential for whoever kept what it returned the last time, from
+// the same DB; nil the first time. What is stored decides all the same: kept itself is
+// returned if it would be read from the same document now.
+func (tx *Tx) CredentialAgain(id string, kept *KeptCredential) (*KeptCredential, error) {
+	var moment uint64
+	if d, ok := tx.docs.(*badgerDocs); ok && d.own == nil {
+		moment = d.read.ReadTs()
+	}
+	known := kept != nil && kept.ID == id
+	if known && moment != 0 && kept.moment.Load() == moment {
+		return kept, nil // nothing at all was written meanwhile
+	}
+	doc, err := tx.docs.Get(tableCredentials, keyOf(id))
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", tableCredentials.Name, id, err)
+	}
+	if known && bytes.Equal(doc, kept.doc) {
+		kept.moment.Store(moment)
+		return kept, nil
+	}
+	now := &KeptCredential{doc: bytes.Clone(doc)}
+	now.moment.Store(moment)
+	if err := json.Unmarshal(doc, &now.Credential); err != nil {
+		return nil, fmt.Errorf("read %s %s: %w", tableCredentials.Name, id, err)
+	}
+	return now, nil
 }
 
 // EmbeddedCredential returns the credential that states this assertion of a

@@ -57,6 +57,20 @@ func TestIssuersOnAChain(t *testing.T) {
 			t.Errorf("from another folder, on %s: exit %d: %s", network, code, text)
 		}
 	}
+	resolve := func(id string, flags ...string) (int, string) {
+		var out, errs bytes.Buffer
+		code := Run(t.Context(), append([]string{"did", "resolve", id, "--json"}, flags...), nil, &out, &errs)
+		return code, out.String() + errs.String()
+	}
+	if code, text := resolve("did:ethr:"+own+":"+account.String(), "--data", data); code != exitOK || !strings.Contains(text, "EcdsaSecp256k1RecoveryMethod2020") {
+		t.Errorf("did resolve beside the node: exit %d: %s", code, text)
+	}
+	if code, text := resolve("did:ethr:campus:"+account.String()+"?versionId=1", "--data", t.TempDir(), named); code != exitOK {
+		t.Errorf("did resolve from another folder: exit %d: %s", code, text)
+	}
+	if code, text := resolve("did:ethr:sepolia:"+account.String(), "--data", data); code != exitCouldNot {
+		t.Errorf("did resolve on an unknown network: exit %d: %s", code, text)
+	}
 	// A registry that isn't there, or another chain than named, is no answer.
 	for _, flag := range []string{fmt.Sprintf("--ethr-network=campus:%d=%s", testnet.ChainID, h.chain.URL()), "--ethr-network=campus:5=" + h.chain.URL(), "--ethr-network=campus:5=http://127.0.0.1:1"} {
 		if code, text := verify("campus", "--data", t.TempDir(), flag); code != exitCouldNot {

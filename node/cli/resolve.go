@@ -40,7 +40,7 @@ did:webvh every entry is checked, and --version-id or --version-time pick an
 earlier version; so do ?versionId= and ?versionTime= behind the DID.`,
 		Args: exactly(1, "one DID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			r, err := q.resolve(cmd, args[0])
+			r, err := q.resolve(p, cmd, args[0])
 			return p.showResolution(r, err)
 		},
 	}
@@ -52,7 +52,7 @@ earlier version; so do ?versionId= and ?versionTime= behind the DID.`,
 	return c
 }
 
-func (q *question) resolve(cmd *cobra.Command, text string) (did.Resolution, error) {
+func (q *question) resolve(p *program, cmd *cobra.Command, text string) (did.Resolution, error) {
 	u, err := did.ParseURL(text)
 	if err != nil || u.Path != "" || u.Fragment != "" {
 		_, err = did.Parse(text) // which says it in terms of DIDs
@@ -75,9 +75,18 @@ func (q *question) resolve(cmd *cobra.Command, text string) (did.Resolution, err
 		if q.witness != "" {
 			return did.Resolution{}, fmt.Errorf("%w: --witness goes with --log", did.ErrInvalidOptions)
 		}
-		client := did.NewClient(did.Outgoing{AllowLoopback: true})
+		client, err := p.client()
+		if err != nil {
+			return did.Resolution{}, err
+		}
 		defer client.CloseIdleConnections()
-		return did.NewResolver(client).Resolve(cmd.Context(), d, o)
+		resolver := did.NewResolver(client)
+		if d.Method() == "ethr" { // no other asks a chain
+			if resolver, _, err = p.resolver(cmd.Context(), client, ""); err != nil {
+				return did.Resolution{}, err
+			}
+		}
+		return resolver.Resolve(cmd.Context(), d, o)
 	}
 	log, err := readSome(q.log)
 	if err != nil {

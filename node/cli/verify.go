@@ -128,27 +128,47 @@ func (p *program) policyOf(ctx context.Context, v *verifier) (vc.Policy, node.An
 		ask.Resolver = policy.Resolver
 		return policy, ask, nil
 	}
-	outgoing, err := p.cfg.Outgoing.options()
+	client, err := p.client()
 	if err != nil {
 		return policy, ask, err
 	}
-	outgoing.AllowLoopback = true
-	client := did.NewClient(outgoing)
-	networks, err := p.cfg.ethrNetworks()
-	if err != nil {
-		return policy, ask, err
-	}
-	chain, err := p.chainReader(ctx, v.rpc)
-	if err != nil {
+	var chain *evm.Client
+	if policy.Resolver, chain, err = p.resolver(ctx, client, v.rpc); err != nil {
 		return policy, ask, err
 	}
 	if chain != nil {
-		networks, ask.Reader = withOwn(networks, chain), chain
+		ask.Reader = chain
 	}
-	policy.Resolver = did.NewResolver(client, networks...)
 	policy.Fetch, policy.Linked = node.Fetcher(client), vc.LinkedFetch
 	ask.Resolver, ask.Fetch = policy.Resolver, policy.Fetch
 	return policy, ask, nil
+}
+
+// client is what a command opens connections with to addresses that strangers wrote.
+func (p *program) client() (*http.Client, error) {
+	outgoing, err := p.cfg.Outgoing.options()
+	if err != nil {
+		return nil, err
+	}
+	outgoing.AllowLoopback = true
+	return did.NewClient(outgoing), nil
+}
+
+// resolver asks client, the networks of --ethr-network, and the chain of [program.chainReader],
+// which it returns too, nil when there is none.
+func (p *program) resolver(ctx context.Context, client *http.Client, rpc string) (did.Resolver, *evm.Client, error) {
+	networks, err := p.cfg.ethrNetworks()
+	if err != nil {
+		return nil, nil, err
+	}
+	chain, err := p.chainReader(ctx, rpc)
+	if err != nil {
+		return nil, nil, err
+	}
+	if chain != nil {
+		networks = withOwn(networks, chain)
+	}
+	return did.NewResolver(client, networks...), chain, nil
 }
 
 // chainReader connects to the chain that --rpc names, or to the one of the data

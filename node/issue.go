@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -14,7 +15,7 @@ import (
 )
 
 // issueStep is how many records are planned, signed and finished together.
-const issueStep = 16
+const issueStep = 32
 
 // IssuePlan is what issuing would do now.
 type IssuePlan struct {
@@ -100,10 +101,11 @@ func (n *Node) Job(ctx context.Context, id string) (j registry.Job, err error) {
 // node left takes the same path from where it was.
 func (n *Node) runIssue(ctx context.Context, db *registry.DB, j registry.Job) error {
 	planned, signed := make(chan *group, 1), make(chan *group, 1)
+	var store sync.Mutex // planning reads what lies beside the writes of finishing: at once, a database refuses one of them
 	work, inside := errgroup.WithContext(ctx)
 	work.Go(func() error {
 		defer close(planned)
-		return n.planGroups(inside, db, j, planned)
+		return n.planGroups(inside, db, &store, j, planned)
 	})
 	work.Go(func() error {
 		defer close(signed)
@@ -116,7 +118,9 @@ func (n *Node) runIssue(ctx context.Context, db *registry.DB, j registry.Job) er
 	})
 	work.Go(func() error {
 		return pass(inside, signed, func(g *group) error {
+			store.Lock()
 			err := n.finishGroup(inside, db, j.ID, g.publisher, g.plans)
+			store.Unlock()
 			n.nudge()
 			return err
 		})
@@ -187,8 +191,8 @@ func endJob(ctx context.Context, db *registry.DB, id, state string, cause error)
 }
 
 // planGroups plans what the job has left to do, with the publisher's policy and key as
-// they are at each moment.
-func (n *Node) planGroups(ctx context.Context, db *registry.DB, j registry.Job, planned chan<- *group) error {
+// they are at each moment. It holds store while it plans.
+func (n *Node) planGroups(ctx context.Context, db *registry.DB, store *sync.Mutex, j registry.Job, planned chan<- *group) error {
 	for after := j.After; ; {
 		p, err := n.Publisher(ctx, j.Publisher)
 		if err != nil {
@@ -214,7 +218,9 @@ func (n *Node) planGroups(ctx context.Context, db *registry.DB, j registry.Job, 
 		if len(learners) == 0 {
 			return nil
 		}
+		store.Lock()
 		plans, err := n.planFor(ctx, db, p, learners)
+		store.Unlock()
 		if err != nil {
 			return err
 		}
@@ -231,6 +237,7 @@ func (n *Node) planFor(ctx context.Context, db *registry.DB, p registry.Publishe
 	var plans []*plan
 	err := db.Update(ctx, func(tx *registry.Tx) error {
 		plans = make([]*plan, len(learners))
+		tx.PlanAhead(learners)
 		for i, id := range learners {
 			var err error
 			if plans[i], err = n.plan(tx, p, id); err != nil {
@@ -269,6 +276,7 @@ func (n *Node) finishGroup(ctx context.Context, db *registry.DB, job string, p r
 		if err != nil {
 			return err
 		}
+		finishAhead(tx, plans)
 		for _, pl := range plans {
 			switch done, err := n.finish(tx, p, pl); {
 			case err != nil:

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
-	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -101,11 +100,10 @@ func (n *Node) Job(ctx context.Context, id string) (j registry.Job, err error) {
 // node left takes the same path from where it was.
 func (n *Node) runIssue(ctx context.Context, db *registry.DB, j registry.Job) error {
 	planned, signed := make(chan *group, 1), make(chan *group, 1)
-	var store sync.Mutex // planning reads what lies beside the writes of finishing: at once, a database refuses one of them
 	work, inside := errgroup.WithContext(ctx)
 	work.Go(func() error {
 		defer close(planned)
-		return n.planGroups(inside, db, &store, j, planned)
+		return n.planGroups(inside, db, j, planned)
 	})
 	work.Go(func() error {
 		defer close(signed)
@@ -118,9 +116,9 @@ func (n *Node) runIssue(ctx context.Context, db *registry.DB, j registry.Job) er
 	})
 	work.Go(func() error {
 		return pass(inside, signed, func(g *group) error {
-			store.Lock()
+			n.storing.Lock()
 			err := n.finishGroup(inside, db, j.ID, g.publisher, g.plans)
-			store.Unlock()
+			n.storing.Unlock()
 			n.nudge()
 			return err
 		})
@@ -191,8 +189,8 @@ func endJob(ctx context.Context, db *registry.DB, id, state string, cause error)
 }
 
 // planGroups plans what the job has left to do, with the publisher's policy and key as
-// they are at each moment. It holds store while it plans.
-func (n *Node) planGroups(ctx context.Context, db *registry.DB, store *sync.Mutex, j registry.Job, planned chan<- *group) error {
+// they are at each moment.
+func (n *Node) planGroups(ctx context.Context, db *registry.DB, j registry.Job, planned chan<- *group) error {
 	for after := j.After; ; {
 		p, err := n.Publisher(ctx, j.Publisher)
 		if err != nil {
@@ -218,9 +216,9 @@ func (n *Node) planGroups(ctx context.Context, db *registry.DB, store *sync.Mute
 		if len(learners) == 0 {
 			return nil
 		}
-		store.Lock()
+		n.storing.Lock()
 		plans, err := n.planFor(ctx, db, p, learners)
-		store.Unlock()
+		n.storing.Unlock()
 		if err != nil {
 			return err
 		}

@@ -218,27 +218,13 @@ type testimony struct {
 
 // testimonies are what a source says of each of these users.
 func (tx *Tx) testimonies(publisher, source string, users []string, policy Policy, courses *courseCache) ([]*testimony, error) {
-	var refs, rows []string
-	for _, user := range users {
-		refs = append(refs, prefixOf(publisher, source, "roles.userSourcedId", user), prefixOf(publisher, source, "results."+keptBelow["results"], user))
-		rows = append(rows, keyOf(publisher, source, "users", user))
+	roles, err := tx.usersAhead(publisher, source, users, "results."+keptBelow["results"])
+	if err != nil {
+		return nil, err
 	}
-	tx.docs.Ahead(tableSourceRefs, refs)
-	roles := make([][]string, len(users))
-	for i, user := range users {
-		var err error
-		if roles[i], err = tx.referring(publisher, source, "roles", "userSourcedId", user, "", 0); err != nil {
-			return nil, err
-		}
-		for _, id := range roles[i] {
-			rows = append(rows, keyOf(publisher, source, "roles", id))
-		}
-	}
-	tx.docs.Ahead(tableSourceRows, rows)
 	all := make([]*testimony, len(users))
 	for i, user := range users {
 		t := &testimony{Identity: Identity{source, user}}
-		var err error
 		if t.user, t.known, err = tx.sourceRow(publisher, source, "users", user); err != nil {
 			return nil, err
 		}
@@ -255,6 +241,30 @@ func (tx *Tx) testimonies(publisher, source string, users []string, policy Polic
 		all[i] = t
 	}
 	return all, nil
+}
+
+// usersAhead says that the rows of these users and of their roles will be read next, and
+// what refers to the users in more columns. It returns the ids of each one's roles.
+func (tx *Tx) usersAhead(publisher, source string, users []string, more ...string) (roles [][]string, err error) {
+	var refs, rows []string
+	for _, user := range users {
+		for _, column := range append([]string{"roles.userSourcedId"}, more...) {
+			refs = append(refs, prefixOf(publisher, source, column, user))
+		}
+		rows = append(rows, keyOf(publisher, source, "users", user))
+	}
+	tx.docs.Ahead(tableSourceRefs, refs)
+	roles = make([][]string, len(users))
+	for i, user := range users {
+		if roles[i], err = tx.referring(publisher, source, "roles", "userSourcedId", user, "", 0); err != nil {
+			return nil, err
+		}
+		for _, id := range roles[i] {
+			rows = append(rows, keyOf(publisher, source, "roles", id))
+		}
+	}
+	tx.docs.Ahead(tableSourceRows, rows)
+	return roles, nil
 }
 
 // results are the assertions that a source's results make of a person.

@@ -51,7 +51,8 @@ var pgPatience = 10 * time.Second
 // views and indices on expressions; serializable transactions that may be refused
 // (SQLSTATE 40001) and run again; INSERT ... ON CONFLICT; SELECT ... FOR UPDATE. No
 // advisory locks, LISTEN, triggers, extensions, sequences, temporary tables or
-// procedures, and no reading of the system's catalogs.
+// procedures, and no reading of the system's catalogs. A setting that not all know,
+// default_toast_compression, is tried and may fail.
 //
 // View is REPEATABLE READ, Update SERIALIZABLE. An Update that another one got in
 // the way of runs again, and so does one whose connection broke before its commit

@@ -133,3 +133,20 @@ func TestPostgresIsAskedLittle(t *testing.T) {
 		})
 	})
 }
+
+// What is set on a connection holds, and a setting that the database doesn't know is no
+// obstacle.
+func TestPostgresSettings(t *testing.T) {
+	was := pgSettings
+	pgSettings = append([]string{"SET clrnode_unknown = 1"}, was...)
+	defer func() { pgSettings = was }()
+	e, err := OpenPostgres(ctx, pgtest.Database(t))
+	if err != nil {
+		t.Fatalf("OpenPostgres with a setting that isn't known: %v", err)
+	}
+	defer e.Close()
+	var jit string
+	if err := e.(*pgEngine).pool.QueryRow(ctx, "SHOW jit").Scan(&jit); err != nil || jit != "off" {
+		t.Errorf("jit is %q on a connection, %v; want off", jit, err)
+	}
+}

@@ -44,7 +44,7 @@ func newPgTable(t Table) *pgTable {
 		opaque: t.Opaque, page: pgPage,
 		get:  "SELECT doc FROM " + name + " WHERE key = $1",
 		some: "SELECT key, doc FROM " + name + " WHERE key = ANY($1)",
-		// The inner ORDER BY keeps each range a walk along the index.
+		// The inner ORDER BY keeps it from reading the whole table once for all ranges.
 		below:  "SELECT r.begin, t.key, t.doc FROM unnest($1::text[], $2::text[]) AS r(begin, behind) CROSS JOIN LATERAL (SELECT key, doc FROM " + name + " WHERE key >= r.begin AND key < r.behind ORDER BY key) AS t",
 		write:  "INSERT INTO " + name + " (key, doc) SELECT k, d::jsonb FROM unnest($1::text[], $2::text[]) AS w(k, d) ON CONFLICT (key) DO UPDATE SET doc = excluded.doc",
 		remove: "DELETE FROM " + name + " WHERE key = ANY($1)",

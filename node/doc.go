@@ -121,8 +121,10 @@
 //     commit; one whose commit broke is asked after, by a note written with it.
 //   - JSON documents keep their meaning in a store, not their bytes. U+0000, which jsonb
 //     refuses, is kept under another name. Signed bytes are kept as they are.
-//   - What is about to be read is said ahead ([registry.Docs]): an import asks a database
-//     once a step instead of once a row.
+//   - What is about to be read is said ahead ([registry.Docs]): importing and issuing ask a
+//     database a few times a step, however many learners it has.
+//   - A node's issue jobs plan and finish in turns, and sign at once: next to each other, a
+//     database refused every other one.
 //   - The embedded store packs each document by itself, with a dictionary of what
 //     documents have in common; signed bytes come back as they were.
 package node

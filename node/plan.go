@@ -157,7 +157,7 @@ func (n *Node) allocate(tx *registry.Tx, p registry.Publisher, pl *plan) error {
 	}
 	for i, c := range fresh {
 		c.List, c.Index = places[i].List, places[i].Index
-		if err := tx.PutCredential(*c); err != nil {
+		if err := tx.AddCredential(*c); err != nil {
 			return err
 		}
 	}
@@ -221,6 +221,26 @@ func (n *Node) sign(ctx context.Context, p registry.Publisher, key vc.Key, pl *p
 	pl.signed, err = vc.Issue(ctx, unsigned, key, vc.Options{Created: pl.validFrom})
 	pl.salt = anchor.NewSalt()
 	return err
+}
+
+// finishAhead says what finish will read of all these.
+func finishAhead(tx *registry.Tx, plans []*plan) {
+	var credentials, learners []string
+	var versions []registry.VersionRef
+	for _, pl := range plans {
+		if pl.skip != "" {
+			continue
+		}
+		credentials, learners = append(credentials, pl.envelope.ID), append(learners, pl.learner)
+		versions = append(versions, registry.VersionRef{Credential: pl.envelope.ID, Number: pl.envelope.Version + 1})
+		for i, c := range pl.embedded {
+			if pl.resigned[i] {
+				credentials = append(credentials, c.ID)
+			}
+		}
+	}
+	tx.CredentialsAhead(credentials)
+	tx.VersionsAhead(learners, versions)
 }
 
 // finish stores what was signed, unless somebody else issued the record

@@ -13,8 +13,12 @@ import (
 	"clrnode/vc"
 )
 
-// issueStep is how many records are planned, signed and finished together.
-const issueStep = 16
+// issueStep is how many records are planned, signed and finished together: fewer, where
+// they have more than issueMost achievements.
+const (
+	issueStep = 16
+	issueMost = 2000
+)
 
 // IssuePlan is what issuing would do now.
 type IssuePlan struct {
@@ -225,23 +229,25 @@ func (n *Node) planGroups(ctx context.Context, db *registry.DB, j registry.Job, 
 	}
 }
 
-// planFor plans the records of learners, or of the first of them where all are more
-// than one transaction holds.
+// planFor plans the records of learners, or of the first of them where those have very
+// many achievements.
 func (n *Node) planFor(ctx context.Context, db *registry.DB, p registry.Publisher, learners []string) ([]*plan, error) {
 	var plans []*plan
 	err := db.Update(ctx, func(tx *registry.Tx) error {
 		plans = make([]*plan, len(learners))
+		achievements := 0
 		for i, id := range learners {
 			var err error
 			if plans[i], err = n.plan(tx, p, id); err != nil {
 				return err
 			}
+			if achievements += len(plans[i].embedded); achievements > issueMost {
+				plans = plans[:i+1]
+				break
+			}
 		}
 		return nil
 	})
-	if few := len(learners) / 4; errors.Is(err, registry.ErrTooBig) && few > 0 {
-		return n.planFor(ctx, db, p, learners[:few]) // these have more than others
-	}
 	return plans, err
 }
 
@@ -261,10 +267,9 @@ func (n *Node) signGroup(ctx context.Context, g *group) error {
 	return signing.Wait()
 }
 
-// finishGroup stores what was signed and how far the job is, in as many transactions as
-// it takes.
+// finishGroup stores what was signed and how far the job is.
 func (n *Node) finishGroup(ctx context.Context, db *registry.DB, job string, p registry.Publisher, plans []*plan) error {
-	err := db.Update(ctx, func(tx *registry.Tx) error {
+	return db.Update(ctx, func(tx *registry.Tx) error {
 		j, err := tx.Job(job)
 		if err != nil {
 			return err
@@ -286,8 +291,4 @@ func (n *Node) finishGroup(ctx context.Context, db *registry.DB, job string, p r
 		j.Total = max(j.Total, j.Done+j.Skipped)
 		return tx.PutJob(j)
 	})
-	if few := len(plans) / 4; errors.Is(err, registry.ErrTooBig) && few > 0 {
-		return errors.Join(n.finishGroup(ctx, db, job, p, plans[:few]), n.finishGroup(ctx, db, job, p, plans[few:]))
-	}
-	return err
 }

@@ -122,6 +122,9 @@ func (n *Node) runIssue(ctx context.Context, db *registry.DB, j registry.Job) er
 		return pass(inside, signed, func(g *group) error {
 			err := n.finishGroup(inside, db, j.ID, g.publisher, g.plans)
 			n.nudge()
+			if g.finished != nil {
+				close(g.finished)
+			}
 			return err
 		})
 	})
@@ -141,6 +144,7 @@ type group struct {
 	publisher registry.Publisher
 	key       vc.Key
 	plans     []*plan
+	finished  chan struct{} // closed when it is, of a large one; nil of others
 }
 
 // send hands a group on, unless the work has ended.
@@ -223,8 +227,19 @@ func (n *Node) planGroups(ctx context.Context, db *registry.DB, j registry.Job, 
 			return err
 		}
 		after = plans[len(plans)-1].learner
-		if err := send(ctx, planned, &group{p, key, plans}); err != nil {
+		g := &group{p, key, plans, nil}
+		if achievements(plans) > issueMost {
+			g.finished = make(chan struct{})
+		}
+		if err := send(ctx, planned, g); err != nil {
 			return err
+		}
+		if g.finished != nil { // several at once would need much memory
+			select {
+			case <-g.finished:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
 		}
 	}
 }
@@ -235,13 +250,12 @@ func (n *Node) planFor(ctx context.Context, db *registry.DB, p registry.Publishe
 	var plans []*plan
 	err := db.Update(ctx, func(tx *registry.Tx) error {
 		plans = make([]*plan, len(learners))
-		achievements := 0
 		for i, id := range learners {
 			var err error
 			if plans[i], err = n.plan(tx, p, id); err != nil {
 				return err
 			}
-			if achievements += len(plans[i].embedded); achievements > issueMost {
+			if achievements(plans[:i+1]) > issueMost {
 				plans = plans[:i+1]
 				break
 			}
@@ -249,6 +263,14 @@ func (n *Node) planFor(ctx context.Context, db *registry.DB, p registry.Publishe
 		return nil
 	})
 	return plans, err
+}
+
+// achievements is how many the records of plans hold.
+func achievements(plans []*plan) (n int) {
+	for _, pl := range plans {
+		n += len(pl.embedded)
+	}
+	return n
 }
 
 func (n *Node) signGroup(ctx context.Context, g *group) error {

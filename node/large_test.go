@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"clrnode/anchor"
 	"clrnode/node"
@@ -33,7 +34,10 @@ func TestLargeRecord(t *testing.T) {
 	}
 	for _, engine := range []string{"badger", "postgres"} {
 		t.Run(engine, func(t *testing.T) {
-			const many = 10_000
+			many := 10_000
+			if engine == "postgres" {
+				many = 3000 // it takes ten thousand as well, one question after the other
+			}
 			n := startNode(t, startChain(t), &clock{})
 			p, err := n.AddPublisher(t.Context(), "Large College", []string{"hosted", "blockchain"}, false)
 			if err != nil {
@@ -51,19 +55,16 @@ func TestLargeRecord(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			first := wantLarge(t, n, ada.ID, 1, many+3)
+			first := wantLarge(t, n, p.ID, ada.ID, 1, many+3)
 
 			one := embeddedNamed(t, first.Signed, "Certificate 4711")
 			if _, err := n.Revoke(t.Context(), one, "a test", "test"); err != nil {
 				t.Fatal(err)
 			}
-			if v, err := n.Record(t.Context(), ada.ID); err != nil || v.Report.Verdict != vc.Failed {
-				t.Errorf("a record with a revoked achievement is %v, %v", v.Report.Verdict, err)
-			}
 			if j := issue(t, n, p.ID); j.Done != 1 {
 				t.Fatalf("issued again %+v, want 1", j)
 			}
-			second := wantLarge(t, n, ada.ID, 2, many+2)
+			second := wantLarge(t, n, p.ID, ada.ID, 2, many+2)
 			if bytes.Contains(second.Signed, []byte(one)) {
 				t.Error("the new version still has what was revoked")
 			}
@@ -71,17 +72,28 @@ func TestLargeRecord(t *testing.T) {
 			if err != nil || !bytes.Equal(signed, second.Signed) {
 				t.Fatalf("export gives other bytes than the record has, or %v", err)
 			}
-			if _, r, err := n.Verify(t.Context(), signed, receipt); err != nil || r.Verdict != vc.OK {
-				t.Errorf("what was exported: %v, %v", r, err)
+			if _, r, err := n.Verify(t.Context(), first.Signed, receipt); err != nil || r.Verdict != vc.Failed {
+				t.Errorf("the version with what was revoked: %v, %v; want failed", r, err)
 			}
 		})
 	}
 }
 
-// wantLarge is ada's record, which has to be a valid, anchored one.
-func wantLarge(t *testing.T, n *node.Node, learner string, version, achievements int) node.RecordView {
+// wantLarge is a learner's record, which has to be a valid one that gets its anchor.
+func wantLarge(t *testing.T, n *node.Node, publisher, learner string, version, achievements int) node.RecordView {
 	t.Helper()
-	v, r := verdict(t, n, learner)
+	for waits := true; waits; time.Sleep(50 * time.Millisecond) {
+		o, err := n.Overview(t.Context(), publisher)
+		if err != nil {
+			t.Fatal(err)
+		}
+		waits = o.Anchor.Waiting > 0
+	}
+	v, err := n.Record(t.Context(), learner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := v.Report
 	if r.Verdict != vc.OK || v.Anchored != anchor.Final || v.Credential.Version != version || v.Record.Assertions != achievements {
 		t.Fatalf("version %d of %d achievements, anchor %q: %.2000s; want version %d of %d", v.Credential.Version, v.Record.Assertions, v.Anchored, r.Text(), version, achievements)
 	}

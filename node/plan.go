@@ -69,11 +69,12 @@ func (n *Node) plan(tx *registry.Tx, p registry.Publisher, learner string) (*pla
 	pl.record, pl.fingerprint = record, state.Fingerprint
 	pl.subject, pl.identifiers = l.DID, identifiers(p, l)
 	if p.Policy.Elects(registry.VerifyBlockchain) {
-		if n.ledger == nil {
-			pl.skip = "its publisher elects the blockchain, and this node was started without a chain"
+		chain, ok := n.chain()
+		if !ok {
+			pl.skip = "its publisher elects the blockchain, and this node was started without a chain, or its chain has not answered yet"
 			return pl, nil
 		}
-		pl.terms = append(pl.terms, vc.BlockchainTerm(chainLog(n.ledger.Chain(), p)))
+		pl.terms = append(pl.terms, vc.BlockchainTerm(chainLog(chain, p)))
 	}
 	if p.Policy.Elects(registry.VerifyHosted) {
 		pl.terms = append(pl.terms, vc.HostedTerm())

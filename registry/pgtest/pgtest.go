@@ -193,6 +193,48 @@ func (s *Server) Stop() {
 // to them. It may be started again.
 func (s *Server) Kill(t testing.TB) {
 	t.Helper()
+	pid := s.pid(t)
+	if err := os.WriteFile(filepath.Join(s.dir, "stop"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	syscall.Kill(pid, syscall.SIGKILL) // the others see that, and end
+	s.Stop()
+}
+
+// Freeze stops the server's processes in the middle of what they do: it takes connections
+// and answers nothing, until the function that Freeze returns is called, or the test ends.
+func (s *Server) Freeze(t testing.TB) (thaw func()) {
+	t.Helper()
+	pid := s.pid(t)
+	all := []int{pid}
+	signal := func(sig syscall.Signal) {
+		for _, pid := range all {
+			syscall.Kill(pid, sig)
+		}
+	}
+	signal(syscall.SIGSTOP) // it makes no more processes then
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	if err != nil {
+		signal(syscall.SIGCONT)
+		t.Fatal(err)
+	}
+	for _, word := range strings.Fields(string(children)) {
+		child, err := strconv.Atoi(word)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, child)
+	}
+	signal(syscall.SIGSTOP)
+	var once sync.Once
+	thaw = func() { once.Do(func() { signal(syscall.SIGCONT) }) }
+	t.Cleanup(thaw)
+	return thaw
+}
+
+// pid is the id of the server's first process.
+func (s *Server) pid(t testing.TB) int {
+	t.Helper()
 	raw, err := os.ReadFile(filepath.Join(s.dir, "pid"))
 	if err != nil {
 		t.Fatal(err)
@@ -201,11 +243,7 @@ func (s *Server) Kill(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(s.dir, "stop"), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	syscall.Kill(pid, syscall.SIGKILL) // the others see that, and end
-	s.Stop()
+	return pid
 }
 
 func (s *Server) url(database string) string {

@@ -368,3 +368,66 @@ func TestPostgresHangs(t *testing.T) {
 		return true
 	})
 }
+
+// A database whose disk is full says so in a sentence, is read all the same, loses
+// nothing, and takes writes again when there is room.
+func TestPostgresFullDisk(t *testing.T) {
+	s := pgtest.StartWithSmallDisk(t, "96m")
+	e, err := openPostgres(ctx, s.Database(t), []Table{tableFaults})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	random := rand.New(rand.NewSource(1))
+	stored := 0
+	// large counts one up, and writes a document that no compression makes small.
+	large := func() error {
+		filler := make([]byte, 1<<18)
+		random.Read(filler)
+		err := e.Update(ctx, func(d Docs) error {
+			return d.Put(tableFaults, fmt.Sprintf("large/%04d", stored), asJSON(map[string]any{"filler": filler}))
+		})
+		if err == nil {
+			stored++
+		}
+		return err
+	}
+	for range 5 {
+		if err := errors.Join(increment(e, fmt.Sprint("before-", stored)), large()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	free := s.Fill(t)
+	for err = large(); err == nil; err = large() {
+		if stored > 1000 {
+			t.Fatal("the disk takes everything: the test shows nothing")
+		}
+	}
+	if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "has no room left on its disk") || !strings.Contains(err.Error(), "goes on by itself") {
+		t.Errorf("Update on a full disk = %v, want ErrUnavailable in a sentence", err)
+	}
+	if value, names := incremented(t, e); value != 5 || len(names) != 5 {
+		t.Errorf("on a full disk %d were counted, and %d wrote that down; want 5", value, len(names))
+	}
+	free()
+	for range 5 {
+		if err := errors.Join(increment(e, fmt.Sprint("after-", stored)), large()); err != nil {
+			t.Fatalf("there is room again: %v", err)
+		}
+	}
+	if value, names := incremented(t, e); value != 10 || len(names) != 10 {
+		t.Errorf("%d were counted, and %d wrote that down; want 10", value, len(names))
+	}
+	found := 0
+	if err := e.View(ctx, func(d Docs) error {
+		for _, err := range d.Scan(tableFaults, "large/", "", 0) {
+			if err != nil {
+				return err
+			}
+			found++
+		}
+		return nil
+	}); err != nil || found != stored {
+		t.Errorf("%d large documents are there, want %d: %v", found, stored, err)
+	}
+}

@@ -18,10 +18,12 @@ import (
 // of 10,000 achievements needs less than half of it. One document must fit into a file of Badger's
 // value log.
 const (
-	mostCount    = 500_000   // documents
-	mostSize     = 128 << 20 // bytes of keys and documents
-	mostDocument = 60 << 20  // bytes of one document
+	mostCount    = 500_000  // documents
+	mostDocument = 60 << 20 // bytes of one document
 )
+
+// mostSize is how many bytes of keys and documents it may write. A test makes it small.
+var mostSize int64 = 128 << 20
 
 // A transaction of Badger's holds 20,000 documents and 2.3 MB. An Update that wrote more
 // goes into a file beside the store first, the journal: once it has its name, the Update

@@ -140,6 +140,18 @@ func TestBadgerJournalLeft(t *testing.T) {
 		}
 		return d.own
 	}
+	// rewrite reads the journal, and writes what do makes of it.
+	rewrite := func(t *testing.T, e *badgerEngine, do func(raw []byte)) {
+		path := filepath.Join(e.dir, journalFile)
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		do(raw)
+		if err := os.WriteFile(path, raw, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	rows := map[string]struct {
 		leave func(t *testing.T, e *badgerEngine, at uint64)
 		want  int // what is stored then; 0: the store doesn't open
@@ -173,31 +185,17 @@ func TestBadgerJournalLeft(t *testing.T) {
 			if err := e.writeJournal(largeOf(2), at); err != nil {
 				t.Fatal(err)
 			}
-			path := filepath.Join(e.dir, journalFile)
-			raw, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := e.followJournal(); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(path, raw, 0o600); err != nil {
-				t.Fatal(err)
-			}
+			rewrite(t, e, func([]byte) {
+				if err := e.followJournal(); err != nil {
+					t.Fatal(err)
+				}
+			})
 		}, 2},
 		"a damaged journal": {func(t *testing.T, e *badgerEngine, at uint64) {
 			if err := e.writeJournal(largeOf(2), at); err != nil {
 				t.Fatal(err)
 			}
-			path := filepath.Join(e.dir, journalFile)
-			raw, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			raw[rand.Intn(len(raw))] ^= 1
-			if err := os.WriteFile(path, raw, 0o600); err != nil {
-				t.Fatal(err)
-			}
+			rewrite(t, e, func(raw []byte) { raw[rand.Intn(len(raw))] ^= 1 })
 		}, 0},
 	}
 	for name, row := range rows {

@@ -229,6 +229,7 @@ func (n *Node) sign(ctx context.Context, p registry.Publisher, key vc.Key, pl *p
 		return fmt.Errorf("it would have %d MB, and a record has %d at most", size>>20, vc.MaxSize>>20)
 	}
 	pl.salt = anchor.NewSalt()
+	pl.record, pl.before = clr.Record{}, nil // what is large, and of no more use
 	return nil
 }
 

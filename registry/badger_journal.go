@@ -54,9 +54,9 @@ func (e *badgerEngine) writeJournal(writes *overlay, at uint64) (err error) {
 	}()
 	sum := sha256.New()
 	w := bufio.NewWriterSize(io.MultiWriter(f, sum), 1<<16)
-	part := func(b string) {
+	part := func(b []byte) {
 		w.Write(binary.AppendUvarint(nil, uint64(len(b))))
-		w.WriteString(b)
+		w.Write(b)
 	}
 	w.Write(binary.AppendUvarint(nil, at))
 	for key, doc := range writes.docs {
@@ -64,11 +64,11 @@ func (e *badgerEngine) writeJournal(writes *overlay, at uint64) (err error) {
 		if doc != nil {
 			stored, form = pack(doc)
 		}
-		part(key)
+		part([]byte(key))
 		w.WriteByte(form)
-		part(string(stored))
+		part(stored)
 	}
-	part("")
+	part(nil)
 	if err := w.Flush(); err != nil {
 		return err
 	}

@@ -116,6 +116,11 @@
 //   - A backup holds no sealing key unless asked for: whoever finds one can't sign.
 //   - Updates of the embedded store run one after another, serializable without
 //     retries, and are written to the disk together: each group while the next gathers.
+//     One that is more than a transaction of Badger's holds, such as that of a learner with
+//     thousands of achievements, goes through a journal: a record is never half written,
+//     and nobody above the engine splits one.
+//   - A node that serves starts without its chain. It knows from its data folder which
+//     chain that is, so that it signs; what asks the chain waits.
 //   - On PostgreSQL documents are jsonb in one table each, beside views for analysts.
 //     An Update runs again when it is refused, or when its connection broke before the
 //     commit; one whose commit broke is asked after, by a note written with it.

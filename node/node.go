@@ -20,7 +20,8 @@ import (
 )
 
 // Ledger is what a node needs of a chain: to append to logs and to read them,
-// and to let the node's poster write to a new publisher's log.
+// and to let the node's poster write to a new publisher's log. Its Chain may have the
+// id 0 as long as the chain has not answered.
 type Ledger interface {
 	anchor.Ledger
 	anchor.Reader

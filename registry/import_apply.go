@@ -17,6 +17,7 @@ var (
 	rowsPerStep     = 1000
 	bytesPerStep    = 1 << 20
 	learnersPerStep = 60
+	gradedPerStep   = 5000 // results of learners, and those of one more
 )
 
 // The phases of an import, in their order.

@@ -3,6 +3,8 @@ package registry
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -71,12 +73,18 @@ func (a *applying) concernedAfter(ctx context.Context, i Import, after string, c
 		if err != nil {
 			return err
 		}
+		graded := 0
 		for n := range some {
 			if some[n].kind != affectUser {
 				continue
 			}
+			if graded > gradedPerStep { // the rest is for the next step
+				some = some[:n]
+				break
+			}
 			t := said[0]
 			some[n].said, said = t, said[1:]
+			graded += len(t.graded)
 			if m := consolidate(ConsolidatePolicy{}, t.graded); len(m.open) == 0 { // a conflict names its learner
 				t.merged = &m
 			}
@@ -144,11 +152,42 @@ func (a *applying) deriveSome(some []concerned, courses *courseCache) error {
 		}
 		return nil
 	})
-	if few := len(some) / 4; errors.Is(err, ErrTooBig) && few > 0 { // these learners have more than others
+	switch few := len(some) / 2; {
+	case !errors.Is(err, ErrTooBig):
+		return err
+	case few == 0:
+		return a.leaveBehind(some[0])
+	default: // these learners have more than others
 		if err := a.deriveSome(some[:few], courses); err != nil {
 			return err
 		}
 		return a.deriveSome(some[few:], courses)
 	}
-	return err
+}
+
+// maxBehind is how many learners an import names who were left behind.
+const maxBehind = 100
+
+// leaveBehind leaves out a learner of whom more is said than one transaction holds, and
+// says so: others don't wait for them.
+func (a *applying) leaveBehind(c concerned) error {
+	return a.step(func(tx *Tx, i *Import) error {
+		name := c.id
+		if c.kind == affectLearner {
+			l, err := tx.Learner(c.id)
+			if err != nil {
+				return err
+			}
+			name = who(l)
+		} else if c.said.known {
+			f := c.said.user.Fields
+			name = fmt.Sprintf("%s %s (%s)", f["givenName"], f["familyName"], c.id)
+		}
+		if len(i.Behind) < maxBehind {
+			i.Behind = append(slices.Clip(i.Behind), name+": more is said of them than this node can hold. Their record stays as it was")
+		}
+		i.Cursor.After = c.key
+		i.Done++
+		return tx.docs.Delete(tableImportAffects, c.key)
+	})
 }

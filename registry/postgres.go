@@ -30,9 +30,8 @@ var (
 
 // Limits of the connections to the database.
 const (
-	pgConns      = 16              // at once; pool_max_conns in the URL says otherwise
-	pgConnect    = 5 * time.Second // for one try to connect
-	pgCommitTime = time.Minute     // for a commit, and for asking what became of one
+	pgConns   = 16              // at once; pool_max_conns in the URL says otherwise
+	pgConnect = 5 * time.Second // for one try to connect
 )
 
 // pgSettings are tried on each connection; a database that doesn't know one keeps to its
@@ -41,8 +40,12 @@ const (
 // compile a statement that reads a dozen rows each time.
 var pgSettings = []string{"SET default_toast_compression = lz4", "SET jit = off"}
 
-// pgPatience is for a database that starts, or fails over. Tests have less.
-var pgPatience = 10 * time.Second
+// How long the database is waited for. Tests have less patience.
+var (
+	pgPatience   = 10 * time.Second // for one that starts, or fails over
+	pgAnswer     = 15 * time.Second // for an answer: each is of a page of rows, or a few
+	pgCommitTime = 30 * time.Second // for a commit, and again for asking what became of it
+)
 
 // OpenPostgres opens the store in the PostgreSQL database at url, such as
 // postgres://clrnode@db.example.edu/clrnode, and makes what it lacks there. Any
@@ -111,6 +114,7 @@ func postgresConfig(url string) (*pgxpool.Config, error) {
 	if cfg.ConnConfig.ConnectTimeout == 0 || cfg.ConnConfig.ConnectTimeout > pgConnect {
 		cfg.ConnConfig.ConnectTimeout = pgConnect
 	}
+	cfg.PingTimeout = pgConnect
 	if _, set := cfg.ConnConfig.RuntimeParams["application_name"]; !set {
 		cfg.ConnConfig.RuntimeParams["application_name"] = "clrnode"
 	}
@@ -224,11 +228,13 @@ func (e *pgEngine) Close() error {
 }
 
 // acquire takes a connection. It waits for a while for a database that can't be
-// reached, which may be about to start.
+// reached, which may be about to start, and for others to give theirs back.
 func (e *pgEngine) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	start := time.Now()
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		c, err := e.pool.Acquire(ctx)
+		trying, cancel := context.WithTimeout(ctx, pgAnswer)
+		c, err := e.pool.Acquire(trying)
+		cancel()
 		if err == nil {
 			return c, nil
 		}

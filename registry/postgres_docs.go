@@ -128,12 +128,17 @@ func (d *pgDocs) query(read func(pgx.Rows) error, sql string, args ...any) error
 			d.conn = c
 		}
 		first := !d.begun
-		err := d.ask(func(r pgx.Rows) error { first = false; return read(r) }, sql, args)
+		ctx, cancel := context.WithTimeout(d.ctx, pgAnswer)
+		err := d.ask(ctx, func(r pgx.Rows) error { first = false; return read(r) }, sql, args)
+		hangs := ctx.Err() != nil
+		cancel()
 		switch {
 		case err == nil:
 			return nil
 		case d.ctx.Err() != nil:
 			return d.fail(d.ctx.Err())
+		case hangs: // as it would the next time
+			return d.fail(d.e.sentence(err))
 		case first && cutOff(err) && tries < pgConns:
 			d.begun = false
 			d.end()
@@ -145,9 +150,9 @@ func (d *pgDocs) query(read func(pgx.Rows) error, sql string, args ...any) error
 	}
 }
 
-func (d *pgDocs) ask(read func(pgx.Rows) error, sql string, args []any) error {
+func (d *pgDocs) ask(ctx context.Context, read func(pgx.Rows) error, sql string, args []any) error {
 	if d.begun {
-		rows, err := d.conn.Query(d.ctx, sql, args...)
+		rows, err := d.conn.Query(ctx, sql, args...)
 		if err != nil {
 			return err
 		}
@@ -157,7 +162,7 @@ func (d *pgDocs) ask(read func(pgx.Rows) error, sql string, args []any) error {
 	b.Queue(d.begin)
 	b.Queue(sql, args...)
 	d.begun = true
-	results := d.conn.SendBatch(d.ctx, &b)
+	results := d.conn.SendBatch(ctx, &b)
 	_, err := results.Exec()
 	if err == nil {
 		var rows pgx.Rows

@@ -35,6 +35,7 @@ type Config struct {
 	TrustedProxies []string // networks of proxies that are believed about whom they speak for
 
 	chainAlone bool // clrnode chain: the chain may serve other machines
+	serves     bool // the node serves: it starts while its chain doesn't answer
 }
 
 func (c *Config) flags(f *pflag.FlagSet) {

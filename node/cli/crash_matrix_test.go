@@ -87,6 +87,8 @@ var deedsUnderFire = []deedUnderFire{
 		}
 		return steps
 	}, "was revoked on", nil},
+	{"import of one large learner", "imported", func(c *crasher, _ site) [][]string { return [][]string{{"import", c.path("large.csv")}} }, "", nil},
+	{"issue to one large learner", "large", func(*crasher, site) [][]string { return [][]string{{"issue", "--all-changed"}} }, "", nil},
 	{"anchor", "waiting", func(*crasher, site) [][]string { return [][]string{{"issue", "--all-changed"}} }, "", (*crasher).anchoredOnce},
 }
 

@@ -57,7 +57,7 @@ func TestLargeRecord(t *testing.T) {
 			}
 			first := wantLarge(t, n, p.ID, ada.ID, 1, many+3)
 
-			one := embeddedNamed(t, first.Signed, "Certificate 4711")
+			one := embeddedNamed(t, first.Signed, "Certificate 2711")
 			if _, err := n.Revoke(t.Context(), one, "a test", "test"); err != nil {
 				t.Fatal(err)
 			}

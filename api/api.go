@@ -33,8 +33,9 @@ type server struct {
 	node     *node.Node
 	log      *slog.Logger
 	now      func() time.Time
-	host     string // of the public URL: how pages name this node
-	secure   bool   // the public URL is https
+	host     string   // of the public URL: how pages name this node
+	secure   bool     // the public URL is https
+	headers  []header // of every answer
 	dev      bool
 	sessions *scs.SessionManager
 	router   *mux.Router
@@ -49,14 +50,15 @@ type server struct {
 func Handler(n *node.Node, o Options) http.Handler {
 	s := newServer(n, o)
 	r := s.router
-	get := func(path string, h http.Handler) { r.Handle(path, h).Methods("GET", "HEAD") }
-	post := func(path string, h http.Handler) { r.Handle(path, h).Methods("POST") }
+	get := func(path string, h http.Handler) { r.Handle(path, s.logged(s.guarded(h))).Methods("GET", "HEAD") }
+	post := func(path string, h http.Handler) { r.Handle(path, s.logged(s.guarded(h))).Methods("POST") }
 
-	// For programs. Anyone.
+	// For programs. Anyone. Routes are tried in this order, so the first is the one that
+	// is asked for most.
+	get("/credentials/{id}", s.anyProgram(s.hosted)) // a page to browsers
 	get("/healthz", s.anyProgram(s.health))
 	get("/readyz", s.anyProgram(s.ready))
 	get("/p/{publisher}/did.json", s.anyProgram(s.didDocument))
-	get("/credentials/{id}", s.anyProgram(s.hosted)) // a page to browsers
 	get("/credentials/{id}/{n:[0-9]+}", s.anyProgram(s.hostedVersion))
 	get("/credentials/{id}/{n:[0-9]+}/anchor", s.anyProgram(s.hostedReceipt))
 	get("/anchors/{digest}", s.anyProgram(s.receipt)) // whoever knows the digest has the record
@@ -148,8 +150,8 @@ func newServer(n *node.Node, o Options) *server {
 			s.log.Warn("the public URL is no origin", "error", err)
 		}
 	}
+	s.headers = headersOfAll(s.secure)
 	s.sessions = newSessions(n.Sessions(), s.secure, s.sessionError)
-	s.router.Use(s.logged, s.guarded)
 	s.router.NotFoundHandler = s.logged(s.guarded(s.anyone(s.notFound)))
 	s.router.MethodNotAllowedHandler = s.logged(s.guarded(s.anyone(s.notAllowed)))
 	return s

@@ -16,19 +16,36 @@ import (
 const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
+// A header has one value, in the form in which http.Header holds it. All answers share
+// it: Set puts another in its place, and Add copies it, as there is no room behind it.
+type header struct {
+	name  string // in its canonical form
+	value []string
+}
+
+// headersOfAll are the headers that every answer has.
+func headersOfAll(secure bool) []header {
+	all := []header{
+		{"Content-Security-Policy", []string{policy}},
+		{"X-Content-Type-Options", []string{"nosniff"}},
+		{"Referrer-Policy", []string{"no-referrer"}},
+		{"Cross-Origin-Opener-Policy", []string{"same-origin"}},
+		{"Cross-Origin-Resource-Policy", []string{"same-origin"}},
+		{"Permissions-Policy", []string{"camera=(), geolocation=(), microphone=()"}},
+	}
+	if secure {
+		all = append(all, header{"Strict-Transport-Security", []string{"max-age=31536000"}})
+	}
+	return all
+}
+
 // guarded sets the headers that every answer has, and refuses forms that another
 // site sent.
 func (s *server) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", policy)
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
-		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
-		if s.secure {
-			h.Set("Strict-Transport-Security", "max-age=31536000")
+		for _, one := range s.headers {
+			h[one.name] = one.value
 		}
 		if err := s.csrf.Check(r); err != nil {
 			s.explain(w, r, problem{http.StatusForbidden, "Sent from another site", "This form was sent from another site, so it was not taken."}, wantsPage(r), web.Who{})
@@ -88,14 +105,27 @@ func (s *server) logged(next http.Handler) http.Handler {
 					writeProblem(seen, problem{http.StatusInternalServerError, "Internal error", "internal error"})
 				}
 			}
-			level := slog.LevelInfo
-			if rt := route(r); rt == "/healthz" || rt == "/readyz" || rt == "/assets/{file}" {
-				level = slog.LevelDebug
-			}
-			s.log.Log(r.Context(), level, "request", "method", r.Method, "route", route(r), "status", seen.status, "took", time.Since(began).Round(time.Microsecond))
+			s.note(r, seen.status, began)
 		}()
 		next.ServeHTTP(seen, r)
 	})
+}
+
+// note writes the line of one request. Where in the program it is written, which would
+// be looked up for each line, stays out of it.
+func (s *server) note(r *http.Request, status int, began time.Time) {
+	level, template := slog.LevelInfo, route(r)
+	switch template {
+	case "/healthz", "/readyz", "/assets/{file}":
+		level = slog.LevelDebug
+	}
+	if !s.log.Enabled(r.Context(), level) {
+		return
+	}
+	now := time.Now()
+	line := slog.NewRecord(now, level, "request", 0)
+	line.AddAttrs(slog.String("method", r.Method), slog.String("route", template), slog.Int("status", status), slog.Duration("took", now.Sub(began).Round(time.Microsecond)))
+	s.log.Handler().Handle(r.Context(), line) // as slog.Logger does, it overlooks an error
 }
 
 // statusWriter notes the status that was written.

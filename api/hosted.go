@@ -64,7 +64,7 @@ func (s *server) didDocument(w http.ResponseWriter, r *http.Request) error {
 // programs, a page to browsers. What was revoked is 410 with the reason, hosted or
 // not.
 func (s *server) hosted(w http.ResponseWriter, r *http.Request) error {
-	w.Header().Set("Vary", "Accept")
+	w.Header()["Vary"] = varyAccept
 	c, err := s.node.Hosted(r.Context(), part(r, "id"), 0)
 	if err != nil {
 		return err
@@ -81,12 +81,12 @@ func (s *server) hosted(w http.ResponseWriter, r *http.Request) error {
 	return serveTagged(w, r, typeVC, cacheNewest, c.Digest, c.Signed)
 }
 
-func gone(c node.HostedCopy) error {
+func gone(c *node.HostedCopy) error {
 	return problem{http.StatusGone, "Revoked on " + c.Credential.Revoked.At.UTC().Format("2 January 2006"), c.Credential.Revoked.Reason}
 }
 
 // hostedPage is the browser's form of a hosted credential.
-func (s *server) hostedPage(w http.ResponseWriter, r *http.Request, c node.HostedCopy) error {
+func (s *server) hostedPage(w http.ResponseWriter, r *http.Request, c *node.HostedCopy) error {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Robots-Tag", "noindex")
 	p, err := s.node.Publisher(r.Context(), c.Credential.Publisher)
@@ -122,10 +122,10 @@ func (s *server) hostedPage(w http.ResponseWriter, r *http.Request, c node.Hoste
 	return web.Render(w, http.StatusOK, "hosted", page)
 }
 
-func (s *server) version(r *http.Request) (node.HostedCopy, error) {
+func (s *server) version(r *http.Request) (*node.HostedCopy, error) {
 	n, err := strconv.Atoi(part(r, "n"))
 	if err != nil || n < 1 {
-		return node.HostedCopy{}, registry.ErrNotFound
+		return nil, registry.ErrNotFound
 	}
 	c, err := s.node.Hosted(r.Context(), part(r, "id"), n)
 	if err == nil && c.Signed == nil { // not hosted, but revoked

@@ -57,10 +57,11 @@
 // for work that nobody does; a nudge reaches only itself. A lease is taken over when its
 // holder gave no sign of life for [Options.LeaseTime].
 //
-// What a node keeps to itself is right at any age: versions that were asked for lately
-// (their bytes never change), others' status lists for as long as they say, and how many
-// requests each client made, which each node limits for itself. Signing a status list needs
-// no lease: an older version never takes the place of a newer one.
+// What a node keeps to itself is right at any age: hosted copies that were asked for lately
+// (whether the credential still stands so is looked up each time), others' status lists
+// for as long as they say, and how many requests each client made, which each node limits
+// for itself. Signing a status list needs no lease: an older version never takes the place
+// of a newer one.
 //
 // # Moving and checking
 //
@@ -125,8 +126,10 @@
 //     commit; one whose commit broke is asked after, by a note written with it.
 //   - JSON documents keep their meaning in a store, not their bytes. U+0000, which jsonb
 //     refuses, is kept under another name. Signed bytes are kept as they are.
-//   - What is about to be read is said ahead ([registry.Docs]): an import asks a database
-//     once a step instead of once a row.
+//   - What is about to be read is said ahead ([registry.Docs]): importing and issuing ask a
+//     database a few times a step, however many learners it has.
+//   - A node's issue jobs plan and finish in turns, and sign at once: next to each other, a
+//     database refused every other one.
 //   - The embedded store packs each document by itself, with a dictionary of what
 //     documents have in common; signed bytes come back as they were.
 package node

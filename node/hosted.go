@@ -10,98 +10,101 @@ import (
 
 // HostedCopy is a copy of a credential that the publisher elected to host.
 type HostedCopy struct {
-	Credential registry.Credential
+	Credential *registry.Credential
 	Number     int    // of the version
 	Digest     string // hex SHA-256 of the version's bytes
-	Signed     []byte // not to be changed: others are given the same
+	Signed     []byte
+
+	from *registry.KeptCredential // it is right as long as this one is
 }
 
 // Hosted returns a version of a hosted credential, the newest if version is 0.
 // registry.ErrNotFound where it isn't hosted. Whether it was revoked stands in
 // the Credential; of a revoked one that wasn't hosted, an embedded one too, that
-// is all there is: Signed is nil.
+// is all there is: Signed is nil. The copy is not to be changed: others are given the same.
 //
 // How the credential stands is read at each call, so that each node of several says
-// the same; the bytes of a version never change, and those asked for lately are kept.
-func (n *Node) Hosted(ctx context.Context, id string, version int) (c HostedCopy, err error) {
-	err = n.db.View(ctx, func(tx *registry.Tx) error {
-		c = HostedCopy{}
-		if c.Credential, err = tx.Credential(id); err != nil {
-			return err
+// the same. What was asked for lately is kept, and is made again only where the
+// credential's document is another one.
+func (n *Node) Hosted(ctx context.Context, id string, version int) (*HostedCopy, error) {
+	asked := registry.VersionRef{Credential: id, Number: version}
+	c := n.copies.get(asked)
+	err := n.db.View(ctx, func(tx *registry.Tx) error {
+		var kept *registry.KeptCredential
+		if c != nil {
+			kept = c.from
 		}
-		if c.Credential.Revoked != nil && !c.Credential.Hosted && version == 0 {
-			return nil
+		now, err := tx.CredentialAgain(id, kept)
+		if err == nil && now != kept {
+			c, err = hostedCopy(tx, now, version)
 		}
-		if !c.Credential.Hosted || c.Credential.Version == 0 {
-			return fmt.Errorf("hosted copy of credential %s: %w", id, registry.ErrNotFound)
-		}
-		if version == 0 {
-			version = c.Credential.Version
-		}
-		ref := registry.VersionRef{Credential: id, Number: version}
-		kept, ok := n.copies.get(ref)
-		if !ok {
-			v, err := tx.Version(id, version)
-			if err != nil {
-				return err
-			}
-			kept.digest = v.Digest
-			if kept.signed, err = tx.Bytes(id, version); err != nil {
-				return err
-			}
-			n.copies.put(ref, kept)
-		}
-		c.Number, c.Digest, c.Signed = version, kept.digest, kept.signed
-		return nil
+		return err
 	})
+	if err != nil {
+		return nil, err
+	}
+	n.copies.put(asked, c)
+	return c, nil
+}
+
+func hostedCopy(tx *registry.Tx, from *registry.KeptCredential, version int) (c *HostedCopy, err error) {
+	stands := &from.Credential
+	c = &HostedCopy{Credential: stands, from: from}
+	if stands.Revoked != nil && !stands.Hosted && version == 0 {
+		return c, nil
+	}
+	if !stands.Hosted || stands.Version == 0 {
+		return c, fmt.Errorf("hosted copy of credential %s: %w", stands.ID, registry.ErrNotFound)
+	}
+	if version == 0 {
+		version = stands.Version
+	}
+	v, err := tx.Version(stands.ID, version)
+	if err != nil {
+		return c, err
+	}
+	c.Number, c.Digest = version, v.Digest
+	c.Signed, err = tx.Bytes(stands.ID, version)
 	return c, err
 }
 
-// copiesSize bounds the bytes that are kept, in each of two generations.
-const copiesSize = 16 << 20
+// What is kept: at most copiesSize bytes in each of two generations, where each copy
+// counts as copySize beside the signed bytes.
+const (
+	copiesSize = 16 << 20
+	copySize   = 2 << 10
+)
 
-// copies are versions that were asked for lately. When the young generation is full,
-// the old one is forgotten. The zero value is ready.
+// copies are hosted copies that were asked for lately, by the number that was asked for,
+// 0 for the newest. When the young generation is full, the old one is forgotten. The
+// zero value is ready.
 type copies struct {
 	mu         sync.Mutex
-	young, old map[registry.VersionRef]copied
+	young, old map[registry.VersionRef]*HostedCopy
 	size       int // of the young ones
 }
 
-type copied struct {
-	digest string
-	signed []byte
-}
-
-func (c *copies) get(ref registry.VersionRef) (copied, bool) {
+// get returns what is kept, or nil.
+func (c *copies) get(ref registry.VersionRef) *HostedCopy {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if v, ok := c.young[ref]; ok {
-		return v, true
+	if v := c.young[ref]; v != nil {
+		return v
 	}
-	v, ok := c.old[ref]
-	if ok {
-		c.add(ref, v)
-	}
-	return v, ok
+	return c.old[ref]
 }
 
-func (c *copies) put(ref registry.VersionRef, v copied) {
+// put keeps v as a young one, in the place of what was there.
+func (c *copies) put(ref registry.VersionRef, v *HostedCopy) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, ok := c.young[ref]; !ok {
-		c.add(ref, v)
-	}
-}
-
-// add makes v one of the young; c.mu is held.
-func (c *copies) add(ref registry.VersionRef, v copied) {
-	if len(v.signed) > copiesSize/4 {
+	size := len(v.Signed) + copySize
+	if c.young[ref] == v || size > copiesSize/4 {
 		return
 	}
-	if c.young == nil || c.size+len(v.signed) > copiesSize {
-		c.old, c.young, c.size = c.young, map[registry.VersionRef]copied{}, 0
+	if c.young == nil || c.size+size > copiesSize {
+		c.old, c.young, c.size = c.young, map[registry.VersionRef]*HostedCopy{}, 0
 	}
 	c.young[ref] = v
-	c.size += len(v.signed)
+	c.size += size // also where it takes another's place: then there is room for less
 }

@@ -16,8 +16,8 @@ import (
 // issueStep is how many records are planned, signed and finished together: fewer, where
 // they have more than issueMost achievements.
 const (
-	issueStep = 16
-	issueMost = 2000
+	issueStep = 32
+	issueMost = 5000
 )
 
 // IssuePlan is what issuing would do now.
@@ -120,7 +120,9 @@ func (n *Node) runIssue(ctx context.Context, db *registry.DB, j registry.Job) er
 	})
 	work.Go(func() error {
 		return pass(inside, signed, func(g *group) error {
+			n.storing.Lock()
 			err := n.finishGroup(inside, db, j.ID, g.publisher, g.plans)
+			n.storing.Unlock()
 			n.nudge()
 			if g.finished != nil {
 				close(g.finished)
@@ -222,7 +224,9 @@ func (n *Node) planGroups(ctx context.Context, db *registry.DB, j registry.Job, 
 		if len(learners) == 0 {
 			return nil
 		}
+		n.storing.Lock()
 		plans, err := n.planFor(ctx, db, p, learners)
+		n.storing.Unlock()
 		if err != nil {
 			return err
 		}
@@ -250,6 +254,7 @@ func (n *Node) planFor(ctx context.Context, db *registry.DB, p registry.Publishe
 	var plans []*plan
 	err := db.Update(ctx, func(tx *registry.Tx) error {
 		plans = make([]*plan, len(learners))
+		tx.PlanAhead(learners)
 		for i, id := range learners {
 			var err error
 			if plans[i], err = n.plan(tx, p, id); err != nil {
@@ -296,6 +301,7 @@ func (n *Node) finishGroup(ctx context.Context, db *registry.DB, job string, p r
 		if err != nil {
 			return err
 		}
+		finishAhead(tx, plans)
 		for _, pl := range plans {
 			switch done, err := n.finish(tx, p, pl); {
 			case err != nil:

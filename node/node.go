@@ -77,6 +77,7 @@ type Node struct {
 	work       sync.WaitGroup // what runs in the background
 	leases     *registry.Leases
 	publish    sync.Mutex // one signer of status lists at a time, of this node
+	storing    sync.Mutex // issuing plans or finishes: what one reads lies beside what the other writes, and a database would refuse one of them
 
 	mu      sync.Mutex
 	running map[string]bool   // what this node works on, or looks whether it may; guarded by mu

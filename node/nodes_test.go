@@ -195,6 +195,24 @@ func TestTwoNodes(t *testing.T) {
 		t.Errorf("the other node's session: %q, %t, %v", data, ok, err)
 	}
 
+	// Each keeps the hosted copies that it was asked for, and shows what the other did.
+	hosted := func(learner string, version int, revoked bool) {
+		t.Helper()
+		for _, n := range []*node.Node{a, b} {
+			r, err := n.Record(t.Context(), learner)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 2 { // made, and kept
+				if c, err := n.Hosted(t.Context(), r.Credential.ID, 0); err != nil || c.Number != version || (c.Credential.Revoked != nil) != revoked {
+					t.Errorf("hosted copy: %+v, %v; want version %d, revoked %t", c, err, version, revoked)
+				}
+			}
+		}
+	}
+	hosted(ada.ID, 1, false)
+	hosted(bob.ID, 1, false)
+
 	// Both are asked to issue again and again, and sign nothing twice.
 	importFile(t, b, p, "more.csv", crowd(3))
 	var jobs []string
@@ -219,6 +237,8 @@ func TestTwoNodes(t *testing.T) {
 	}
 	versionsOf(t, a, ada.ID, 2)
 	versionsOf(t, b, bob.ID, 2)
+	hosted(ada.ID, 2, false)
+	hosted(bob.ID, 2, false)
 
 	// A revocation shows at the other node at once, once it returned.
 	r, err := b.Record(t.Context(), bob.ID)
@@ -231,6 +251,7 @@ func TestTwoNodes(t *testing.T) {
 	if v, err := b.Record(t.Context(), bob.ID); err != nil || v.Report.Verdict != vc.Failed {
 		t.Errorf("the revoked record at the other node: %v, %v; want failed", v.Report.Verdict, err)
 	}
+	hosted(bob.ID, 2, true)
 	anchoredOnce(t, b, p, ada, bob)
 }
 

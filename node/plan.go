@@ -109,7 +109,7 @@ func (n *Node) plan(tx *registry.Tx, p registry.Publisher, learner string) (*pla
 		pl.embedded = append(pl.embedded, c)
 		pl.content = append(pl.content, print)
 	}
-	if pl.print, err = fingerprint(about, pl.content, pl.terms, record.Fingerprint()); err != nil {
+	if pl.print, err = fingerprint(about, pl.content, pl.terms, pl.fingerprint); err != nil {
 		return nil, err
 	}
 	if pl.envelope.Version > 0 && pl.print == pl.envelope.Content {
@@ -161,7 +161,7 @@ func (n *Node) allocate(tx *registry.Tx, p registry.Publisher, pl *plan) error {
 	}
 	for i, c := range fresh {
 		c.List, c.Index = places[i].List, places[i].Index
-		if err := tx.PutCredential(*c); err != nil {
+		if err := tx.AddCredential(*c); err != nil {
 			return err
 		}
 	}
@@ -231,6 +231,26 @@ func (n *Node) sign(ctx context.Context, p registry.Publisher, key vc.Key, pl *p
 	pl.salt = anchor.NewSalt()
 	pl.record, pl.before = clr.Record{}, nil // what is large, and of no more use
 	return nil
+}
+
+// finishAhead says what finish will read of all these.
+func finishAhead(tx *registry.Tx, plans []*plan) {
+	var credentials, learners []string
+	var versions []registry.VersionRef
+	for _, pl := range plans {
+		if pl.skip != "" {
+			continue
+		}
+		credentials, learners = append(credentials, pl.envelope.ID), append(learners, pl.learner)
+		versions = append(versions, registry.VersionRef{Credential: pl.envelope.ID, Number: pl.envelope.Version + 1})
+		for i, c := range pl.embedded {
+			if pl.resigned[i] {
+				credentials = append(credentials, c.ID)
+			}
+		}
+	}
+	tx.CredentialsAhead(credentials)
+	tx.VersionsAhead(learners, versions)
 }
 
 // finish stores what was signed, unless somebody else issued the record

@@ -132,7 +132,7 @@ func (n *Node) ownCopy(ctx context.Context, path string) (r vc.Response, ok bool
 			r.Body = v.Signed
 		}
 	case "credentials":
-		var c HostedCopy
+		var c *HostedCopy
 		if c, err = n.Hosted(ctx, id, 0); err == nil {
 			if r.Body = c.Signed; c.Credential.Revoked != nil {
 				r.Status, r.ContentType = http.StatusGone, "application/problem+json"

@@ -73,8 +73,8 @@ func OpenBadger(dir string) (Engine, error) {
 		WithNumMemtables(1).
 		WithBaseTableSize(1 << 20).  // what compactions build is held in memory, several tables at once
 		WithBaseLevelSize(64 << 20). // fewer levels, so that less is written again
-		WithNumLevelZeroTables(2).
-		WithNumLevelZeroTablesStall(6).
+		WithNumLevelZeroTables(8).   // merged together into the level below, which is written once for all of them
+		WithNumLevelZeroTablesStall(16).
 		WithNumCompactors(2).
 		WithBlockCacheSize(0).               // tables are read where they are mapped
 		WithCompression(badgeroptions.None). // documents are packed one by one

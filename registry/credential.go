@@ -1,10 +1,13 @@
 package registry
 
 import (
+	"bytes"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
+	"sync/atomic"
 	"time"
 )
 
@@ -79,6 +82,41 @@ func (tx *Tx) Credential(id string) (Credential, error) {
 	return get[Credential](tx, tableCredentials, id)
 }
 
+// A KeptCredential is a credential as it was read once, for whoever asks for it often.
+type KeptCredential struct {
+	Credential
+	doc    []byte        // that it was read from
+	moment atomic.Uint64 // of the embedded store, at which it was the same; 0: of none
+}
+
+// CredentialAgain is Credential for whoever kept what it returned the last time, from
+// the same DB; nil the first time. What is stored decides all the same: kept itself is
+// returned if it would be read from the same document now.
+func (tx *Tx) CredentialAgain(id string, kept *KeptCredential) (*KeptCredential, error) {
+	var moment uint64
+	if d, ok := tx.docs.(*badgerDocs); ok && d.own == nil {
+		moment = d.read.ReadTs()
+	}
+	known := kept != nil && kept.ID == id
+	if known && moment != 0 && kept.moment.Load() == moment {
+		return kept, nil // nothing at all was written meanwhile
+	}
+	doc, err := tx.docs.Get(tableCredentials, keyOf(id))
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", tableCredentials.Name, id, err)
+	}
+	if known && bytes.Equal(doc, kept.doc) {
+		kept.moment.Store(moment)
+		return kept, nil
+	}
+	now := &KeptCredential{doc: bytes.Clone(doc)}
+	now.moment.Store(moment)
+	if err := json.Unmarshal(doc, &now.Credential); err != nil {
+		return nil, fmt.Errorf("read %s %s: %w", tableCredentials.Name, id, err)
+	}
+	return now, nil
+}
+
 // EmbeddedCredential returns the credential that states this assertion of a
 // learner, or ErrNotFound.
 func (tx *Tx) EmbeddedCredential(learner, assertion string) (Credential, error) {
@@ -106,12 +144,39 @@ func (tx *Tx) Records(learner string) ([]Credential, error) {
 	return all, nil
 }
 
+// PlanAhead says that the records of these learners will be planned next: all that is
+// read for it can be fetched together.
+func (tx *Tx) PlanAhead(learners []string) {
+	below := make([]string, len(learners))
+	for i, id := range learners {
+		below[i] = prefixOf(id)
+	}
+	tx.docs.Ahead(tableLearners, learners)
+	tx.docs.Ahead(tableRecords, learners)
+	tx.docs.Ahead(tableAssertions, below)
+	tx.docs.Ahead(tableConflictsOf, below)
+	tx.docs.Ahead(tableLearnerCredentials, below)
+}
+
+// CredentialsAhead says that these credentials will be read next.
+func (tx *Tx) CredentialsAhead(ids []string) { tx.docs.Ahead(tableCredentials, ids) }
+
+// VersionsAhead says that these versions of learners' records will be added next.
+func (tx *Tx) VersionsAhead(learners []string, versions []VersionRef) {
+	keys := make([]string, len(versions))
+	for i, v := range versions {
+		keys[i] = keyOf(v.Credential, strconv.Itoa(v.Number))
+	}
+	tx.docs.Ahead(tableRecords, learners)
+	tx.docs.Ahead(tableBytes, keys)
+}
+
 type reference struct {
 	ID string `json:"id"`
 }
 
-// PutCredential writes c and lists it under its learner.
-func (tx *Tx) PutCredential(c Credential) error {
+// AddCredential writes a new credential and lists it under its learner.
+func (tx *Tx) AddCredential(c Credential) error {
 	about := c.ID
 	if c.Kind == KindAssertion {
 		about = c.Assertion
@@ -119,8 +184,11 @@ func (tx *Tx) PutCredential(c Credential) error {
 	if err := put(tx, tableLearnerCredentials, reference{c.ID}, c.Learner, c.Kind, about); err != nil {
 		return err
 	}
-	return put(tx, tableCredentials, c, c.ID)
+	return tx.PutCredential(c)
 }
+
+// PutCredential writes a credential that is there already.
+func (tx *Tx) PutCredential(c Credential) error { return put(tx, tableCredentials, c, c.ID) }
 
 // AddVersion stores the signed bytes of c's version v.Number, which must be the
 // next one, and queues it for anchoring if v.Anchor is set.

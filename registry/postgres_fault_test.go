@@ -120,16 +120,23 @@ type cuttingProxy struct {
 
 func newCuttingProxy(t *testing.T, database string, seed int64) *cuttingProxy {
 	t.Helper()
+	p := &cuttingProxy{random: rand.New(rand.NewSource(seed))}
+	p.dir, p.to = standBefore(t, database, p.pass)
+	return p
+}
+
+// standBefore listens in the folder dir as the database does, whose socket is to, and
+// gives pass each connection.
+func standBefore(t *testing.T, database string, pass func(net.Conn)) (dir, to string) {
+	t.Helper()
 	u, err := url.Parse(database)
 	if err != nil {
 		t.Fatal(err)
 	}
 	const socket = ".s.PGSQL.5432"
-	dir, err := os.MkdirTemp("", "clrnode-proxy-") // t.TempDir is too long a name for a socket
-	if err != nil {
+	if dir, err = os.MkdirTemp("", "clrnode-proxy-"); err != nil { // t.TempDir is too long a name for a socket
 		t.Fatal(err)
 	}
-	p := &cuttingProxy{dir: dir, to: filepath.Join(u.Query().Get("host"), socket), random: rand.New(rand.NewSource(seed))}
 	l, err := net.Listen("unix", filepath.Join(dir, socket))
 	if err != nil {
 		t.Fatal(err)
@@ -141,10 +148,10 @@ func newCuttingProxy(t *testing.T, database string, seed int64) *cuttingProxy {
 			if err != nil {
 				return
 			}
-			go p.pass(c)
+			go pass(c)
 		}
 	}()
-	return p
+	return dir, filepath.Join(u.Query().Get("host"), socket)
 }
 
 func (p *cuttingProxy) url(database string) string {

@@ -53,16 +53,23 @@ type program struct {
 	screen bool   // err is a terminal
 }
 
-// memoryLimit is from how many bytes of memory on the Go runtime collects what isn't
-// used any more rather than take more, unless GOMEMLIMIT says another. What a node
-// needs at a time doesn't grow with its learners, and lies below.
-const memoryLimit = 320 << 20
+// The Go runtime collects what isn't used any more when the heap has become heapGrowth
+// per cent larger than what is, but from memoryLimit bytes on rather than take more;
+// GOGC and GOMEMLIMIT say otherwise. What a node needs at a time doesn't grow with its
+// learners, and lies below the limit.
+const (
+	heapGrowth  = 200
+	memoryLimit = 420 << 20
+)
 
 // Run runs one command line and returns its exit code. It ends early when ctx
 // does, or on an interrupt.
 func Run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(heapGrowth)
+	}
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit)
 	}

@@ -47,7 +47,7 @@ func (p *program) serve(ctx context.Context) (err error) {
 		return errors.Join(err, listener.Close())
 	}
 	ended := make(chan error, 2)
-	go func() { ended <- web.Serve(listener) }()
+	go func() { ended <- api.Serve(web, listener) }()
 	go func() { ended <- local.Serve(socket) }()
 	defer func() {
 		// Requests get a moment to end; live progress is cut off.

@@ -24,15 +24,16 @@ func main() {
 	engines := flag.String("db", "badger", "engines to measure: badger, postgres, with a comma")
 	out := flag.String("out", "docs", "folder of size.json, size.md and the plots")
 	server := flag.String("server", "", "URL of a PostgreSQL server on which databases may be made, for -db postgres")
+	more := flag.Int("more", 0, "achievements that each learner gets by CSV beside those of the roster")
 	asks := flag.Int("asks", 400, "how often each page is asked for")
 	flag.Parse()
-	if err := run(*out, strings.Split(*engines, ","), *server, flag.Args(), *asks); err != nil {
+	if err := run(*out, strings.Split(*engines, ","), *server, flag.Args(), *more, *asks); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(out string, engines []string, server string, rosters []string, asks int) error {
+func run(out string, engines []string, server string, rosters []string, more, asks int) error {
 	dir, err := os.MkdirTemp("", "clrnode-measure-")
 	if err != nil {
 		return err
@@ -51,7 +52,7 @@ func run(out string, engines []string, server string, rosters []string, asks int
 	for _, roster := range rosters {
 		for _, engine := range engines {
 			fmt.Printf("%s on %s\n", roster, engine)
-			r, err := measure(context.Background(), program, filepath.Join(dir, engine), engine, server, roster, asks)
+			r, err := measure(context.Background(), program, filepath.Join(dir, engine), engine, server, roster, more, asks)
 			if err != nil {
 				return fmt.Errorf("%s on %s: %w", roster, engine, err)
 			}

@@ -20,8 +20,8 @@ import (
 )
 
 // measure imports a roster into a new node, issues, anchors and asks for pages.
-func measure(ctx context.Context, program, dir, engine, server, roster string, asks int) (r Result, err error) {
-	r.Engine = engine
+func measure(ctx context.Context, program, dir, engine, server, roster string, more, asks int) (r Result, err error) {
+	r.Engine, r.More = engine, more
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return r, err
 	}
@@ -49,13 +49,18 @@ func measure(ctx context.Context, program, dir, engine, server, roster string, a
 		return r, err
 	}
 
-	var counts struct {
-		Counts struct{ New, Changed, Same, Bad int }
-	}
-	if r.Import, err = timed(func() error { return n.command(&counts, "import", roster) }); err != nil {
+	if r.Import, err = timed(func() error { r.Rows, err = n.imports(roster); return err }); err != nil {
 		return r, err
 	}
-	r.Rows = counts.Counts.New + counts.Counts.Changed + counts.Counts.Same + counts.Counts.Bad
+	if more > 0 {
+		csv := filepath.Join(dir, "achievements.csv")
+		if err := achievements(roster, csv, more); err != nil {
+			return r, err
+		}
+		if r.ImportMore, err = timed(func() error { r.RowsMore, err = n.imports(csv); return err }); err != nil {
+			return r, err
+		}
+	}
 	r.MemoryImport = n.peak.take()
 
 	var job struct{ Done int }
@@ -84,6 +89,15 @@ func measure(ctx context.Context, program, dir, engine, server, roster string, a
 	}
 	r.Disk, err = store.size()
 	return r, err
+}
+
+// imports gives a file to the node, and returns how many rows it had.
+func (n *running) imports(file string) (rows int, err error) {
+	var counts struct {
+		Counts struct{ New, Changed, Same, Bad int }
+	}
+	err = n.command(&counts, "import", file)
+	return counts.Counts.New + counts.Counts.Changed + counts.Counts.Same + counts.Counts.Bad, err
 }
 
 // timed is how many seconds a deed took.

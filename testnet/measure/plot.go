@@ -16,8 +16,22 @@ const (
 	across             = 3 // plots in a row
 )
 
-// colours of the engines: told apart by those who don't see red and green as well.
-var colours = map[string]string{"badger": "#0072b2", "postgres": "#d55e00"}
+// colour of a series: one for each engine, told apart by those who don't see red and
+// green as well.
+func (r Result) colour() string {
+	if r.Engine == "postgres" {
+		return "#d55e00"
+	}
+	return "#0072b2"
+}
+
+// dashes of a line: records that are larger than the roster's have a dashed one.
+func (r Result) dashes() string {
+	if r.More > 0 {
+		return ` stroke-dasharray="5 3"`
+	}
+	return ""
+}
 
 // plots draws each figure against the number of learners; both scales are logarithmic,
 // so that what doesn't grow is level and what grows with the learners is a diagonal.
@@ -29,9 +43,10 @@ func (all results) plots() string {
 	b.WriteString("<title>What a node costs, against the number of learners</title>\n")
 	fmt.Fprintf(&b, `<rect width="100%%" height="100%%" fill="#fff"/>`+"\n")
 	x := left
-	for _, engine := range all.engines() {
-		fmt.Fprintf(&b, `<circle cx="%d" cy="12" r="4" fill="%s"/><text x="%d" y="16">%s</text>`+"\n", x, colours[engine], x+8, engine)
-		x += 90
+	for _, line := range all.lines() {
+		r := line[0]
+		fmt.Fprintf(&b, `<path d="M%d 12h16" stroke="%s" stroke-width="2"%s/><text x="%d" y="16">%s</text>`+"\n", x, r.colour(), r.dashes(), x+20, r.series())
+		x += 110
 	}
 	for i, f := range figures {
 		fmt.Fprintf(&b, `<g transform="translate(%d %d)">`, i%across*plotWide, 24+i/across*plotHigh)
@@ -42,13 +57,15 @@ func (all results) plots() string {
 	return b.String()
 }
 
-func (all results) engines() (names []string) {
-	for _, r := range all {
-		if !slices.Contains(names, r.Engine) {
-			names = append(names, r.Engine)
+// lines are the results of each series.
+func (all results) lines() (lines []results) {
+	for i, r := range all {
+		if i == 0 || r.series() != all[i-1].series() {
+			lines = append(lines, nil)
 		}
+		lines[len(lines)-1] = append(lines[len(lines)-1], r)
 	}
-	return names
+	return lines
 }
 
 func (all results) plot(b *strings.Builder, f figure) {
@@ -80,16 +97,13 @@ func (all results) plot(b *strings.Builder, f figure) {
 	for _, t := range yTicks {
 		fmt.Fprintf(b, `<path d="M%d %.1fH%d" stroke="#ddd"/><text x="%d" y="%.1f" text-anchor="end">%s</text>`, left, y(t), right, left-5, y(t)+4, tick(t))
 	}
-	for _, engine := range all.engines() {
+	for _, line := range all.lines() {
 		path := ""
-		for _, r := range all {
-			if r.Engine != engine {
-				continue
-			}
+		for _, r := range line {
 			path += fmt.Sprintf("%c%.1f %.1f", "ML"[min(len(path), 1)], x(float64(r.Learners)), y(f.of(r)))
-			fmt.Fprintf(b, `<circle cx="%.1f" cy="%.1f" r="3.5" fill="%s"><title>%s, %d learners: %s</title></circle>`, x(float64(r.Learners)), y(f.of(r)), colours[engine], engine, r.Learners, short(f.of(r)))
+			fmt.Fprintf(b, `<circle cx="%.1f" cy="%.1f" r="3.5" fill="%s"><title>%s, %d learners: %s</title></circle>`, x(float64(r.Learners)), y(f.of(r)), r.colour(), r.series(), r.Learners, short(f.of(r)))
 		}
-		fmt.Fprintf(b, `<path d="%s" fill="none" stroke="%s" stroke-width="2"/>`, path, colours[engine])
+		fmt.Fprintf(b, `<path d="%s" fill="none" stroke="%s" stroke-width="2"%s/>`, path, line[0].colour(), line[0].dashes())
 	}
 }
 

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,10 +18,13 @@ import (
 type Result struct {
 	Engine       string             `json:"engine"`
 	Learners     int                `json:"learners"`
-	Rows         int                `json:"rows"`         // of all files of the roster
-	Import       float64            `json:"import"`       // reading, validating and applying it
-	Records      int                `json:"records"`      // that were issued
-	Achievements float64            `json:"achievements"` // in a record, on average
+	Rows         int                `json:"rows"`                 // of all files of the roster
+	Import       float64            `json:"import"`               // reading, validating and applying it
+	More         int                `json:"more,omitempty"`       // achievements that each learner got by CSV
+	RowsMore     int                `json:"rowsMore,omitempty"`   // of that CSV
+	ImportMore   float64            `json:"importMore,omitempty"` // of it
+	Records      int                `json:"records"`              // that were issued
+	Achievements float64            `json:"achievements"`         // in a record, on average
 	Issue        float64            `json:"issue"`
 	Anchor       float64            `json:"anchor"` // of all records, in one batch, from the node's start until it is final
 	MemoryImport float64            `json:"memoryImport"`
@@ -38,8 +42,8 @@ type Latency struct {
 }
 
 func (r Result) String() string {
-	return fmt.Sprintf("  import %.1f s (%.0f rows/s), issue %.1f s (%.0f records/s of %.0f achievements), anchor %.1f s, memory %.0f/%.0f/%.0f MB, disk %.1f KB a learner, pages %v, serving %+v",
-		r.Import, float64(r.Rows)/r.Import, r.Issue, float64(r.Records)/r.Issue, r.Achievements, r.Anchor, r.MemoryImport, r.MemoryIssue, r.MemoryServe, r.diskEach(), r.Pages, r.Serving)
+	return fmt.Sprintf("  import %.1f s (%.0f rows/s), CSV %.1f s (%d rows), issue %.1f s (%.0f records/s of %.0f achievements), anchor %.1f s, memory %.0f/%.0f/%.0f MB, disk %.1f KB a learner, pages %v, serving %+v",
+		r.Import, float64(r.Rows)/r.Import, r.ImportMore, r.RowsMore, r.Issue, float64(r.Records)/r.Issue, r.Achievements, r.Anchor, r.MemoryImport, r.MemoryIssue, r.MemoryServe, r.diskEach(), r.Pages, r.Serving)
 }
 
 func (r Result) diskEach() float64 { return r.Disk * 1024 / float64(r.Learners) }
@@ -58,15 +62,20 @@ func load(dir string) (all results, err error) {
 	return all, err
 }
 
-// add puts r in its place, over an earlier one of the same engine and size.
+// series is what r is to be compared within: an engine, and how large its records are.
+func (r Result) series() string {
+	if r.More > 0 {
+		return fmt.Sprintf("%s +%d", r.Engine, r.More)
+	}
+	return r.Engine
+}
+
+// add puts r in its place, over an earlier one of the same series and size.
 func (all *results) add(r Result) {
-	same := func(o Result) bool { return o.Engine == r.Engine && o.Learners == r.Learners }
+	same := func(o Result) bool { return o.series() == r.series() && o.Learners == r.Learners }
 	*all = append(slices.DeleteFunc(*all, same), r)
 	slices.SortFunc(*all, func(a, b Result) int {
-		if a.Engine != b.Engine {
-			return strings.Compare(a.Engine, b.Engine)
-		}
-		return a.Learners - b.Learners
+		return cmp.Or(strings.Compare(a.Engine, b.Engine), a.More-b.More, a.Learners-b.Learners)
 	})
 }
 
@@ -82,6 +91,7 @@ type figure struct {
 func figures() []figure {
 	all := []figure{
 		{"import", "Import, rows/s", func(r Result) float64 { return float64(r.Rows) / r.Import }},
+		{"achievements", "Achievements a record", func(r Result) float64 { return r.Achievements }},
 		{"issue", "Issue, records/s", func(r Result) float64 { return float64(r.Records) / r.Issue }},
 		{"anchor", "Anchor, s", func(r Result) float64 { return r.Anchor }},
 		{"memory-import", "Memory at import, MB", func(r Result) float64 { return r.MemoryImport }},
@@ -121,7 +131,7 @@ func (all results) table() string {
 	var b strings.Builder
 	b.WriteString("|")
 	for _, r := range all {
-		fmt.Fprintf(&b, " | %s %d", r.Engine, r.Learners)
+		fmt.Fprintf(&b, " | %s, %d", r.series(), r.Learners)
 	}
 	b.WriteString(" |\n|---" + strings.Repeat("|---:", len(all)) + "|\n")
 	for _, f := range figures() {

@@ -22,7 +22,7 @@ type Outgoing struct {
 	AllowLoopback bool              // http and https to localhost, 127.0.0.1 and [::1]
 	Map           map[string]string // host name, or host:port, to the ADDR:PORT that is dialed instead; certificates are still for the host
 	Roots         *x509.CertPool    // certificate authorities; nil is the system's, to which x509.SystemCertPool lets a caller add
-	MaxBytes      int64             // of one response's body, after decompression; 0 means 4 MiB
+	MaxBytes      int64             // of one response's body, after decompression; 0 means 4 MiB; the log of a did:webvh may have 32 MiB
 	Timeout       time.Duration     // of one request with its redirects and its body; 0 means 10 seconds
 }
 
@@ -104,12 +104,25 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if resp.ContentLength > g.outgoing.MaxBytes && req.Method != http.MethodHead {
-		resp.Body.Close()
-		return nil, fmt.Errorf("%w: it has %d bytes, and %d are allowed", ErrTooLarge, resp.ContentLength, g.outgoing.MaxBytes)
+	most := g.outgoing.MaxBytes
+	if own, ok := req.Context().Value(maxBytesKey{}).(int64); ok {
+		most = max(most, own)
 	}
-	resp.Body = &limitedBody{body: resp.Body, left: g.outgoing.MaxBytes, max: g.outgoing.MaxBytes}
+	if resp.ContentLength > most && req.Method != http.MethodHead {
+		resp.Body.Close()
+		return nil, fmt.Errorf("%w: it has %d bytes, and %d are allowed", ErrTooLarge, resp.ContentLength, most)
+	}
+	resp.Body = &limitedBody{body: resp.Body, left: most, max: most}
 	return resp, nil
+}
+
+// maxBytesKey is where a request's own limit of its response lies in its context.
+type maxBytesKey struct{}
+
+// withMaxBytes lets a request of this package have a response of n bytes, where its kind
+// of file may be longer than what strangers' addresses give otherwise.
+func withMaxBytes(ctx context.Context, n int64) context.Context {
+	return context.WithValue(ctx, maxBytesKey{}, n)
 }
 
 // refused closes the request's body, as a RoundTripper must also when it fails.

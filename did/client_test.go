@@ -61,21 +61,21 @@ func TestResolveWeb(t *testing.T) {
 
 	resolver := did.NewResolver(loopbackClient())
 	ctx := context.Background()
-	got, err := resolver.Resolve(ctx, id)
+	got, err := resolver.Resolve(ctx, id, did.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if k, _, err := got.KeyFor(method, did.AssertionMethod); err != nil || k != signer.Public() {
+	if k, _, err := got.Document.KeyFor(method, did.AssertionMethod); err != nil || k != signer.Public() {
 		t.Errorf("KeyFor = %v, %v", k, err)
 	}
-	if _, err := resolver.Resolve(ctx, whole); err != nil {
+	if _, err := resolver.Resolve(ctx, whole, did.Options{}); err != nil {
 		t.Error(err)
 	}
 	for path, want := range map[string]error{
 		"none": did.ErrNotFound, "other": did.ErrInvalid, "gone": did.ErrDeactivated, "broken": did.ErrCouldNotCheck,
 		"login": did.ErrCouldNotCheck, "text": did.ErrInvalid, "big": did.ErrInvalid,
 	} {
-		if _, err := resolver.Resolve(ctx, must(did.Web(onLocalhost(server), "p", path))); !errors.Is(err, want) {
+		if _, err := resolver.Resolve(ctx, must(did.Web(onLocalhost(server), "p", path)), did.Options{}); !errors.Is(err, want) {
 			t.Errorf("%s: %v; want %v", path, err, want)
 		}
 	}
@@ -95,11 +95,11 @@ func TestResolveWeb(t *testing.T) {
 		"key type":    {resolver, ctx, must(did.Parse("did:key:zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme")), did.ErrKeyNotSupported},
 		"none":        {resolver, ctx, did.DID{}, did.ErrInvalid},
 	} {
-		if _, err := c.r.Resolve(c.ctx, c.d); !errors.Is(err, c.err) {
+		if _, err := c.r.Resolve(c.ctx, c.d, did.Options{}); !errors.Is(err, c.err) {
 			t.Errorf("%s: %v; want %v", name, err, c.err)
 		}
 	}
-	if _, err := did.NewResolver(did.NewClient(did.Outgoing{})).Resolve(ctx, id); !errors.Is(err, did.ErrCouldNotCheck) {
+	if _, err := did.NewResolver(did.NewClient(did.Outgoing{})).Resolve(ctx, id, did.Options{}); !errors.Is(err, did.ErrCouldNotCheck) {
 		t.Errorf("a refused connection should be ErrCouldNotCheck: %v", err)
 	}
 }

@@ -2,7 +2,10 @@ package did
 
 import (
 	"fmt"
+	"net/url"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // maxLength bounds identifiers and DID URLs, in bytes. did:key with a large RSA
@@ -117,6 +120,39 @@ func (u URL) String() string {
 		s += "#" + u.Fragment
 	}
 	return s
+}
+
+// Options reads the parameters of the query that pick a version of the document: versionId
+// and versionTime (DID Resolution v1, 3), and did:webvh's versionNumber. Others are for
+// whoever knows them. A parameter that is empty, malformed or given twice wraps
+// [ErrInvalid]; two that pick a version wrap [ErrInvalidOptions].
+func (u URL) Options() (Options, error) {
+	var o Options
+	seen := map[string]bool{}
+	for part := range strings.SplitSeq(u.Query, "&") {
+		name, coded, _ := strings.Cut(part, "=")
+		if name != "versionId" && name != "versionTime" && name != "versionNumber" {
+			continue
+		}
+		value, err := url.PathUnescape(coded)
+		if err == nil && value != "" && !seen[name] {
+			switch name {
+			case "versionId":
+				o.VersionID = value
+			case "versionTime":
+				o.VersionTime, err = time.Parse(time.RFC3339, value)
+			case "versionNumber":
+				if o.VersionNumber, err = strconv.Atoi(value); err == nil && strconv.Itoa(o.VersionNumber) != value {
+					err = strconv.ErrSyntax
+				}
+			}
+		}
+		if err != nil || value == "" || seen[name] {
+			return Options{}, fmt.Errorf("%w DID URL %q: give %s once, and a time as 2026-01-31T12:00:00Z", ErrInvalid, u, name)
+		}
+		seen[name] = true
+	}
+	return o, o.check()
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }

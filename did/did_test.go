@@ -23,11 +23,11 @@ func Example() {
 	id, method := did.KeyDID(signer.Public())
 	signature, _ := signer.Sign(context.Background(), []byte("Ada passed."))
 
-	doc, err := did.NewResolver(nil).Resolve(context.Background(), id)
+	found, err := did.NewResolver(nil).Resolve(context.Background(), id, did.Options{})
 	if err != nil {
 		panic(err)
 	}
-	key, _, err := doc.KeyFor(method, did.AssertionMethod)
+	key, _, err := found.Document.KeyFor(method, did.AssertionMethod)
 	if err != nil {
 		panic(err)
 	}
@@ -231,8 +231,9 @@ const webDocument = `{"@context":["https://www.w3.org/ns/did/v1"],"id":"did:web:
   {"id":"#1","type":"Multikey","controller":"did:web:a.edu","publicKeyMultibase":"z6MkrJVnaZkeFzdQyMZu1cgjg7k1pZZ6pvBQ7XJPt4swbTQ2","expires":"2030-01-01T01:00:00+01:00"},
   {"id":"did:web:a.edu#2","type":"JsonWebKey","controller":"did:web:a.edu","publicKeyJwk":{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}},
   {"id":"did:web:a.edu#3","type":"Multikey","controller":"did:web:other.edu","publicKeyMultibase":"z6MkrJVnaZkeFzdQyMZu1cgjg7k1pZZ6pvBQ7XJPt4swbTQ2"},
-  {"id":"did:web:a.edu#4","type":"EcdsaSomething","controller":"did:web:a.edu"}],
- "assertionMethod":["#1","did:web:a.edu#2","#3","#4",{"id":"#5","type":"Ed25519VerificationKey2020","controller":"did:web:a.edu","publicKeyMultibase":"z6MkrJVnaZkeFzdQyMZu1cgjg7k1pZZ6pvBQ7XJPt4swbTQ2"}],
+  {"id":"did:web:a.edu#4","type":"EcdsaSomething","controller":"did:web:a.edu"},
+  {"id":"did:web:a.edu#6","type":"Multikey","publicKeyMultibase":"z6MkrJVnaZkeFzdQyMZu1cgjg7k1pZZ6pvBQ7XJPt4swbTQ2"}],
+ "assertionMethod":["#1","did:web:a.edu#2","#3","#4","#6",{"id":"#5","type":"Ed25519VerificationKey2020","controller":"did:web:a.edu","publicKeyMultibase":"z6MkrJVnaZkeFzdQyMZu1cgjg7k1pZZ6pvBQ7XJPt4swbTQ2"}],
  "authentication":"#1","service":[{"id":"#log","type":["CLRAnchorLog","X"],"serviceEndpoint":{"log":"eip155:1337:0x00"}}]}`
 
 func TestDocument(t *testing.T) {
@@ -240,7 +241,7 @@ func TestDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(d.VerificationMethod) != 5 || len(d.AssertionMethod) != 5 || len(d.Authentication) != 1 || d.Service[0].Type != "CLRAnchorLog" || d.Service[0].ID != "did:web:a.edu#log" {
+	if len(d.VerificationMethod) != 6 || len(d.AssertionMethod) != 6 || len(d.Authentication) != 1 || d.Service[0].Type != "CLRAnchorLog" || d.Service[0].ID != "did:web:a.edu#log" {
 		t.Errorf("ParseDocument = %+v", d)
 	}
 	if want := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC); !d.VerificationMethod[0].Expires.Equal(want) {
@@ -253,7 +254,7 @@ func TestDocument(t *testing.T) {
 	}{
 		{"did:web:a.edu#1", did.AssertionMethod, nil}, {"did:web:a.edu#1", did.Authentication, nil}, {"did:web:a.edu#2", did.AssertionMethod, nil},
 		{"did:web:a.edu#5", did.AssertionMethod, nil}, {"did:web:a.edu#2", did.Authentication, did.ErrNoKey}, {"did:web:a.edu#3", did.AssertionMethod, did.ErrNoKey},
-		{"did:web:a.edu#4", did.AssertionMethod, did.ErrKeyNotSupported}, {"#1", did.AssertionMethod, did.ErrNoKey}, {"did:web:a.edu", did.AssertionMethod, did.ErrNoKey},
+		{"did:web:a.edu#4", did.AssertionMethod, did.ErrKeyNotSupported}, {"did:web:a.edu#6", did.AssertionMethod, did.ErrNoKey}, {"#1", did.AssertionMethod, did.ErrNoKey}, {"did:web:a.edu", did.AssertionMethod, did.ErrNoKey},
 		{"", did.AssertionMethod, did.ErrNoKey}, {"did:web:a.edu#1", "keyAgreement", did.ErrNoKey},
 	} {
 		k, _, err := d.KeyFor(c.method, c.rel)
@@ -273,7 +274,6 @@ func TestParseDocumentRefuses(t *testing.T) {
 		`{"id":"did:a:b","verificationMethod":[{"id":"did:a:b","type":"Multikey","controller":"did:a:b"}]}`,
 		`{"id":"did:a:b","verificationMethod":[{"id":"key","type":"Multikey","controller":"did:a:b"}]}`,
 		`{"id":"did:a:b","verificationMethod":[{"id":"#1","controller":"did:a:b"}]}`,
-		`{"id":"did:a:b","verificationMethod":[{"id":"#1","type":"Multikey"}]}`,
 		`{"id":"did:a:b","verificationMethod":[{"id":"#1","type":"Multikey","controller":"x"}]}`,
 		`{"id":"did:a:b","verificationMethod":[{"id":"#1","type":"Multikey","controller":"did:a:b","publicKeyMultibase":7}]}`,
 		`{"id":"did:a:b","verificationMethod":[{"id":"#1","type":"Multikey","controller":"did:a:b","expires":"2030-01-01"}]}`,
@@ -291,7 +291,7 @@ func TestParseDocumentRefuses(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"did:web:localhost%3A8080:p:7F", "did:key:z6MkrJVnaZkeFzdQyMZu1cgjg7k1pZZ6pvBQ7XJPt4swbTQ2", "did:a:b:%20", "did::"} {
+	for _, s := range []string{"did:web:localhost%3A8080:p:7F", "did:key:z6MkrJVnaZkeFzdQyMZu1cgjg7k1pZZ6pvBQ7XJPt4swbTQ2", "did:a:b:%20", "did::", "did:webvh:QmfGEUAcMpzo25kF2Rhn8L2FAXysfGnkzjwdKoNPi615XQ:a.edu%3A80:p"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -307,6 +307,9 @@ func FuzzParse(f *testing.F) {
 		}
 		if where, err := did.WebDocumentURL(d); err == nil && !strings.HasPrefix(where, "https://") && !strings.HasPrefix(strings.ToLower(where), "http://localhost") {
 			t.Fatalf("WebDocumentURL(%q) = %q", s, where)
+		}
+		if where, err := did.WebVHLogURL(d); err == nil && !strings.HasPrefix(where, "https://") && !strings.HasPrefix(strings.ToLower(where), "http://localhost") {
+			t.Fatalf("WebVHLogURL(%q) = %q", s, where)
 		}
 	})
 }

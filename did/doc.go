@@ -2,15 +2,17 @@
 // stand behind them, and how to get from one to the other.
 //
 // Begin with [Parse], after which an identifier is a [DID] and no longer a
-// string; [NewResolver], which finds the [Document] of a did:key, did:jwk or
-// did:web; and [Generate], which makes a [Signer]. A [PublicKey] is read by
-// [ParseMultibase] or [ParseJWK] and knows what it verifies. [NewClient] is the one
-// HTTP client through which this program opens connections to addresses that
-// strangers wrote: it reaches no private network, follows few redirects and reads
-// bounded bodies.
+// string; [NewResolver], which finds the [Document] of a did:key, did:jwk, did:web or
+// did:webvh, and of the last one every earlier version; and [Generate], which makes a
+// [Signer]. A [PublicKey] is read by [ParseMultibase] or [ParseJWK] and knows what it
+// verifies. [NewClient] is the one HTTP client through which this program opens
+// connections to addresses that strangers wrote: it reaches no private network, follows
+// few redirects and reads bounded bodies.
 //
-// The specifications are DID Core 1.0, the did:key, did:jwk and did:web method
-// specifications, Multikey (Controlled Identifiers 1.0), JSON Web Key (RFC 7517) and
+// A did:webvh is published with [CreateWebVH], and resolved from files by [ResolveWebVH].
+//
+// The specifications are DID Core 1.0, the did:key, did:jwk, did:web and did:webvh 1.0
+// method specifications, Multikey (Controlled Identifiers 1.0), JSON Web Key (RFC 7517) and
 // DID Resolution.
 // The package knows no database, no server and no chain.
 package did

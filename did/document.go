@@ -66,6 +66,9 @@ func (d *Document) KeyFor(methodURL string, rel Relationship) (PublicKey, Verifi
 	if !slices.Contains(listed, methodURL) {
 		return PublicKey{}, m, fmt.Errorf("%w: %s doesn't list %s under %s", ErrNoKey, d.ID, methodURL, rel)
 	}
+	if m.Controller == "" {
+		return PublicKey{}, m, fmt.Errorf("%w: %s names no controller, as DID Core asks of every verification method", ErrNoKey, methodURL)
+	}
 	if m.Controller != d.ID.String() {
 		return PublicKey{}, m, fmt.Errorf("%w: %s is controlled by %s, not by %s", ErrNoKey, methodURL, m.Controller, d.ID)
 	}
@@ -132,7 +135,10 @@ func (d *Document) JSON() []byte {
 	put("authentication", anys(d.Authentication, func(s string) any { return s }))
 	put("assertionMethod", anys(d.AssertionMethod, func(s string) any { return s }))
 	put("verificationMethod", anys(d.VerificationMethod, func(m VerificationMethod) any {
-		v := map[string]any{"id": m.ID, "type": m.Type, "controller": m.Controller}
+		v := map[string]any{"id": m.ID, "type": m.Type}
+		if m.Controller != "" {
+			v["controller"] = m.Controller
+		}
 		if m.PublicKeyMultibase != "" {
 			v["publicKeyMultibase"] = m.PublicKeyMultibase
 		}

@@ -1,18 +1,27 @@
 package did
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // What can go wrong when an identifier is followed to a key. Callers branch on
 // these with errors.Is; the wrapping error says what was being done to what.
 var (
 	// ErrInvalid: the identifier or the document breaks its specification. Asking again won't help.
 	ErrInvalid = errors.New("invalid")
-	// ErrNotFound: the place where the document should lie answered that there is none.
+	// ErrInvalidDocument is [ErrInvalid] for documents, where it matters that the identifier itself is fine.
+	ErrInvalidDocument = fmt.Errorf("%w DID document", ErrInvalid)
+	// ErrInvalidOptions: nobody can answer what the caller asked for, such as a version by id and by time.
+	ErrInvalidOptions = errors.New("invalid DID resolution options")
+	// ErrNotFound: the place where the document should lie answered that there is none, or it had no such version.
 	ErrNotFound = errors.New("not found")
 	// ErrDeactivated: the identifier existed and was given up by its owner.
 	ErrDeactivated = errors.New("deactivated")
 	// ErrMethodNotSupported: this program doesn't know the DID method.
 	ErrMethodNotSupported = errors.New("this DID method isn't supported")
+	// ErrNoHistory: an earlier version was asked for, and the DID method keeps none.
+	ErrNoHistory = errors.New("this DID method keeps no earlier versions")
 	// ErrKeyNotSupported: the key is of a type that this program can't use.
 	ErrKeyNotSupported = errors.New("this type of key isn't supported")
 	// ErrNoKey: the document is fine, but it doesn't give the key for this use.
@@ -26,3 +35,29 @@ var (
 	// ErrBadSignature: the signature wasn't made by this key over this message.
 	ErrBadSignature = errors.New("the signature doesn't match the message and the key")
 )
+
+// ErrorType names a resolver's error as DID Resolution v1 does, section "Errors": what
+// follows https://www.w3.org/ns/did# in the type of an error object. It is
+// INTERNAL_ERROR for what is nobody's mistake, such as a network that is away, and empty
+// for no error and for [ErrDeactivated], which that standard tells in the metadata.
+func ErrorType(err error) string {
+	switch {
+	case err == nil, errors.Is(err, ErrDeactivated):
+		return ""
+	case errors.Is(err, ErrCouldNotCheck):
+		return "INTERNAL_ERROR"
+	case errors.Is(err, ErrNotFound):
+		return "NOT_FOUND"
+	case errors.Is(err, ErrMethodNotSupported):
+		return "METHOD_NOT_SUPPORTED"
+	case errors.Is(err, ErrNoHistory), errors.Is(err, ErrKeyNotSupported):
+		return "FEATURE_NOT_SUPPORTED"
+	case errors.Is(err, ErrInvalidOptions):
+		return "INVALID_OPTIONS"
+	case errors.Is(err, ErrInvalidDocument):
+		return "INVALID_DID_DOCUMENT"
+	case errors.Is(err, ErrInvalid):
+		return "INVALID_DID"
+	}
+	return "INTERNAL_ERROR"
+}

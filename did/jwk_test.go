@@ -84,14 +84,16 @@ func TestParseJWKAllowsWhatVerifies(t *testing.T) {
 func TestDIDJWK(t *testing.T) {
 	resolve := func(jwk string) (*did.Document, error) {
 		d := must(did.Parse("did:jwk:" + base64.RawURLEncoding.EncodeToString([]byte(jwk))))
-		return did.NewResolver(nil).Resolve(context.Background(), d)
+		found, err := did.NewResolver(nil).Resolve(context.Background(), d, did.Options{})
+		return found.Document, err
 	}
 	// The first example of the did:jwk method specification.
 	d := must(did.Parse("did:jwk:eyJjcnYiOiJQLTI1NiIsImt0eSI6IkVDIiwieCI6ImFjYklRaXVNczNpOF91c3pFakoydHBUdFJNNEVVM3l6OTFQSDZDZEgyVjAiLCJ5IjoiX0tjeUxqOXZXTXB0bm1LdG00NkdxRHo4d2Y3NEk1TEtncmwyR3pIM25TRSJ9"))
-	doc, err := did.NewResolver(nil).Resolve(context.Background(), d)
+	found, err := did.NewResolver(nil).Resolve(context.Background(), d, did.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	doc := found.Document
 	want := did.VerificationMethod{ID: d.String() + "#0", Type: "JsonWebKey2020", Controller: d.String(),
 		PublicKeyJWK: []byte(`{"crv":"P-256","kty":"EC","x":"acbIQiuMs3i8_uszEjJ2tpTtRM4EU3yz91PH6CdH2V0","y":"_KcyLj9vWMptnmKtm46GqDz8wf74I5LKgrl2GzH3nSE"}`)}
 	if got := doc.VerificationMethod; len(got) != 1 || fmt.Sprint(got[0]) != fmt.Sprint(want) {
@@ -110,7 +112,7 @@ func TestDIDJWK(t *testing.T) {
 	if doc, err := resolve(jwkRSA); err != nil || len(doc.AssertionMethod) != 1 {
 		t.Errorf("resolve the did:jwk of an RSA key: %v, %v", doc, err)
 	}
-	if _, err := did.NewResolver(nil).Resolve(context.Background(), must(did.Parse(d.String()+"."))); !errors.Is(err, did.ErrInvalid) {
+	if _, err := did.NewResolver(nil).Resolve(context.Background(), must(did.Parse(d.String()+".")), did.Options{}); !errors.Is(err, did.ErrInvalid) {
 		t.Errorf("a did:jwk that isn't base64url: %v", err)
 	}
 }

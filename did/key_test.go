@@ -93,18 +93,18 @@ func TestKeysReadTheirOwnForms(t *testing.T) {
 			t.Errorf("%.12s... in base64url: %v, %v", c.multibase, back, err)
 		}
 		d, method := did.KeyDID(k)
-		doc, err := did.NewResolver(nil).Resolve(context.Background(), d)
+		found, err := did.NewResolver(nil).Resolve(context.Background(), d, did.Options{})
 		if err != nil {
 			t.Errorf("resolve %s: %v", d, err)
 			continue
 		}
 		for _, rel := range []did.Relationship{did.AssertionMethod, did.Authentication} {
-			if found, _, err := doc.KeyFor(method, rel); found != k || err != nil {
-				t.Errorf("KeyFor(%.24s..., %s) = %v, %v", method, rel, found, err)
+			if got, _, err := found.Document.KeyFor(method, rel); got != k || err != nil {
+				t.Errorf("KeyFor(%.24s..., %s) = %v, %v", method, rel, got, err)
 			}
 		}
 		other := must(did.Parse("did:key:u" + base64.RawURLEncoding.EncodeToString(raw)))
-		if _, err := did.NewResolver(nil).Resolve(context.Background(), other); !errors.Is(err, did.ErrInvalid) {
+		if _, err := did.NewResolver(nil).Resolve(context.Background(), other, did.Options{}); !errors.Is(err, did.ErrInvalid) {
 			t.Errorf("resolve %.24s..., a second spelling of one did:key: %v", other, err)
 		}
 	}

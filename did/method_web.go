@@ -11,6 +11,10 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"clrnode/internal/jcs"
 )
 
 // Web makes the did:web identifier of something that a node serves below its
@@ -67,39 +71,59 @@ func WebDocumentURL(d DID) (string, error) {
 	if d.Method() != "web" {
 		return "", fmt.Errorf("%w: %q isn't a did:web", ErrInvalid, d)
 	}
-	parts := strings.Split(d.specific(), ":")
+	origin, path, err := webPlace(strings.Split(d.specific(), ":"))
+	if err != nil {
+		return "", fmt.Errorf("%w DID %q: %v", ErrInvalid, d, err)
+	}
+	if path == "" {
+		path = "/.well-known"
+	}
+	return origin + path + "/did.json", nil
+}
+
+// webPlace reads what did:web and did:webvh have in common: a host, perhaps with %3A
+// and a port, and the parts of a path. The origin is https://host, or http for
+// localhost; the path is empty or begins with a slash. Whatever another program could
+// read as another host or another path is refused, after percent-decoding.
+func webPlace(parts []string) (origin, path string, err error) {
 	host, port, hasPort := strings.Cut(strings.ReplaceAll(parts[0], "%3a", "%3A"), "%3A")
 	if err := checkHostName(host); err != nil {
-		return "", fmt.Errorf("%w DID %q: %v", ErrInvalid, d, err)
+		return "", "", err
+	}
+	origin = "https://" + host
+	if strings.EqualFold(host, "localhost") {
+		origin = "http://" + host
 	}
 	if hasPort {
 		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || port[0] == '0' {
-			return "", fmt.Errorf("%w DID %q: %q isn't a port", ErrInvalid, d, port)
+			return "", "", fmt.Errorf("%q isn't a port", port)
 		}
-		host += ":" + port
+		origin += ":" + port
 	}
-	path := "/.well-known"
-	if len(parts) > 1 {
-		path = ""
-		for _, p := range parts[1:] {
-			clear, err := url.PathUnescape(p)
-			if err != nil || p == "" || clear == "." || clear == ".." || strings.ContainsAny(clear, "/\\\x00") {
-				return "", fmt.Errorf("%w DID %q: %q can't be a part of a path", ErrInvalid, d, p)
-			}
-			path += "/" + p
+	for _, p := range parts[1:] {
+		if p == "" || !inPath(p) {
+			return "", "", fmt.Errorf("%q can't be a part of a path", p)
 		}
+		path += "/" + p
 	}
-	scheme := "https://"
-	if name, _, _ := strings.Cut(host, ":"); strings.EqualFold(name, "localhost") {
-		scheme = "http://"
-	}
-	return scheme + host + path + "/did.json", nil
+	return origin, path, nil
+}
+
+// inPath says whether no program can read a percent-encoded part of a path as more than
+// that: as a way up, or as two parts.
+func inPath(part string) bool {
+	clear, err := url.PathUnescape(part)
+	return err == nil && clear != "." && clear != ".." && utf8.ValidString(clear) &&
+		!strings.ContainsFunc(clear, func(r rune) bool { return r == '/' || r == '\\' || unicode.IsControl(r) })
 }
 
 // checkHostName accepts DNS names (RFC 1123) and no spelling of an IP address.
 func checkHostName(host string) error {
 	if host == "" || len(host) > 253 {
 		return errors.New("the host name is missing or too long")
+	}
+	if strings.Contains(host, "%") {
+		return fmt.Errorf("the host name %q is percent-encoded; one with other letters than a-z is written as in the DNS, with xn--", host)
 	}
 	labels := strings.Split(host, ".")
 	for _, l := range labels {
@@ -132,19 +156,40 @@ func sameHost(client *http.Client) *http.Client {
 }
 
 // resolveWeb fetches the document of a did:web.
-func resolveWeb(ctx context.Context, client *http.Client, d DID) (*Document, error) {
+func resolveWeb(ctx context.Context, client *http.Client, d DID) (Resolution, error) {
 	where, err := WebDocumentURL(d)
 	if err != nil {
-		return nil, err
+		return Resolution{}, err
 	}
+	raw, err := fetchWeb(ctx, client, d, where, "application/did, application/did+json, application/did+ld+json, application/json;q=0.9, */*;q=0.1", maxDocument)
+	if err != nil {
+		return Resolution{}, err
+	}
+	doc, err := ParseDocument(raw)
+	if err != nil {
+		return Resolution{}, fmt.Errorf("resolve %s: read %s: %w", d, where, err)
+	}
+	if doc.ID != d {
+		return Resolution{}, fmt.Errorf("resolve %s: %w at %s: its id is %s", d, ErrInvalidDocument, where, doc.ID)
+	}
+	published, err := jcs.Transform(raw)
+	if err != nil {
+		return Resolution{}, fmt.Errorf("resolve %s: %w at %s: %w", d, ErrInvalidDocument, where, err)
+	}
+	return Resolution{Document: doc, Published: published}, nil
+}
+
+// fetchWeb gets a file of a DID, of at most max bytes; of a longer one, max+1 bytes, for
+// the reader of the file to refuse.
+func fetchWeb(ctx context.Context, client *http.Client, d DID, where, accept string, max int64) ([]byte, error) {
 	if client == nil {
 		return nil, fmt.Errorf("resolve %s: %w: no connections may be opened", d, ErrCouldNotCheck)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, where, nil)
+	req, err := http.NewRequestWithContext(withMaxBytes(ctx, max+1), http.MethodGet, where, nil)
 	if err != nil {
 		return nil, fmt.Errorf("%w DID %q: %v", ErrInvalid, d, err)
 	}
-	req.Header.Set("Accept", "application/did, application/did+json, application/did+ld+json, application/json;q=0.9, */*;q=0.1")
+	req.Header.Set("Accept", accept)
 	resp, err := sameHost(client).Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("resolve %s: %w: %w", d, ErrCouldNotCheck, err)
@@ -159,18 +204,11 @@ func resolveWeb(ctx context.Context, client *http.Client, d DID) (*Document, err
 	default:
 		return nil, fmt.Errorf("resolve %s: %w: %s answers %s", d, ErrCouldNotCheck, where, resp.Status)
 	}
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, max+1))
 	if err != nil {
 		return nil, fmt.Errorf("resolve %s: %w: read %s: %w", d, ErrCouldNotCheck, where, err)
 	}
-	doc, err := ParseDocument(raw)
-	if err != nil {
-		return nil, fmt.Errorf("resolve %s: read %s: %w", d, where, err)
-	}
-	if doc.ID != d {
-		return nil, fmt.Errorf("resolve %s: %w document at %s: its id is %s", d, ErrInvalid, where, doc.ID)
-	}
-	return doc, nil
+	return raw, nil
 }
 
 // isLoopbackHost says whether a URL's host names this machine: localhost, or an

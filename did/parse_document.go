@@ -24,16 +24,16 @@ const maxEntries = 1000
 // Errors wrap [ErrInvalid].
 func ParseDocument(raw []byte) (*Document, error) {
 	if len(raw) > maxDocument {
-		return nil, fmt.Errorf("%w DID document: it is longer than %d bytes", ErrInvalid, maxDocument)
+		return nil, fmt.Errorf("%w: it is longer than %d bytes", ErrInvalidDocument, maxDocument)
 	}
 	v, err := jcs.Parse(raw)
 	if err != nil {
-		return nil, fmt.Errorf("%w DID document: %w", ErrInvalid, err)
+		return nil, fmt.Errorf("%w: %w", ErrInvalidDocument, err)
 	}
 	p := documentParser{seen: map[string]bool{}}
 	d, err := p.document(v)
 	if err != nil {
-		return nil, fmt.Errorf("%w DID document: %w", ErrInvalid, err)
+		return nil, fmt.Errorf("%w: %w", ErrInvalidDocument, err)
 	}
 	return d, nil
 }
@@ -140,10 +140,11 @@ func (p *documentParser) method(v any) (string, error) {
 	if vm.Type, err = text(m, "type", true); err != nil {
 		return "", err
 	}
-	if vm.Controller, err = text(m, "controller", true); err != nil {
+	// One without a controller, as some libraries make them, is read and gives no key.
+	if vm.Controller, err = text(m, "controller", false); err != nil {
 		return "", err
 	}
-	if _, err := Parse(vm.Controller); err != nil {
+	if _, err := Parse(vm.Controller); err != nil && vm.Controller != "" {
 		return "", fmt.Errorf("controller: %w", err)
 	}
 	if vm.PublicKeyMultibase, err = text(m, "publicKeyMultibase", false); err != nil {

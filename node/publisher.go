@@ -208,24 +208,27 @@ type ownResolver struct {
 	next did.Resolver
 }
 
-func (r ownResolver) Resolve(ctx context.Context, d did.DID) (*did.Document, error) {
+func (r ownResolver) Resolve(ctx context.Context, d did.DID, o did.Options) (did.Resolution, error) {
 	own, err := did.Web(r.node.publicURL, "p", "x")
 	if err != nil {
-		return nil, err
+		return did.Resolution{}, err
 	}
 	id, ok := strings.CutPrefix(d.String(), strings.TrimSuffix(own.String(), "x"))
 	if !ok || strings.Contains(id, ":") {
-		doc, err := r.next.Resolve(ctx, d)
+		found, err := r.next.Resolve(ctx, d, o)
 		if errors.Is(err, did.ErrCouldNotCheck) {
 			err = fmt.Errorf("%w: %w", did.ErrCouldNotCheck, discreet(err))
 		}
-		return doc, err
+		return found, err
+	}
+	if o != (did.Options{}) {
+		return did.Resolution{}, fmt.Errorf("%s: %w", d, did.ErrNoHistory)
 	}
 	doc, err := r.node.Document(ctx, id)
 	if errors.Is(err, registry.ErrNotFound) {
-		return nil, fmt.Errorf("%s: this node has no such publisher: %w", d, did.ErrNotFound)
+		return did.Resolution{}, fmt.Errorf("%s: this node has no such publisher: %w", d, did.ErrNotFound)
 	}
-	return doc, err
+	return did.Resolution{Document: doc}, err
 }
 
 func hexDigest(d [32]byte) string { return hex.EncodeToString(d[:]) }

@@ -255,11 +255,11 @@ func (q AnchorQuestion) fetchReceipt(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	doc, err := q.Resolver.Resolve(ctx, d)
+	found, err := q.Resolver.Resolve(ctx, d, did.Options{})
 	if err != nil {
 		return nil, err
 	}
-	base := receiptService(doc)
+	base := receiptService(found.Document)
 	if base == "" {
 		return nil, errors.New("its issuer names no service that has receipts")
 	}

@@ -61,9 +61,9 @@ func newQuestions() questions {
 
 // resolved is a DID's document, asked for once.
 type resolved struct {
-	once sync.Once
-	doc  *did.Document
-	err  error
+	once  sync.Once
+	found did.Resolution
+	err   error
 }
 
 // plan takes up the questions that a credential raises, before any is asked: what is
@@ -114,8 +114,8 @@ func (v *verifier) resolve(ctx context.Context, d did.DID) (*did.Document, error
 	if r == nil {
 		return nil, fmt.Errorf("%w: the file names more issuers than this program asks for at once (%d)", ErrCouldNotCheck, maxDIDs)
 	}
-	r.once.Do(func() { r.doc, r.err = v.policy.Resolver.Resolve(ctx, d) })
-	return r.doc, r.err
+	r.once.Do(func() { r.found, r.err = v.policy.Resolver.Resolve(ctx, d, did.Options{}) })
+	return r.found.Document, r.err
 }
 
 // keyIn is what [did.Document.KeyFor] says, asked once: reading a key takes longer than

@@ -96,6 +96,10 @@ func (v *verifier) newer(ctx context.Context, s Signed) (code string, o Outcome,
 // answered resolves as a call of Verify does that is under way: each DID once.
 type answered struct{ *verifier }
 
-func (a answered) Resolve(ctx context.Context, d did.DID) (*did.Document, error) {
-	return a.verifier.resolve(ctx, d)
+func (a answered) Resolve(ctx context.Context, d did.DID, o did.Options) (did.Resolution, error) {
+	if o != (did.Options{}) {
+		return a.verifier.policy.Resolver.Resolve(ctx, d, o)
+	}
+	doc, err := a.verifier.resolve(ctx, d)
+	return did.Resolution{Document: doc}, err
 }

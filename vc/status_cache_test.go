@@ -132,12 +132,12 @@ type arriving struct {
 	seen *sync.Map
 }
 
-func (a arriving) Resolve(ctx context.Context, d did.DID) (*did.Document, error) {
-	doc, err := a.Resolver.Resolve(ctx, d)
+func (a arriving) Resolve(ctx context.Context, d did.DID, o did.Options) (did.Resolution, error) {
+	found, err := a.Resolver.Resolve(ctx, d, o)
 	if _, again := a.seen.LoadOrStore(ctx.Value(arriving{}), true); !again {
 		a.at <- struct{}{}
 	}
-	return doc, err
+	return found, err
 }
 
 func TestACacheIsBounded(t *testing.T) {

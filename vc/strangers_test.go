@@ -85,7 +85,7 @@ func TestKeysForOtherThings(t *testing.T) {
 func TestTheSameKeyOfAnotherDID(t *testing.T) {
 	u := keyed(t)
 	jwk, _ := did.Parse("did:jwk:" + strings.TrimRight(b64(u.signer.Public().JWK()), "="))
-	if _, err := did.NewResolver(nil).Resolve(context.Background(), jwk); err != nil {
+	if _, err := did.NewResolver(nil).Resolve(context.Background(), jwk, did.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, form := range []Form{FormRDFC, FormJCS} {

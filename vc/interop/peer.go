@@ -111,6 +111,8 @@ type Answer struct {
 
 	DID, Method, Multibase string
 	JWK                    json.RawMessage
+	Logs                   []string        // did.jsonl, after each of its entries
+	Meta                   json.RawMessage // of a document
 }
 
 // Ask puts a question to the peers, an object whose op names one of the deeds in

@@ -1,0 +1,162 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"clrnode/did"
+)
+
+// question is what did resolve was asked for.
+type question struct {
+	log, witness           string // files; "": over the network
+	versionID, versionTime string
+}
+
+func (p *program) didCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "did", Short: "Look at decentralized identifiers", Args: p.onlyFlags,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	q := &question{}
+	resolve := &cobra.Command{
+		Use:   "resolve DID",
+		Short: "Show the document of a DID: exit code 0 found, 1 invalid, given up or absent, 2 could not check",
+		Long: `Show the document of a DID: its keys, what each may be used for, and its services.
+--json writes the DID resolution result, with the whole document.
+
+did:key and did:jwk need no network. did:web and did:webvh are fetched over https,
+from this machine over http; with --log a did:webvh is read from files instead. Of a
+did:webvh every entry is checked, and --version-id or --version-time pick an
+earlier version; so do ?versionId= and ?versionTime= behind the DID.`,
+		Args: exactly(1, "one DID"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r, err := q.resolve(cmd, args[0])
+			return p.showResolution(r, err)
+		},
+	}
+	resolve.Flags().StringVar(&q.log, "log", "", "file with the log of a did:webvh (did.jsonl), read instead of its host's")
+	resolve.Flags().StringVar(&q.witness, "witness", "", "file with its witnesses' approvals (did-witness.json)")
+	resolve.Flags().StringVar(&q.versionID, "version-id", "", "the version with this id")
+	resolve.Flags().StringVar(&q.versionTime, "version-time", "", "the version in force at this time (RFC 3339)")
+	c.AddCommand(resolve)
+	return c
+}
+
+func (q *question) resolve(cmd *cobra.Command, text string) (did.Resolution, error) {
+	u, err := did.ParseURL(text)
+	if err != nil || u.Path != "" || u.Fragment != "" {
+		_, err = did.Parse(text) // which says it in terms of DIDs
+		return did.Resolution{}, err
+	}
+	o, err := u.Options()
+	if err != nil {
+		return did.Resolution{}, err
+	}
+	d := u.DID
+	if q.versionID != "" {
+		o.VersionID = q.versionID
+	}
+	if q.versionTime != "" {
+		if o.VersionTime, err = time.Parse(time.RFC3339, q.versionTime); err != nil {
+			return did.Resolution{}, fmt.Errorf("%w: --version-time %s: give a time such as 2026-11-23T12:00:00Z", did.ErrInvalidOptions, q.versionTime)
+		}
+	}
+	if q.log == "" {
+		if q.witness != "" {
+			return did.Resolution{}, fmt.Errorf("%w: --witness goes with --log", did.ErrInvalidOptions)
+		}
+		client := did.NewClient(did.Outgoing{AllowLoopback: true})
+		defer client.CloseIdleConnections()
+		return did.NewResolver(client).Resolve(cmd.Context(), d, o)
+	}
+	log, err := readSome(q.log)
+	if err != nil {
+		return did.Resolution{}, err
+	}
+	var witness []byte
+	if q.witness != "" {
+		if witness, err = readSome(q.witness); err != nil {
+			return did.Resolution{}, err
+		}
+	}
+	return did.ResolveWebVH(d, log, witness, o, time.Now())
+}
+
+// readSome reads a file, and of one that is longer than any log may be only so much that
+// the resolver sees it.
+func readSome(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, 64<<20))
+}
+
+// showResolution writes a document for people, or the whole result as JSON.
+func (p *program) showResolution(r did.Resolution, err error) error {
+	if p.json {
+		var out bytes.Buffer
+		if e := json.Indent(&out, r.Result(err), "", "  "); e != nil {
+			return e
+		}
+		fmt.Fprintln(p.out, out.String())
+	} else if err == nil {
+		w := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+		tableOf(w, r)
+		if e := w.Flush(); e != nil {
+			return e
+		}
+	}
+	for _, no := range []error{did.ErrNotFound, did.ErrDeactivated, did.ErrInvalid} {
+		if errors.Is(err, no) && !errors.Is(err, did.ErrCouldNotCheck) {
+			return p.no(err)
+		}
+	}
+	return err
+}
+
+func tableOf(w io.Writer, r did.Resolution) {
+	d, m := r.Document, r.Metadata
+	fmt.Fprintf(w, "DID\t%s\n", d.ID)
+	if m.VersionID != "" {
+		fmt.Fprintf(w, "version\t%s, in force since %s\n", m.VersionID, m.VersionTime.Format(time.RFC3339))
+	}
+	if m.NextVersionID != "" {
+		fmt.Fprintf(w, "replaced by\t%s on %s\n", m.NextVersionID, m.NextUpdate.Format(time.RFC3339))
+	}
+	if m.Deactivated {
+		fmt.Fprintf(w, "given up\tsince then\n")
+	}
+	if !m.CanonicalID.IsZero() {
+		fmt.Fprintf(w, "moved to\t%s\n", m.CanonicalID)
+	}
+	for _, also := range d.AlsoKnownAs {
+		fmt.Fprintf(w, "also known as\t%s\n", also)
+	}
+	for _, c := range d.Controller {
+		fmt.Fprintf(w, "controller\t%s\n", c)
+	}
+	for _, vm := range d.VerificationMethod {
+		var uses []string
+		for _, use := range []did.Relationship{did.AssertionMethod, did.Authentication} {
+			if _, _, err := d.KeyFor(vm.ID, use); err == nil {
+				uses = append(uses, string(use))
+			}
+		}
+		fmt.Fprintf(w, "key\t%s\t%s\t%s\n", vm.ID, vm.Type, strings.Join(uses, ", "))
+	}
+	for _, s := range d.Service {
+		fmt.Fprintf(w, "service\t%s\t%s\t%s\n", s.ID, s.Type, s.Endpoint)
+	}
+}

@@ -134,7 +134,7 @@ func notACredential(one sent) string {
 	kind := http.DetectContentType(one.raw)
 	switch {
 	case one.size > maxCredential:
-		return fmt.Sprintf("This file has %d MB; a record has less than %d. It is probably another file.", one.size>>20, maxCredential>>20)
+		return fmt.Sprintf("This file has %d MB, and %d are taken here. Is it a record all the same? clrnode verify FILE takes up to %d MB.", one.size>>20, maxCredential>>20, vc.MaxSize>>20)
 	case len(start) == 0:
 		return "This file is empty. Ask the sender to send it again."
 	case strings.HasPrefix(kind, "image/"):

@@ -11,6 +11,16 @@ import (
 	"clrnode/registry"
 )
 
+// chain is the chain on which this node anchors. ok is false where it was started without
+// one, or without knowing which it is and that has not answered yet.
+func (n *Node) chain() (c anchor.Chain, ok bool) {
+	if n.ledger == nil {
+		return c, false
+	}
+	c = n.ledger.Chain()
+	return c, c.ID != 0
+}
+
 // nudge tells this node's anchoring loop that something waits.
 func (n *Node) nudge() {
 	select {
@@ -206,8 +216,12 @@ func (n *Node) nextBatch(ctx context.Context, db *registry.DB, p registry.Publis
 	if err != nil || !due {
 		return b, ok, err
 	}
+	chain, known := n.chain()
+	if !known {
+		return b, false, fmt.Errorf("seal a batch of publisher %s: %w: this node doesn't know the chain yet", p.ID, anchor.ErrCouldNotCheck)
+	}
 	err = db.Update(ctx, func(tx *registry.Tx) (err error) {
-		b, ok, err = tx.SealBatch(p, log, n.ledger.Chain())
+		b, ok, err = tx.SealBatch(p, log, chain)
 		return err
 	})
 	return b, ok, err
@@ -322,10 +336,11 @@ func (n *Node) receipt(tx *registry.Tx, ref registry.VersionRef) (anchor.Receipt
 		if err != nil {
 			return anchor.Receipt{}, err
 		}
-		if n.ledger == nil {
-			return anchor.Receipt{}, fmt.Errorf("receipt of credential %s: the node was started without a chain: %w", v.Credential, registry.ErrNotFound)
+		chain, ok := n.chain()
+		if !ok {
+			return anchor.Receipt{}, fmt.Errorf("receipt of credential %s: the node knows no chain: %w", v.Credential, registry.ErrNotFound)
 		}
-		return anchor.WaitingReceipt(n.ledger.Chain(), log, leaf, anchor.CanonicalJCS), nil
+		return anchor.WaitingReceipt(chain, log, leaf, anchor.CanonicalJCS), nil
 	}
 	b, err := tx.Batch(v.Publisher, v.Batch)
 	if err != nil {
@@ -353,7 +368,7 @@ func (n *Node) Batches(ctx context.Context, publisher string, before, limit int)
 
 // AnchorStatus is how the anchoring of a publisher's records stands.
 type AnchorStatus struct {
-	Chain   *anchor.Chain   `json:"chain,omitempty"` // nil: the node was started without one
+	Chain   *anchor.Chain   `json:"chain,omitempty"` // nil: the node knows none
 	Log     string          `json:"log"`
 	Waiting int64           `json:"waiting"` // credentials that are in no final batch
 	Last    *registry.Batch `json:"last,omitempty"`
@@ -362,8 +377,7 @@ type AnchorStatus struct {
 
 func (n *Node) anchorStatus(tx *registry.Tx, p registry.Publisher) (AnchorStatus, error) {
 	s := AnchorStatus{Log: p.Log}
-	if n.ledger != nil {
-		c := n.ledger.Chain()
+	if c, ok := n.chain(); ok {
 		s.Chain = &c
 	}
 	var err error

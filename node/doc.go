@@ -116,13 +116,20 @@
 //   - A backup holds no sealing key unless asked for: whoever finds one can't sign.
 //   - Updates of the embedded store run one after another, serializable without
 //     retries, and are written to the disk together: each group while the next gathers.
+//     One that is more than a transaction of Badger's holds, such as that of a learner with
+//     thousands of achievements, goes through a journal: a record is never half written,
+//     and nobody above the engine splits one.
+//   - A node that serves starts without its chain. It knows from its data folder which
+//     chain that is, so that it signs; what asks the chain waits.
 //   - On PostgreSQL documents are jsonb in one table each, beside views for analysts.
 //     An Update runs again when it is refused, or when its connection broke before the
 //     commit; one whose commit broke is asked after, by a note written with it.
 //   - JSON documents keep their meaning in a store, not their bytes. U+0000, which jsonb
 //     refuses, is kept under another name. Signed bytes are kept as they are.
-//   - What is about to be read is said ahead ([registry.Docs]): an import asks a database
-//     once a step instead of once a row.
+//   - What is about to be read is said ahead ([registry.Docs]): importing and issuing ask a
+//     database a few times a step, however many learners it has.
+//   - A node's issue jobs plan and finish in turns, and sign at once: next to each other, a
+//     database refused every other one.
 //   - The embedded store packs each document by itself, with a dictionary of what
 //     documents have in common; signed bytes come back as they were.
 package node

@@ -13,8 +13,12 @@ import (
 	"clrnode/vc"
 )
 
-// issueStep is how many records are planned, signed and finished together.
-const issueStep = 16
+// issueStep is how many records are planned, signed and finished together: fewer, where
+// they have more than issueMost achievements.
+const (
+	issueStep = 32
+	issueMost = 2000
+)
 
 // IssuePlan is what issuing would do now.
 type IssuePlan struct {
@@ -116,8 +120,13 @@ func (n *Node) runIssue(ctx context.Context, db *registry.DB, j registry.Job) er
 	})
 	work.Go(func() error {
 		return pass(inside, signed, func(g *group) error {
+			n.storing.Lock()
 			err := n.finishGroup(inside, db, j.ID, g.publisher, g.plans)
+			n.storing.Unlock()
 			n.nudge()
+			if g.finished != nil {
+				close(g.finished)
+			}
 			return err
 		})
 	})
@@ -137,6 +146,7 @@ type group struct {
 	publisher registry.Publisher
 	key       vc.Key
 	plans     []*plan
+	finished  chan struct{} // closed when it is, of a large one; nil of others
 }
 
 // send hands a group on, unless the work has ended.
@@ -214,35 +224,58 @@ func (n *Node) planGroups(ctx context.Context, db *registry.DB, j registry.Job, 
 		if len(learners) == 0 {
 			return nil
 		}
+		n.storing.Lock()
 		plans, err := n.planFor(ctx, db, p, learners)
+		n.storing.Unlock()
 		if err != nil {
 			return err
 		}
 		after = plans[len(plans)-1].learner
-		if err := send(ctx, planned, &group{p, key, plans}); err != nil {
+		g := &group{p, key, plans, nil}
+		if achievements(plans) > issueMost {
+			g.finished = make(chan struct{})
+		}
+		if err := send(ctx, planned, g); err != nil {
 			return err
+		}
+		if g.finished != nil { // several at once would need much memory
+			select {
+			case <-g.finished:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
 		}
 	}
 }
 
-// planFor plans the records of learners, or of the first of them where all are more
-// than one transaction holds.
+// planFor plans the records of learners, or of the first of them where those have very
+// many achievements.
 func (n *Node) planFor(ctx context.Context, db *registry.DB, p registry.Publisher, learners []string) ([]*plan, error) {
 	var plans []*plan
 	err := db.Update(ctx, func(tx *registry.Tx) error {
 		plans = make([]*plan, len(learners))
+		tx.PlanAhead(learners)
 		for i, id := range learners {
 			var err error
 			if plans[i], err = n.plan(tx, p, id); err != nil {
 				return err
 			}
+			if achievements(plans[:i+1]) > issueMost {
+				plans = plans[:i+1]
+				break
+			}
 		}
 		return nil
 	})
-	if few := len(learners) / 4; errors.Is(err, registry.ErrTooBig) && few > 0 {
-		return n.planFor(ctx, db, p, learners[:few]) // these have more than others
-	}
 	return plans, err
+}
+
+// achievements is how many the records of plans hold.
+func achievements(plans []*plan) (n int) {
+	for _, pl := range plans {
+		n += len(pl.embedded)
+	}
+	return n
 }
 
 func (n *Node) signGroup(ctx context.Context, g *group) error {
@@ -261,14 +294,14 @@ func (n *Node) signGroup(ctx context.Context, g *group) error {
 	return signing.Wait()
 }
 
-// finishGroup stores what was signed and how far the job is, in as many transactions as
-// it takes.
+// finishGroup stores what was signed and how far the job is.
 func (n *Node) finishGroup(ctx context.Context, db *registry.DB, job string, p registry.Publisher, plans []*plan) error {
-	err := db.Update(ctx, func(tx *registry.Tx) error {
+	return db.Update(ctx, func(tx *registry.Tx) error {
 		j, err := tx.Job(job)
 		if err != nil {
 			return err
 		}
+		finishAhead(tx, plans)
 		for _, pl := range plans {
 			switch done, err := n.finish(tx, p, pl); {
 			case err != nil:
@@ -286,8 +319,4 @@ func (n *Node) finishGroup(ctx context.Context, db *registry.DB, job string, p r
 		j.Total = max(j.Total, j.Done+j.Skipped)
 		return tx.PutJob(j)
 	})
-	if few := len(plans) / 4; errors.Is(err, registry.ErrTooBig) && few > 0 {
-		return errors.Join(n.finishGroup(ctx, db, job, p, plans[:few]), n.finishGroup(ctx, db, job, p, plans[few:]))
-	}
-	return err
 }

@@ -20,7 +20,8 @@ import (
 )
 
 // Ledger is what a node needs of a chain: to append to logs and to read them,
-// and to let the node's poster write to a new publisher's log.
+// and to let the node's poster write to a new publisher's log. Its Chain may have the
+// id 0 as long as the chain has not answered.
 type Ledger interface {
 	anchor.Ledger
 	anchor.Reader
@@ -77,6 +78,7 @@ type Node struct {
 	work       sync.WaitGroup // what runs in the background
 	leases     *registry.Leases
 	publish    sync.Mutex // one signer of status lists at a time, of this node
+	storing    sync.Mutex // issuing plans or finishes: what one reads lies beside what the other writes, and a database would refuse one of them
 
 	mu      sync.Mutex
 	running map[string]bool   // what this node works on, or looks whether it may; guarded by mu

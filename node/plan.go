@@ -62,15 +62,19 @@ func (n *Node) plan(tx *registry.Tx, p registry.Publisher, learner string) (*pla
 	case len(record.Assertions) == 0:
 		pl.skip = "there is no achievement to state"
 		return pl, nil
+	case len(record.Assertions) > vc.MaxEmbedded:
+		pl.skip = fmt.Sprintf("it would hold %d achievements, and a record holds %d at most", len(record.Assertions), vc.MaxEmbedded)
+		return pl, nil
 	}
 	pl.record, pl.fingerprint = record, state.Fingerprint
 	pl.subject, pl.identifiers = l.DID, identifiers(p, l)
 	if p.Policy.Elects(registry.VerifyBlockchain) {
-		if n.ledger == nil {
-			pl.skip = "its publisher elects the blockchain, and this node was started without a chain"
+		chain, ok := n.chain()
+		if !ok {
+			pl.skip = "its publisher elects the blockchain, and this node was started without a chain, or its chain has not answered yet"
 			return pl, nil
 		}
-		pl.terms = append(pl.terms, vc.BlockchainTerm(chainLog(n.ledger.Chain(), p)))
+		pl.terms = append(pl.terms, vc.BlockchainTerm(chainLog(chain, p)))
 	}
 	if p.Policy.Elects(registry.VerifyHosted) {
 		pl.terms = append(pl.terms, vc.HostedTerm())
@@ -157,7 +161,7 @@ func (n *Node) allocate(tx *registry.Tx, p registry.Publisher, pl *plan) error {
 	}
 	for i, c := range fresh {
 		c.List, c.Index = places[i].List, places[i].Index
-		if err := tx.PutCredential(*c); err != nil {
+		if err := tx.AddCredential(*c); err != nil {
 			return err
 		}
 	}
@@ -218,9 +222,35 @@ func (n *Node) sign(ctx context.Context, p registry.Publisher, key vc.Key, pl *p
 	if err != nil {
 		return err
 	}
-	pl.signed, err = vc.Issue(ctx, unsigned, key, vc.Options{Created: pl.validFrom})
+	if pl.signed, err = vc.Issue(ctx, unsigned, key, vc.Options{Created: pl.validFrom}); err != nil {
+		return err
+	}
+	if size := len(pl.signed.Bytes()); size > vc.MaxSize {
+		return fmt.Errorf("it would have %d MB, and a record has %d at most", size>>20, vc.MaxSize>>20)
+	}
 	pl.salt = anchor.NewSalt()
-	return err
+	pl.record, pl.before = clr.Record{}, nil // what is large, and of no more use
+	return nil
+}
+
+// finishAhead says what finish will read of all these.
+func finishAhead(tx *registry.Tx, plans []*plan) {
+	var credentials, learners []string
+	var versions []registry.VersionRef
+	for _, pl := range plans {
+		if pl.skip != "" {
+			continue
+		}
+		credentials, learners = append(credentials, pl.envelope.ID), append(learners, pl.learner)
+		versions = append(versions, registry.VersionRef{Credential: pl.envelope.ID, Number: pl.envelope.Version + 1})
+		for i, c := range pl.embedded {
+			if pl.resigned[i] {
+				credentials = append(credentials, c.ID)
+			}
+		}
+	}
+	tx.CredentialsAhead(credentials)
+	tx.VersionsAhead(learners, versions)
 }
 
 // finish stores what was signed, unless somebody else issued the record

@@ -172,8 +172,7 @@ func (n *Node) Document(ctx context.Context, publisher string) (*did.Document, e
 		AssertionMethod:    []string{p.Method},
 	}
 	endpoint := map[string]string{"receipts": n.publicURL + "/anchors/"}
-	if n.ledger != nil {
-		chain := n.ledger.Chain()
+	if chain, ok := n.chain(); ok {
 		endpoint["log"], endpoint["registry"] = chainLog(chain, p), chain.Registry.String()
 	}
 	raw, err := json.Marshal(endpoint)

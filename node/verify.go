@@ -19,8 +19,8 @@ import (
 // verifyLasts is the most time that one verification gets, look-ups included.
 const verifyLasts = 30 * time.Second
 
-// maxFetched bounds what is read from elsewhere, in bytes.
-const maxFetched = 16 << 20
+// maxFetched bounds what is read from elsewhere, in bytes. The client has bounds of its own.
+const maxFetched = vc.MaxSize
 
 // Verify checks a credential under the explicit policy that any issuer will do:
 // the report says who it is, and warns of one that isn't a publisher of this node. receipt may be nil; then it is fetched where the

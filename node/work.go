@@ -102,7 +102,7 @@ func (n *Node) takeUp(ctx context.Context) error {
 // alone those of publishers that elect it: it would skip every record.
 func (n *Node) jobsToTakeUp(tx *registry.Tx) ([]registry.Job, error) {
 	jobs, err := tx.RunningJobs()
-	if err != nil || n.ledger != nil {
+	if _, ok := n.chain(); err != nil || ok {
 		return jobs, err
 	}
 	var able []registry.Job

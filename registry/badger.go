@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -22,9 +23,10 @@ var (
 	// part of this one, has the folder open.
 	ErrLocked = errors.New("another process is using this data folder")
 
-	// ErrTooBig is returned by Update where one transaction holds more than the
-	// engine can write at once: 20,000 documents, or 2.3 MB of keys and documents,
-	// where one document counts as 1 MB at most. Write in smaller steps.
+	// ErrTooBig is returned by Update of the embedded store where one transaction holds
+	// more than 500,000 documents, 128 MB of keys and documents, or a document of more
+	// than 60 MB. Write in smaller steps: those of less than 20,000 documents and 2.3 MB
+	// are written once, others twice.
 	ErrTooBig = errors.New("too much for one transaction; write it in smaller steps")
 
 	// ErrClosed is returned by View and Update after Close.
@@ -89,6 +91,11 @@ func OpenBadger(dir string) (Engine, error) {
 		return nil, fmt.Errorf("open store %s: %w", dir, err)
 	}
 	e := &badgerEngine{db: db, dir: dir, writer: make(chan struct{}, 1), committer: make(chan struct{}, 1), done: make(chan struct{})}
+	e.groupCount, e.groupSize = db.MaxBatchCount()-1, db.MaxBatchSize()-64
+	os.Remove(filepath.Join(dir, journalHalf))
+	if err := e.followJournal(); err != nil {
+		return nil, errors.Join(fmt.Errorf("open store %s: %w", dir, err), db.Close())
+	}
 	e.taken = sync.NewCond(&e.mu)
 	e.moments = []moment{{at: db.MaxVersion()}}
 	db.SetDiscardTs(db.MaxVersion())
@@ -102,6 +109,8 @@ type badgerEngine struct {
 	writer    chan struct{} // holds one token while an Update's function runs
 	committer chan struct{} // holds one while a group is written
 	done      chan struct{} // closed by Close
+
+	groupCount, groupSize int64 // of writes that one transaction of Badger's can hold
 
 	mu      sync.Mutex
 	closed  bool           // under mu
@@ -223,10 +232,9 @@ type badgerDocs struct {
 	own    *overlay   // what it wrote; nil inside View
 	layers []*overlay // own, and what earlier Updates wrote, the newest first
 	count  int64      // of writes
-	size   int64      // of them, an upper bound
-
-	mostCount, mostSize int64 // of writes that one transaction can hold
-	failed              error // the first write that failed
+	size   int64      // of them in a transaction of Badger's, an upper bound
+	bytes  int64      // of them in memory
+	failed error      // the first write that failed
 }
 
 // badgerKey is the name of the table, a zero byte, and the document's key. No
@@ -280,6 +288,7 @@ func (d *badgerDocs) Delete(t Table, key string) error { return d.write(badgerKe
 func (d *badgerDocs) write(key string, doc []byte) error {
 	err := d.ctx.Err()
 	count, size := d.count+1, d.size+int64(len(key)+min(len(doc), valueThreshold)+entryOverhead)
+	bytes := d.bytes + int64(len(key)+len(doc))
 	switch {
 	case err != nil:
 	case d.own == nil:
@@ -288,11 +297,11 @@ func (d *badgerDocs) write(key string, doc []byte) error {
 		if doc != nil {
 			err = errKey
 		}
-	case count > d.mostCount || size > d.mostSize:
+	case count > mostCount || bytes > mostSize || len(doc) > mostDocument:
 		err = ErrTooBig
 	default:
 		d.own.put(key, doc)
-		d.count, d.size = count, size
+		d.count, d.size, d.bytes = count, size, bytes
 	}
 	if err != nil && d.failed == nil {
 		d.failed = err

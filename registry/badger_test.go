@@ -40,15 +40,17 @@ func TestBadgerTooBig(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer e.Close()
-	tab := registry.Table{Name: "many"}
-	err = e.Update(context.Background(), func(d registry.Docs) error {
-		for i := range 200_000 {
-			d.Put(tab, fmt.Sprint(i), []byte(`{}`)) // who overlooks the error loses nothing silently
+	tab := registry.Table{Name: "many", Opaque: true}
+	for what, docs := range map[string][]int{"a document of 61 MB": {61 << 20}, "129 MB": {43 << 20, 43 << 20, 43 << 20}} {
+		err = e.Update(context.Background(), func(d registry.Docs) error {
+			for i, size := range docs {
+				d.Put(tab, fmt.Sprint(i), make([]byte, size)) // who overlooks the error loses nothing silently
+			}
+			return nil
+		})
+		if !errors.Is(err, registry.ErrTooBig) {
+			t.Errorf("an Update of %s = %v, want ErrTooBig", what, err)
 		}
-		return nil
-	})
-	if !errors.Is(err, registry.ErrTooBig) {
-		t.Errorf("an Update of 200,000 documents = %v, want ErrTooBig", err)
 	}
 	e.View(context.Background(), func(d registry.Docs) error {
 		for range d.Scan(tab, "", "", 1) {

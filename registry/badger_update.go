@@ -76,7 +76,7 @@ func (e *badgerEngine) runUpdate(ctx context.Context, fn func(Docs) error) (join
 	case <-ctx.Done():
 		return nil, false, ctx.Err()
 	}
-	d := &badgerDocs{ctx: ctx, own: newOverlay(), mostCount: e.db.MaxBatchCount() - 1, mostSize: e.db.MaxBatchSize() - 64}
+	d := &badgerDocs{ctx: ctx, own: newOverlay()}
 	defer e.snapshot(d)()
 	if err := fn(d); err != nil {
 		return nil, false, err
@@ -87,6 +87,11 @@ func (e *badgerEngine) runUpdate(ctx context.Context, fn func(Docs) error) (join
 	if err := ctx.Err(); err != nil {
 		return nil, false, err
 	}
+	if d.bytes > e.groupSize { // it is written twice, and what it wrote over goes later
+		if err := room(e.dir, roomToWrite+3*uint64(d.bytes)); err != nil {
+			return nil, false, err
+		}
+	}
 	return e.join(d)
 }
 
@@ -94,7 +99,7 @@ func (e *badgerEngine) runUpdate(ctx context.Context, fn func(Docs) error) (join
 func (e *badgerEngine) join(d *badgerDocs) (joined *commitGroup, leads bool, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for e.gathering != nil && (e.gathering.count+d.count > d.mostCount || e.gathering.size+d.size > d.mostSize) {
+	for e.gathering != nil && (e.gathering.count+d.count > e.groupCount || e.gathering.size+d.size > e.groupSize) {
 		e.taken.Wait() // it is full: the disk is behind
 	}
 	switch {
@@ -138,7 +143,13 @@ func (e *badgerEngine) commitGroup(g *commitGroup) {
 	e.taken.Broadcast()
 	e.mu.Unlock()
 
-	if err == nil {
+	switch {
+	case err != nil:
+	case g.count > e.groupCount || g.size > e.groupSize: // one Update that is large
+		if err = e.writeJournal(g.writes, at); err == nil {
+			err = e.followJournal()
+		}
+	default:
 		err = e.write(g.writes, at)
 	}
 

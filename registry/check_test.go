@@ -36,7 +36,7 @@ func soundDB(t *testing.T) *DB {
 		b = Credential{ID: NewID(), Publisher: "pub", Learner: people[1].ID, Kind: KindAssertion, Assertion: "sis/r1", List: places[1].List, Index: places[1].Index, Version: 1}
 		c := Credential{ID: NewID(), Publisher: "pub", Learner: people[1].ID, Kind: KindRecord, List: places[2].List, Index: places[2].Index}
 		_, err = tx.AllocateStatusFor("pub", "urn:x", PurposeSuspension, url)
-		return errors.Join(err, tx.PutCredential(a), tx.PutCredential(b), tx.PutCredential(c), tx.Count("pub", "issued", 1), version(tx, a, "one"))
+		return errors.Join(err, tx.AddCredential(a), tx.AddCredential(b), tx.AddCredential(c), tx.Count("pub", "issued", 1), version(tx, a, "one"))
 	})
 	update(t, db, func(tx *Tx) error {
 		p, err := tx.Publisher("pub")
@@ -152,7 +152,7 @@ func TestCheckNoticesWhatIsLost(t *testing.T) {
 		"a place": func(tx *Tx) error {
 			c := one
 			c.ID = NewID()
-			return tx.PutCredential(c)
+			return tx.AddCredential(c)
 		},
 		"a leaf": func(tx *Tx) error {
 			v, err := tx.Version(one.ID, 1)

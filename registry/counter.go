@@ -9,7 +9,7 @@ import (
 var tableCounters = Table{Name: "counters"}
 
 // counterShards is over how many rows one counter is spread, so that writers at
-// the same time seldom meet.
+// the same time seldom meet. One transaction counts in one of them.
 const counterShards = 8
 
 type counter struct {
@@ -22,13 +22,15 @@ func (tx *Tx) Count(publisher, name string, delta int64) error {
 	if delta == 0 {
 		return nil
 	}
-	shard := strconv.Itoa(rand.IntN(counterShards))
-	c, err := get[counter](tx, tableCounters, publisher, name, shard)
+	if tx.shard == "" {
+		tx.shard = strconv.Itoa(rand.IntN(counterShards))
+	}
+	c, err := get[counter](tx, tableCounters, publisher, name, tx.shard)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}
 	c.Value += delta
-	return put(tx, tableCounters, c, publisher, name, shard)
+	return put(tx, tableCounters, c, publisher, name, tx.shard)
 }
 
 // Counter is the sum of all that was counted under that name.

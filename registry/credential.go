@@ -144,12 +144,39 @@ func (tx *Tx) Records(learner string) ([]Credential, error) {
 	return all, nil
 }
 
+// PlanAhead says that the records of these learners will be planned next: all that is
+// read for it can be fetched together.
+func (tx *Tx) PlanAhead(learners []string) {
+	below := make([]string, len(learners))
+	for i, id := range learners {
+		below[i] = prefixOf(id)
+	}
+	tx.docs.Ahead(tableLearners, learners)
+	tx.docs.Ahead(tableRecords, learners)
+	tx.docs.Ahead(tableAssertions, below)
+	tx.docs.Ahead(tableConflictsOf, below)
+	tx.docs.Ahead(tableLearnerCredentials, below)
+}
+
+// CredentialsAhead says that these credentials will be read next.
+func (tx *Tx) CredentialsAhead(ids []string) { tx.docs.Ahead(tableCredentials, ids) }
+
+// VersionsAhead says that these versions of learners' records will be added next.
+func (tx *Tx) VersionsAhead(learners []string, versions []VersionRef) {
+	keys := make([]string, len(versions))
+	for i, v := range versions {
+		keys[i] = keyOf(v.Credential, strconv.Itoa(v.Number))
+	}
+	tx.docs.Ahead(tableRecords, learners)
+	tx.docs.Ahead(tableBytes, keys)
+}
+
 type reference struct {
 	ID string `json:"id"`
 }
 
-// PutCredential writes c and lists it under its learner.
-func (tx *Tx) PutCredential(c Credential) error {
+// AddCredential writes a new credential and lists it under its learner.
+func (tx *Tx) AddCredential(c Credential) error {
 	about := c.ID
 	if c.Kind == KindAssertion {
 		about = c.Assertion
@@ -157,8 +184,11 @@ func (tx *Tx) PutCredential(c Credential) error {
 	if err := put(tx, tableLearnerCredentials, reference{c.ID}, c.Learner, c.Kind, about); err != nil {
 		return err
 	}
-	return put(tx, tableCredentials, c, c.ID)
+	return tx.PutCredential(c)
 }
+
+// PutCredential writes a credential that is there already.
+func (tx *Tx) PutCredential(c Credential) error { return put(tx, tableCredentials, c, c.ID) }
 
 // AddVersion stores the signed bytes of c's version v.Number, which must be the
 // next one, and queues it for anchoring if v.Anchor is set.

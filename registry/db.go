@@ -20,8 +20,9 @@ type DB struct {
 
 // A Tx is one transaction. Its methods speak of learners and credentials.
 type Tx struct {
-	docs Docs
-	Now  time.Time // the transaction's time, UTC
+	docs  Docs
+	Now   time.Time // the transaction's time, UTC
+	shard string    // where it counts, see Count; "" before it does
 }
 
 // View runs fn on a consistent snapshot.

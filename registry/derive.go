@@ -12,40 +12,19 @@ import (
 	"clrnode/vc/clr"
 )
 
-// deriveUser brings up to date the learner whom a source calls user, as t is about. A
-// user who has, or had, a role that makes a learner becomes one; others are left alone.
-func (tx *Tx) deriveUser(publisher string, t *testimony, policy Policy, courses *courseCache) error {
+// learnerOfUser is the learner whom a source calls user, as t is about. A user who has,
+// or had, a role that makes a learner becomes one; for others it is "".
+func (tx *Tx) learnerOfUser(publisher string, t *testimony, policy Policy) (string, error) {
 	id, err := tx.learnerOf(publisher, t.Source, t.SourcedID)
-	if err != nil {
-		return err
+	if err != nil || id != "" {
+		return id, err
 	}
-	if id == "" {
-		if !t.known || t.user.Ended || !slices.ContainsFunc(t.roles, func(r sourceRow) bool {
-			return !r.Ended && slices.Contains(policy.LearnerRoles, r.Fields["role"])
-		}) {
-			return nil
-		}
-		if id, err = tx.identify(publisher, t.Identity, t.user); err != nil {
-			return err
-		}
+	if !t.known || t.user.Ended || !slices.ContainsFunc(t.roles, func(r sourceRow) bool {
+		return !r.Ended && slices.Contains(policy.LearnerRoles, r.Fields["role"])
+	}) {
+		return "", nil
 	}
-	return tx.deriveLearner(id, policy, courses, t)
-}
-
-func (tx *Tx) rolesOf(publisher, source, user string) ([]sourceRow, error) {
-	ids, err := tx.referring(publisher, source, "roles", "userSourcedId", user, "", 0)
-	if err != nil {
-		return nil, err
-	}
-	var roles []sourceRow
-	for _, id := range ids {
-		r, _, err := tx.sourceRow(publisher, source, "roles", id)
-		if err != nil {
-			return nil, err
-		}
-		roles = append(roles, r)
-	}
-	return roles, nil
+	return tx.identify(publisher, t.Identity, t.user)
 }
 
 // deriveLearner makes a learner, their assertions and their record what the rows of
@@ -63,9 +42,13 @@ func (tx *Tx) deriveLearner(id string, policy Policy, courses *courseCache, read
 	for i, identity := range before.Identities {
 		if ready != nil && ready.Identity == identity {
 			all[i] = ready
-		} else if all[i], err = tx.testimony(before.Publisher, identity, policy, courses); err != nil {
+			continue
+		}
+		said, err := tx.testimonies(before.Publisher, identity.Source, []string{identity.SourcedID}, policy, courses)
+		if err != nil {
 			return err
 		}
+		all[i] = said[0]
 	}
 	now, active := tx.describe(before, all, policy)
 	said, err := tx.said(now, all)
@@ -233,17 +216,55 @@ type testimony struct {
 	merged *consolidation // of these, where nothing else is said and nothing settled; nil if it isn't known
 }
 
-func (tx *Tx) testimony(publisher string, identity Identity, policy Policy, courses *courseCache) (*testimony, error) {
-	t := &testimony{Identity: identity}
-	var err error
-	if t.user, t.known, err = tx.sourceRow(publisher, identity.Source, "users", identity.SourcedID); err != nil {
+// testimonies are what a source says of each of these users.
+func (tx *Tx) testimonies(publisher, source string, users []string, policy Policy, courses *courseCache) ([]*testimony, error) {
+	roles, err := tx.usersAhead(publisher, source, users, "results."+keptBelow["results"])
+	if err != nil {
 		return nil, err
 	}
-	if t.roles, err = tx.rolesOf(publisher, identity.Source, identity.SourcedID); err != nil {
-		return nil, err
+	all := make([]*testimony, len(users))
+	for i, user := range users {
+		t := &testimony{Identity: Identity{source, user}}
+		if t.user, t.known, err = tx.sourceRow(publisher, source, "users", user); err != nil {
+			return nil, err
+		}
+		for _, id := range roles[i] {
+			r, _, err := tx.sourceRow(publisher, source, "roles", id)
+			if err != nil {
+				return nil, err
+			}
+			t.roles = append(t.roles, r)
+		}
+		if t.graded, err = tx.results(publisher, t.Identity, policy, courses); err != nil {
+			return nil, err
+		}
+		all[i] = t
 	}
-	t.graded, err = tx.results(publisher, identity, policy, courses)
-	return t, err
+	return all, nil
+}
+
+// usersAhead says that the rows of these users and of their roles will be read next, and
+// what refers to the users in more columns. It returns the ids of each one's roles.
+func (tx *Tx) usersAhead(publisher, source string, users []string, more ...string) (roles [][]string, err error) {
+	var refs, rows []string
+	for _, user := range users {
+		for _, column := range append([]string{"roles.userSourcedId"}, more...) {
+			refs = append(refs, prefixOf(publisher, source, column, user))
+		}
+		rows = append(rows, keyOf(publisher, source, "users", user))
+	}
+	tx.docs.Ahead(tableSourceRefs, refs)
+	roles = make([][]string, len(users))
+	for i, user := range users {
+		if roles[i], err = tx.referring(publisher, source, "roles", "userSourcedId", user, "", 0); err != nil {
+			return nil, err
+		}
+		for _, id := range roles[i] {
+			rows = append(rows, keyOf(publisher, source, "roles", id))
+		}
+	}
+	tx.docs.Ahead(tableSourceRows, rows)
+	return roles, nil
 }
 
 // results are the assertions that a source's results make of a person.

@@ -52,10 +52,12 @@ type Engine interface {
 type Docs interface {
 	// Get returns the document at key, or ErrNotFound.
 	Get(t Table, key string) ([]byte, error)
-	// Ahead says which documents Get will be asked for next. It changes nothing but
-	// how long that takes: an engine that is far away fetches them in one go. A
-	// failure is Get's to report.
-	Ahead(t Table, keys []string)
+	// Ahead says which documents Get will be asked for next, and what Scan will go
+	// through: a name that ends in "/" stands for all documents whose keys begin with
+	// it. It changes nothing but how long that takes: an engine that is far away fetches
+	// them in one go, and keeps them, in a View until the next Ahead of that table. A
+	// failure is Get's or Scan's to report.
+	Ahead(t Table, names []string)
 	// Put writes doc at key, over what was there. Only inside Update.
 	Put(t Table, key string, doc []byte) error
 	// Delete removes key; removing what isn't there is no error. Only inside Update.

@@ -163,6 +163,8 @@ type Import struct {
 	Total  int    `json:"total"`
 	Base   string `json:"base,omitempty"` // the import applied last when this one was staged
 
+	Behind []string `json:"behind,omitempty"` // the first 100 learners who could not be brought up to date, and why; sentences
+
 	Failure string `json:"failure,omitempty"` // why the last run of Apply stopped, "" while one runs
 
 	By      string    `json:"by,omitempty"`

@@ -17,6 +17,7 @@ var (
 	rowsPerStep     = 1000
 	bytesPerStep    = 1 << 20
 	learnersPerStep = 60
+	gradedPerStep   = 5000 // results of learners, and those of one more
 )
 
 // The phases of an import, in their order.
@@ -320,7 +321,7 @@ func (a *applying) flush(spec *oneroster.Spec) error {
 		return nil
 	}
 	err := a.step(func(tx *Tx, i *Import) error {
-		tx.ahead(i.Publisher, i.Source, spec.File, rowIDs(a.batch))
+		tx.ahead(i.Publisher, i.Source, spec.File, a.batch)
 		for _, r := range a.batch {
 			if err := a.applyRow(tx, r); err != nil {
 				return fmt.Errorf("%s.csv line %d: %w", spec.File, r.Line, err)
@@ -332,14 +333,6 @@ func (a *applying) flush(spec *oneroster.Spec) error {
 	})
 	a.batch, a.bytes = a.batch[:0], 0
 	return err
-}
-
-func rowIDs(rows []*oneroster.Row) []string {
-	ids := make([]string, len(rows))
-	for i, r := range rows {
-		ids[i] = r.ID()
-	}
-	return ids
 }
 
 func (a *applying) applyRow(tx *Tx, r *oneroster.Row) error {

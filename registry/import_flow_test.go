@@ -383,3 +383,38 @@ func TestPolicyChangeConcernsEverybody(t *testing.T) {
 		t.Errorf("%d learners after teachers were let in, want 212", got)
 	}
 }
+
+// A learner of whom more is said than the store holds in one transaction is named, and
+// stays as they were; all others are brought up to date.
+func TestLearnerLeftBehind(t *testing.T) {
+	db := testDB(t) // the embedded one
+	c := newCampus()
+	for n := range 3 {
+		c.student(fmt.Sprint("s", n), "Ada", fmt.Sprint("Lovell ", n))
+	}
+	load(t, db, "c.zip", c.zip(t, "sis", "bulk"))
+	most := mostSize
+	mostSize = 4 << 20
+	defer func() { mostSize = most }()
+	var b bytes.Buffer
+	b.WriteString("learner,type,code,name,description,criteria,awarded\n")
+	for n, rows := range []int{3, 3000, 3} {
+		for row := range rows {
+			fmt.Fprintf(&b, "s%d,Certificate,R%d,Certificate %d,%s,Being there,2026-05-15\n", n, row, row, strings.Repeat("A long story. ", 100))
+		}
+	}
+	i := load(t, db, "large.csv", b.Bytes())
+	if i.State != ImportApplied || len(i.Behind) != 1 || !strings.HasPrefix(i.Behind[0], "Ada Lovell 1 (sis s1): more is said of them than this node can hold") {
+		t.Errorf("the import is %s, and left behind %q; want applied, and Ada Lovell 1", i.State, i.Behind)
+	}
+	for n, want := range []int{3, 0, 3} {
+		var found []Learner
+		view(t, db, func(tx *Tx) (err error) { found, err = tx.FindLearners("pub", fmt.Sprint("s", n)); return err })
+		if len(found) != 1 {
+			t.Fatalf("%d learners are s%d", len(found), n)
+		}
+		if r, _ := consolidated(t, db, found[0].ID); len(r.Assertions) != want {
+			t.Errorf("s%d has %d achievements, want %d", n, len(r.Assertions), want)
+		}
+	}
+}

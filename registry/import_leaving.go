@@ -76,35 +76,46 @@ func (s *staging) countLeaving() error {
 		return nil
 	}
 	present, absent := 0, 0
+	var some []string
+	look := func() error {
+		rolesOf, err := s.tx.usersAhead(s.i.Publisher, s.i.Source, some)
+		if err != nil {
+			return err
+		}
+		for n, id := range some {
+			was, stays, missing, err := s.fate(id, rolesOf[n], users == oneroster.Bulk, roles == oneroster.Bulk)
+			if err != nil {
+				return err
+			}
+			if was {
+				present++
+			}
+			if !was || stays {
+				continue
+			}
+			s.i.LeavingPeople++
+			if missing {
+				absent++
+			}
+			if err := s.nameLeaving(id); err != nil {
+				return err
+			}
+		}
+		some = some[:0]
+		return nil
+	}
 	for id, err := range s.mayLeave() {
 		if err != nil {
 			return err
 		}
-		was, stays, missing, err := s.fate(id, users == oneroster.Bulk, roles == oneroster.Bulk)
-		if err != nil {
-			return err
-		}
-		if was {
-			present++
-		}
-		if !was || stays {
-			continue
-		}
-		s.i.LeavingPeople++
-		if missing {
-			absent++
-		}
-		if len(s.i.Leaving) < maxLeavingName {
-			known, err := s.tx.learnerOf(s.i.Publisher, s.i.Source, id)
-			if err != nil {
+		if some = append(some, id); len(some) == compareStep {
+			if err := look(); err != nil {
 				return err
 			}
-			learner, err := s.tx.Learner(known)
-			if err != nil {
-				return err
-			}
-			s.i.Leaving = append(s.i.Leaving, learner.Name())
 		}
+	}
+	if err := look(); err != nil {
+		return err
 	}
 	s.i.Counts.Leaving = s.i.LeavingPeople
 	if absent*10 > present {
@@ -113,12 +124,35 @@ func (s *staging) countLeaving() error {
 	return nil
 }
 
+// nameLeaving names one who leaves, if there aren't many already.
+func (s *staging) nameLeaving(user string) error {
+	if len(s.i.Leaving) >= maxLeavingName {
+		return nil
+	}
+	known, err := s.tx.learnerOf(s.i.Publisher, s.i.Source, user)
+	if err != nil {
+		return err
+	}
+	learner, err := s.tx.Learner(known)
+	if err != nil {
+		return err
+	}
+	s.i.Leaving = append(s.i.Leaving, learner.Name())
+	return nil
+}
+
 // mayLeave are the users of the source who are learners and may leave by the package, in
 // the order of their ids: those whom it names, if it has only changes, else all.
 func (s *staging) mayLeave() iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		if s.leaving.named != nil {
-			for _, id := range slices.Sorted(maps.Keys(s.leaving.named)) {
+			named := slices.Sorted(maps.Keys(s.leaving.named))
+			keys := make([]string, len(named))
+			for i, id := range named {
+				keys[i] = keyOf(s.i.Publisher, s.i.Source, id)
+			}
+			s.tx.docs.Ahead(tableIdentities, keys)
+			for _, id := range named {
 				known, err := s.tx.learnerOf(s.i.Publisher, s.i.Source, id)
 				if (known != "" || err != nil) && !yield(id, err) {
 					return
@@ -135,14 +169,11 @@ func (s *staging) mayLeave() iter.Seq2[string, error] {
 }
 
 // fate tells whether a user is a learner of the source now, whether they stay one,
-// and, if not, whether that is by being missing rather than by being deleted.
-func (s *staging) fate(user string, bulkUsers, bulkRoles bool) (was, stays, missing bool, err error) {
+// and, if not, whether that is by being missing rather than by being deleted. ids are
+// those of their roles.
+func (s *staging) fate(user string, ids []string, bulkUsers, bulkRoles bool) (was, stays, missing bool, err error) {
 	row, known, err := s.tx.sourceRow(s.i.Publisher, s.i.Source, "users", user)
 	if err != nil || !known || row.Ended {
-		return false, false, false, err
-	}
-	ids, err := s.tx.referring(s.i.Publisher, s.i.Source, "roles", "userSourcedId", user, "", 0)
-	if err != nil {
 		return false, false, false, err
 	}
 	role, mentioned := s.leaving.learner.has(user), false

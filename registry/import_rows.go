@@ -100,13 +100,19 @@ func (tx *Tx) sourceRow(publisher, source, file, id string) (sourceRow, bool, er
 	return r, err == nil, err
 }
 
-// ahead says that the rows of a file with these ids will be read next.
-func (tx *Tx) ahead(publisher, source, file string, ids []string) {
-	keys := make([]string, len(ids))
-	for i, id := range ids {
-		keys[i] = keyOf(publisher, source, file, id)
+// ahead says that what is stored of these rows of a file will be read next. Those that
+// are kept below another's are looked for where they now belong.
+func (tx *Tx) ahead(publisher, source, file string, rows []*oneroster.Row) {
+	keys := make([]string, len(rows))
+	var kept []string
+	for i, r := range rows {
+		keys[i] = keyOf(publisher, source, file, r.ID())
+		if column := keptBelow[file]; column != "" {
+			kept = append(kept, keyOf(publisher, source, file+"."+column, r.Get(column), r.ID()))
+		}
 	}
 	tx.docs.Ahead(tableSourceRows, keys)
+	tx.docs.Ahead(tableSourceRefs, kept)
 }
 
 // putSourceRow writes a row and the references by which it is found.

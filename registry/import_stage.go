@@ -356,7 +356,7 @@ func (s *staging) compareRest(counts *FileCounts) error {
 	if len(s.waiting) == 0 {
 		return nil
 	}
-	s.tx.ahead(s.i.Publisher, s.i.Source, s.waiting[0].Spec.File, rowIDs(s.waiting))
+	s.tx.ahead(s.i.Publisher, s.i.Source, s.waiting[0].Spec.File, s.waiting)
 	for _, r := range s.waiting {
 		if err := s.compareOne(r, counts); err != nil {
 			return err

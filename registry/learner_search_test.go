@@ -126,7 +126,7 @@ func TestEmptiedRecord(t *testing.T) {
 				return err
 			}
 			credential = Credential{ID: fmt.Sprint("cred", n), Publisher: "pub", Learner: id, Kind: KindRecord, Version: 1, List: places[0].List, Index: places[0].Index}
-			if err := tx.PutCredential(credential); err != nil {
+			if err := tx.AddCredential(credential); err != nil {
 				return err
 			}
 			r, err := tx.Record(id)

@@ -216,8 +216,9 @@ func (l *Leases) lived(at time.Time) {
 	}
 }
 
-// beat says that this node lives, if it holds anything, and ends the work whose lease
-// another has taken. Where no beat was stored for a whole lease time, all work ends.
+// beat says that this node lives, and ends the work whose lease another has taken. Where
+// no beat was stored for a whole lease time, all work ends. A node that holds nothing
+// says it only where others can have the store open, see WhoLives.
 func (l *Leases) beat(ctx context.Context) error {
 	var all, lost []*Lease
 	l.mu.Lock()
@@ -227,7 +228,7 @@ func (l *Leases) beat(ctx context.Context) error {
 		}
 	}
 	l.mu.Unlock()
-	if len(all) == 0 {
+	if _, alone := l.db.engine.(*badgerEngine); alone && len(all) == 0 {
 		return nil
 	}
 	begun := l.clock()
@@ -252,6 +253,9 @@ func (l *Leases) beat(ctx context.Context) error {
 			lease.cancel(ErrTakenOver)
 		}
 		return nil
+	}
+	if len(all) == 0 {
+		return nil // nobody waits for it
 	}
 	l.mu.Lock()
 	late := l.clock().Sub(l.alive) >= l.term
@@ -339,6 +343,45 @@ func (l *Leases) Sweep(ctx context.Context) error {
 	defer l.mu.Unlock()
 	maps.DeleteFunc(l.seen, func(_ string, s sighting) bool { return l.clock().Sub(s.since) >= forgetAfter })
 	return err
+}
+
+// WhoLives tells how many nodes work on a store, each of which gives signs of life. It
+// knows after a lease time, term, or at once if no node left any sign. A node that has
+// only just started may not have given one yet.
+func WhoLives(ctx context.Context, e Engine, term time.Duration) (nodes int, err error) {
+	beats := func() (all map[string]int64, err error) {
+		err = e.View(ctx, func(d Docs) error {
+			all = map[string]int64{}
+			for row, err := range d.Scan(tableLeaseBeats, "", "", 0) {
+				if err != nil {
+					return err
+				}
+				beat, err := decode[beatDoc](row)
+				if err != nil {
+					return err
+				}
+				all[row.Key] = beat.Beat
+			}
+			return nil
+		})
+		return all, err
+	}
+	before, err := beats()
+	if err != nil || len(before) == 0 {
+		return 0, err
+	}
+	select {
+	case <-time.After(term):
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	now, err := beats()
+	for holder, beat := range now {
+		if was, known := before[holder]; !known || was != beat {
+			nodes++
+		}
+	}
+	return nodes, err
 }
 
 // DropLeases removes all leases. It is for who knows that no node is left that holds

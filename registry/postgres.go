@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -28,13 +30,22 @@ var (
 
 // Limits of the connections to the database.
 const (
-	pgConns      = 16              // at once; pool_max_conns in the URL says otherwise
-	pgConnect    = 5 * time.Second // for one try to connect
-	pgCommitTime = time.Minute     // for a commit, and for asking what became of one
+	pgConns   = 16              // at once; pool_max_conns in the URL says otherwise
+	pgConnect = 5 * time.Second // for one try to connect
 )
 
-// pgPatience is for a database that starts, or fails over. Tests have less.
-var pgPatience = 10 * time.Second
+// pgSettings are tried on each connection; a database that doesn't know one keeps to its
+// own. Signed bytes are compressed several times as fast by lz4 as by what PostgreSQL
+// chooses. And as it guesses that a range of keys holds a share of a big table, it would
+// compile a statement that reads a dozen rows each time.
+var pgSettings = []string{"SET default_toast_compression = lz4", "SET jit = off"}
+
+// How long the database is waited for. Tests have less patience.
+var (
+	pgPatience   = 10 * time.Second // for one that starts, or fails over
+	pgAnswer     = 15 * time.Second // for an answer: each is of a page of rows, or a few
+	pgCommitTime = 30 * time.Second // for a commit, and again for asking what became of it
+)
 
 // OpenPostgres opens the store in the PostgreSQL database at url, such as
 // postgres://clrnode@db.example.edu/clrnode, and makes what it lacks there. Any
@@ -49,7 +60,8 @@ var pgPatience = 10 * time.Second
 // views and indices on expressions; serializable transactions that may be refused
 // (SQLSTATE 40001) and run again; INSERT ... ON CONFLICT; SELECT ... FOR UPDATE. No
 // advisory locks, LISTEN, triggers, extensions, sequences, temporary tables or
-// procedures, and no reading of the system's catalogs.
+// procedures, and no reading of the system's catalogs. Settings that not all know are
+// tried, and may fail.
 //
 // View is REPEATABLE READ, Update SERIALIZABLE. An Update that another one got in
 // the way of runs again, and so does one whose connection broke before its commit
@@ -102,8 +114,19 @@ func postgresConfig(url string) (*pgxpool.Config, error) {
 	if cfg.ConnConfig.ConnectTimeout == 0 || cfg.ConnConfig.ConnectTimeout > pgConnect {
 		cfg.ConnConfig.ConnectTimeout = pgConnect
 	}
+	cfg.PingTimeout = pgConnect
 	if _, set := cfg.ConnConfig.RuntimeParams["application_name"]; !set {
 		cfg.ConnConfig.RuntimeParams["application_name"] = "clrnode"
+	}
+	cfg.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
+		for _, set := range pgSettings {
+			_, err := c.Exec(ctx, set)
+			var said *pgconn.PgError
+			if err != nil && (!errors.As(err, &said) || cutOff(err)) {
+				return err
+			}
+		}
+		return nil
 	}
 	return cfg, nil
 }
@@ -179,7 +202,7 @@ var errAgain = errors.New("another transaction was in the way")
 
 // try runs an Update once.
 func (e *pgEngine) try(ctx context.Context, fn func(Docs) error) error {
-	d := &pgDocs{e: e, ctx: ctx, begin: "BEGIN ISOLATION LEVEL SERIALIZABLE", writes: newOverlay(), known: map[string][]byte{}}
+	d := &pgDocs{e: e, ctx: ctx, begin: "BEGIN ISOLATION LEVEL SERIALIZABLE", writes: newOverlay()}
 	defer d.end()
 	if err := d.outcome(fn(d)); err != nil {
 		return err
@@ -205,11 +228,13 @@ func (e *pgEngine) Close() error {
 }
 
 // acquire takes a connection. It waits for a while for a database that can't be
-// reached, which may be about to start.
+// reached, which may be about to start, and for others to give theirs back.
 func (e *pgEngine) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	start := time.Now()
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		c, err := e.pool.Acquire(ctx)
+		trying, cancel := context.WithTimeout(ctx, pgAnswer)
+		c, err := e.pool.Acquire(trying)
+		cancel()
 		if err == nil {
 			return c, nil
 		}

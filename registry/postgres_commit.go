@@ -79,7 +79,9 @@ func (d *pgDocs) commit() error {
 		return d.e.sentence(err)
 	}
 	d.end()
-	committed, unknown := d.e.resolve(ctx, id)
+	asking, stop := context.WithTimeout(context.WithoutCancel(d.ctx), pgCommitTime)
+	defer stop()
+	committed, unknown := d.e.resolve(asking, id)
 	switch {
 	case unknown != nil:
 		return fmt.Errorf("%w, since the connection to the database broke during the commit: %w", ErrUncertain, unknown)

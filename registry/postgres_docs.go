@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -27,8 +28,8 @@ type pgTable struct {
 	opaque bool
 	page   int
 
-	get, some, write, remove string
-	scan                     map[pgRange]string
+	get, some, below, write, remove string
+	scan                            map[pgRange]string
 }
 
 // A pgRange says what bounds a scan has.
@@ -41,8 +42,10 @@ func newPgTable(t Table) *pgTable {
 	name := pgSchema + "." + t.Name
 	p := &pgTable{
 		opaque: t.Opaque, page: pgPage,
-		get:    "SELECT doc FROM " + name + " WHERE key = $1",
-		some:   "SELECT key, doc FROM " + name + " WHERE key = ANY($1)",
+		get:  "SELECT doc FROM " + name + " WHERE key = $1",
+		some: "SELECT key, doc FROM " + name + " WHERE key = ANY($1)",
+		// The inner ORDER BY keeps it from reading the whole table once for all ranges.
+		below:  "SELECT r.begin, t.key, t.doc FROM unnest($1::text[], $2::text[]) AS r(begin, behind) CROSS JOIN LATERAL (SELECT key, doc FROM " + name + " WHERE key >= r.begin AND key < r.behind ORDER BY key) AS t",
 		write:  "INSERT INTO " + name + " (key, doc) SELECT k, d::jsonb FROM unnest($1::text[], $2::text[]) AS w(k, d) ON CONFLICT (key) DO UPDATE SET doc = excluded.doc",
 		remove: "DELETE FROM " + name + " WHERE key = ANY($1)",
 		scan: map[pgRange]string{
@@ -69,7 +72,7 @@ type pgDocs struct {
 	conn   *pgxpool.Conn     // nil before it began
 	begun  bool              // it has to be ended
 	writes *overlay          // nil inside View
-	known  map[string][]byte // what Get needn't ask for, by whole key; nil for what isn't there
+	known  map[string]*known // what needn't be asked for, by table
 	failed error             // the first thing that failed
 }
 
@@ -125,12 +128,17 @@ func (d *pgDocs) query(read func(pgx.Rows) error, sql string, args ...any) error
 			d.conn = c
 		}
 		first := !d.begun
-		err := d.ask(func(r pgx.Rows) error { first = false; return read(r) }, sql, args)
+		ctx, cancel := context.WithTimeout(d.ctx, pgAnswer)
+		err := d.ask(ctx, func(r pgx.Rows) error { first = false; return read(r) }, sql, args)
+		hangs := ctx.Err() != nil
+		cancel()
 		switch {
 		case err == nil:
 			return nil
 		case d.ctx.Err() != nil:
 			return d.fail(d.ctx.Err())
+		case hangs: // as it would the next time
+			return d.fail(d.e.sentence(err))
 		case first && cutOff(err) && tries < pgConns:
 			d.begun = false
 			d.end()
@@ -142,9 +150,9 @@ func (d *pgDocs) query(read func(pgx.Rows) error, sql string, args ...any) error
 	}
 }
 
-func (d *pgDocs) ask(read func(pgx.Rows) error, sql string, args []any) error {
+func (d *pgDocs) ask(ctx context.Context, read func(pgx.Rows) error, sql string, args []any) error {
 	if d.begun {
-		rows, err := d.conn.Query(d.ctx, sql, args...)
+		rows, err := d.conn.Query(ctx, sql, args...)
 		if err != nil {
 			return err
 		}
@@ -154,7 +162,7 @@ func (d *pgDocs) ask(read func(pgx.Rows) error, sql string, args []any) error {
 	b.Queue(d.begin)
 	b.Queue(sql, args...)
 	d.begun = true
-	results := d.conn.SendBatch(d.ctx, &b)
+	results := d.conn.SendBatch(ctx, &b)
 	_, err := results.Exec()
 	if err == nil {
 		var rows pgx.Rows
@@ -197,8 +205,7 @@ func (d *pgDocs) Get(t Table, key string) ([]byte, error) {
 	if !validKey(key) {
 		return nil, ErrNotFound
 	}
-	whole := wholeKey(t, key)
-	doc, known := d.at(whole)
+	doc, known := d.at(t, key)
 	if !known {
 		if err := d.query(func(r pgx.Rows) error {
 			doc, err = p.scanDoc(r)
@@ -207,58 +214,13 @@ func (d *pgDocs) Get(t Table, key string) ([]byte, error) {
 			return nil, err
 		}
 		if d.writes != nil {
-			d.known[whole] = doc
+			d.of(t).docs[key] = doc
 		}
 	}
 	if doc == nil {
 		return nil, ErrNotFound
 	}
 	return doc, nil
-}
-
-// at is what is known to stand at a whole key: what this transaction wrote, or read.
-func (d *pgDocs) at(whole string) (doc []byte, known bool) {
-	if d.writes != nil {
-		if own, wrote := d.writes.docs[whole]; wrote {
-			return own, true
-		}
-	}
-	doc, known = d.known[whole]
-	return doc, known
-}
-
-// Ahead fetches what isn't known. A View keeps no more than that: it may go through
-// the whole store.
-func (d *pgDocs) Ahead(t Table, keys []string) {
-	p, err := d.table(t)
-	if err != nil {
-		return
-	}
-	if d.writes == nil {
-		d.known = map[string][]byte{}
-	}
-	ask := make([]string, 0, len(keys))
-	for _, key := range keys {
-		if _, known := d.at(wholeKey(t, key)); !known && validKey(key) {
-			ask = append(ask, key)
-		}
-	}
-	if len(ask) == 0 {
-		return
-	}
-	found := make(map[string][]byte, len(ask))
-	err = d.query(func(r pgx.Rows) error {
-		var key string
-		doc, err := p.scanDoc(r, &key)
-		found[key] = doc
-		return err
-	}, p.some, ask)
-	if err != nil {
-		return // noted: the transaction is of no use any more
-	}
-	for _, key := range ask {
-		d.known[wholeKey(t, key)] = found[key]
-	}
 }
 
 // scanDoc reads the document that is the last column of a row, never nil.
@@ -356,6 +318,14 @@ func (d *pgDocs) stored(t Table, prefix, after string, most int) iter.Seq2[Row, 
 		}
 		if err != nil {
 			yield(Row{}, err)
+			return
+		}
+		if rows, known := d.of(t).under(prefix); known {
+			for _, row := range rows {
+				if strings.HasPrefix(row.Key, prefix) && row.Key > after && !yield(row, nil) {
+					return
+				}
+			}
 			return
 		}
 		from, bounds := prefix, pgRange{}

@@ -19,6 +19,9 @@ func (e *pgEngine) sentence(err error) error {
 		return fmt.Errorf("%s: %w", e.where, err)
 	}
 	var said *pgconn.PgError
+	if !errors.As(err, &said) && errors.Is(err, context.DeadlineExceeded) {
+		return &unavailable{e.where + " does not answer: see whether it hangs, or is overloaded. clrnode goes on by itself when it answers", err}
+	}
 	if !errors.As(err, &said) {
 		return &unavailable{e.where + " can't be reached: start it, or check its address. clrnode goes on by itself when it is back", err}
 	}

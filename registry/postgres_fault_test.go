@@ -306,3 +306,135 @@ func TestPostgresAway(t *testing.T) {
 		t.Errorf("%d were counted, by %v; want 2, without the one that was told of the failure", value, names)
 	}
 }
+
+// A database that hangs takes nobody with it: reads and writes end in a sentence, and go
+// on when it goes on. Of what hung in its commit nobody is told wrong.
+func TestPostgresHangs(t *testing.T) {
+	patience, answer, commit := pgPatience, pgAnswer, pgCommitTime
+	pgPatience, pgAnswer, pgCommitTime = 10*time.Millisecond, 300*time.Millisecond, time.Second
+	defer func() { pgPatience, pgAnswer, pgCommitTime = patience, answer, commit }()
+	s := pgtest.Start(t)
+	e, err := openPostgres(ctx, s.Database(t), []Table{tableFaults})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	var stop atomic.Bool
+	var said sync.Map // what each Update returned, by its name
+	var done, failed atomic.Int64
+	var wg sync.WaitGroup
+	for w := range 4 {
+		wg.Go(func() {
+			for n := 0; !stop.Load(); n++ {
+				name := fmt.Sprint(w, "-", n)
+				err := increment(e, name)
+				said.Store(name, err)
+				if err == nil {
+					done.Add(1)
+				} else {
+					failed.Add(1)
+				}
+			}
+		})
+	}
+	until := func(n *atomic.Int64, most int64) {
+		t.Helper()
+		for begun := time.Now(); n.Load() < most; time.Sleep(time.Millisecond) {
+			if time.Since(begun) > time.Minute {
+				t.Fatalf("%d Updates have come so far, and no more come", n.Load())
+			}
+		}
+	}
+	for range 3 {
+		until(&done, done.Load()+20)
+		thaw := s.Freeze(t)
+		until(&failed, failed.Load()+8) // nobody waits for ever
+		err := e.View(ctx, func(d Docs) error { _, err := d.Get(tableFaults, "count"); return err })
+		if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "does not answer: see whether it hangs") {
+			t.Errorf("View of a database that hangs = %v, want ErrUnavailable in a sentence", err)
+		}
+		thaw()
+	}
+	until(&done, done.Load()+20)
+	stop.Store(true)
+	wg.Wait()
+	value, names := incremented(t, e)
+	if int(value) != len(names) {
+		t.Errorf("%d were counted, and %d wrote that down", value, len(names))
+	}
+	said.Range(func(name, err any) bool {
+		is := names[name.(string)]
+		switch err, _ := err.(error); {
+		case err == nil && !is:
+			t.Errorf("Update %s returned nil, and is lost", name)
+		case err != nil && is && !errors.Is(err, ErrUncertain):
+			t.Errorf("Update %s is stored, and returned %v", name, err)
+		case err != nil && !errors.Is(err, ErrUncertain) && !errors.Is(err, ErrUnavailable):
+			t.Errorf("Update %s of a database that hangs = %v", name, err)
+		}
+		return true
+	})
+}
+
+// A database whose disk is full says so in a sentence, is read all the same, loses
+// nothing, and takes writes again when there is room.
+func TestPostgresFullDisk(t *testing.T) {
+	s := pgtest.StartWithSmallDisk(t, "96m")
+	e, err := openPostgres(ctx, s.Database(t), []Table{tableFaults})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	random := rand.New(rand.NewSource(1))
+	stored := 0
+	// large counts one up, and writes a document that no compression makes small.
+	large := func() error {
+		filler := make([]byte, 1<<18)
+		random.Read(filler)
+		err := e.Update(ctx, func(d Docs) error {
+			return d.Put(tableFaults, fmt.Sprintf("large/%04d", stored), asJSON(map[string]any{"filler": filler}))
+		})
+		if err == nil {
+			stored++
+		}
+		return err
+	}
+	for range 5 {
+		if err := errors.Join(increment(e, fmt.Sprint("before-", stored)), large()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	free := s.Fill(t)
+	for err = large(); err == nil; err = large() {
+		if stored > 1000 {
+			t.Fatal("the disk takes everything: the test shows nothing")
+		}
+	}
+	if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "has no room left on its disk") || !strings.Contains(err.Error(), "goes on by itself") {
+		t.Errorf("Update on a full disk = %v, want ErrUnavailable in a sentence", err)
+	}
+	if value, names := incremented(t, e); value != 5 || len(names) != 5 {
+		t.Errorf("on a full disk %d were counted, and %d wrote that down; want 5", value, len(names))
+	}
+	free()
+	for range 5 {
+		if err := errors.Join(increment(e, fmt.Sprint("after-", stored)), large()); err != nil {
+			t.Fatalf("there is room again: %v", err)
+		}
+	}
+	if value, names := incremented(t, e); value != 10 || len(names) != 10 {
+		t.Errorf("%d were counted, and %d wrote that down; want 10", value, len(names))
+	}
+	found := 0
+	if err := e.View(ctx, func(d Docs) error {
+		for _, err := range d.Scan(tableFaults, "large/", "", 0) {
+			if err != nil {
+				return err
+			}
+			found++
+		}
+		return nil
+	}); err != nil || found != stored {
+		t.Errorf("%d large documents are there, want %d: %v", found, stored, err)
+	}
+}

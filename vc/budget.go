@@ -96,7 +96,7 @@ func (v *verifier) question(d did.DID) *resolved {
 	defer v.mu.Unlock()
 	known, most := v.docs, maxDIDs
 	if isKeyItself(d) {
-		known, most = v.keys, maxEmbedded
+		known, most = v.keys, MaxEmbedded
 	}
 	r := known[d.String()]
 	if r == nil && len(known) < most {

@@ -43,7 +43,7 @@ func (v *verifier) signedInside(doc *jcs.Value) (all []inner, problem string) {
 				}
 				all = append(all, e)
 				if kindOf(within) == kindOther { // those of a record have its tokens with them
-					for _, at := range clr.EndorsementJWTs(m, maxEmbedded) {
+					for _, at := range clr.EndorsementJWTs(m, MaxEmbedded) {
 						t := v.endorsementToken(m, at)
 						t.pointer = e.pointer + at
 						all = append(all, t)
@@ -51,8 +51,8 @@ func (v *verifier) signedInside(doc *jcs.Value) (all []inner, problem string) {
 				}
 			}
 			switch {
-			case len(all) > maxEmbedded:
-				problem = fmt.Sprintf("There are more credentials inside than this program judges (%d).", maxEmbedded)
+			case len(all) > MaxEmbedded:
+				problem = fmt.Sprintf("There are more credentials inside than this program judges (%d).", MaxEmbedded)
 			case depth > maxNesting:
 				problem = fmt.Sprintf("More credentials lie inside each other than this program judges (%d).", maxNesting)
 			}

@@ -12,8 +12,12 @@ import (
 
 const (
 	contextV1 = "https://www.w3.org/2018/credentials/v1"
-	// maxEmbedded bounds how many credentials of one document are judged.
-	maxEmbedded = 5000
+	// MaxSize is how many bytes of one credential are worth reading: what has more is
+	// issued by no node.
+	MaxSize = 48 << 20
+	// MaxEmbedded bounds how many credentials of one document are judged: what has more
+	// is issued by no node.
+	MaxEmbedded = 15_000
 	// maxNesting bounds how many credentials may lie inside each other, since each is
 	// canonicalized with all that lies in it.
 	maxNesting = 6

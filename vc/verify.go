@@ -239,11 +239,11 @@ type inner struct {
 func (v *verifier) structure(doc *jcs.Value, envelope *Part) (parts []Part, inside []inner, good bool) {
 	problems := rules(doc)
 	if len(problems) == 0 && kindOf(doc) != kindOther {
-		embedded := clr.FirstEmbedded(doc, maxEmbedded+1)
-		tokens := clr.EndorsementJWTs(doc, maxEmbedded+1)
-		if len(embedded)+len(tokens) > maxEmbedded {
+		embedded := clr.FirstEmbedded(doc, MaxEmbedded+1)
+		tokens := clr.EndorsementJWTs(doc, MaxEmbedded+1)
+		if len(embedded)+len(tokens) > MaxEmbedded {
 			envelope.add(v.check("structure.size", GroupUnchanged, Failed,
-				fmt.Sprintf("There are more credentials inside than this program judges (%d).", maxEmbedded), dataModel, ""))
+				fmt.Sprintf("There are more credentials inside than this program judges (%d).", MaxEmbedded), dataModel, ""))
 			return nil, nil, false
 		}
 		// Credentials of other kinds that are embedded in a record have the general

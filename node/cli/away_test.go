@@ -4,19 +4,22 @@ import (
 	"errors"
 	"flag"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"clrnode/api"
 	"clrnode/registry"
 	"clrnode/registry/pgtest"
 )
 
 var crashAway = flag.Duration("crash.away", 5*time.Second, "how long TestDatabaseAway takes the database away, at least; a node waits ten seconds for one before it says so")
 
-// TestDatabaseAway kills the database in the middle of an import and of issuing, and
-// starts it again after a while. Meanwhile the node says in a sentence what is wrong;
+// TestDatabaseAway kills the database in the middle of an import, and starts it again
+// after a while; in the middle of issuing it lets it hang. Meanwhile the node says in a sentence what is wrong;
 // then it goes on by itself, and in the end all is as it is where the database stays.
 func TestDatabaseAway(t *testing.T) {
 	if testing.Short() {
@@ -45,10 +48,14 @@ func TestDatabaseAway(t *testing.T) {
 		}
 	}()
 	ctx := t.Context()
+	pub := onlyPublisher(t, h)
+	site := api.Handler(h.node, api.Options{Log: slog.New(slog.DiscardHandler)})
+	kill := func() (back func()) { server.Kill(t); return func() { server.Start(t) } }
+	hang := func() (back func()) { return server.Freeze(t) }
 	// away takes the database away, asks, and brings it back.
-	away := func(ask func() error) {
+	away := func(take func() (back func()), ask func() error) {
 		t.Helper()
-		server.Kill(t)
+		bring := take()
 		back := time.Now().Add(*crashAway)
 		for asked := false; !asked || time.Now().Before(back); asked = true {
 			err := ask()
@@ -58,7 +65,12 @@ func TestDatabaseAway(t *testing.T) {
 				t.Errorf("the database is away, and the node says: %v", err)
 			}
 		}
-		server.Start(t)
+		answer := httptest.NewRecorder()
+		site.ServeHTTP(answer, httptest.NewRequest("GET", "/p/"+pub+"/did.json", nil))
+		if answer.Code != http.StatusServiceUnavailable || !strings.Contains(answer.Body.String(), "database is not available, and nothing was changed") {
+			t.Errorf("the database is away, and the node answers %d: %s", answer.Code, answer.Body)
+		}
+		bring()
 	}
 	file, err := os.Open(c.path("big.csv"))
 	if err != nil {
@@ -69,7 +81,6 @@ func TestDatabaseAway(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pub := onlyPublisher(t, h)
 	i, err := h.node.StageImport(ctx, pub, "big.csv", file, info.Size(), "test")
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +95,7 @@ func TestDatabaseAway(t *testing.T) {
 	if err != nil || i.State != registry.ImportApplying {
 		t.Fatalf("the import is %s, %v: too short for this test", i.State, err)
 	}
-	away(func() error { _, err := h.node.Import(ctx, id); return err })
+	away(kill, func() error { _, err := h.node.Import(ctx, id); return err })
 	for i.State != registry.ImportApplied {
 		if i, err = h.node.Import(ctx, id); err != nil {
 			t.Fatal(err)
@@ -102,7 +113,7 @@ func TestDatabaseAway(t *testing.T) {
 	if err != nil || j.State != registry.JobRunning {
 		t.Fatalf("the job is %s, %v: too short for this test", j.State, err)
 	}
-	away(func() error { _, err := h.node.Job(ctx, j.ID); return err })
+	away(hang, func() error { _, err := h.node.Job(ctx, j.ID); return err })
 	for j.State == registry.JobRunning {
 		if j, err = h.node.Job(ctx, j.ID); err != nil {
 			t.Fatal(err)

@@ -53,7 +53,7 @@ func (p *program) serveChain(ctx context.Context) (err error) {
 	}
 	h := &house{}
 	defer func() { err = errors.Join(err, h.close()) }()
-	ledger, err := h.openChain(ctx, p.cfg, p.logger())
+	ledger, err := h.openChain(ctx, p.cfg, nil, p.logger())
 	if err != nil {
 		return err
 	}

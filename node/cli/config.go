@@ -39,6 +39,7 @@ type Config struct {
 	Outgoing Outgoing // connections to addresses that strangers wrote
 
 	chainAlone bool // clrnode chain: the chain may serve other machines
+	serves     bool // the node serves: it starts while its chain doesn't answer
 }
 
 func (c *Config) flags(f *pflag.FlagSet) {

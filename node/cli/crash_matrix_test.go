@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -87,6 +88,8 @@ var deedsUnderFire = []deedUnderFire{
 		}
 		return steps
 	}, "was revoked on", nil},
+	{"import of one large learner", "imported", func(c *crasher, _ site) [][]string { return [][]string{{"import", c.path("large.csv")}} }, "", nil},
+	{"issue to one large learner", "large", func(*crasher, site) [][]string { return [][]string{{"issue", "--all-changed"}} }, "", nil},
 	{"anchor", "waiting", func(*crasher, site) [][]string { return [][]string{{"issue", "--all-changed"}} }, "", (*crasher).anchoredOnce},
 }
 
@@ -231,29 +234,35 @@ func (c *crasher) anchoredOnce(s site) {
 // the signs of life of who has it open, and when it was opened first.
 func (c *crasher) content(s site) string {
 	c.t.Helper()
-	sum := sha256.New()
+	var raw bytes.Buffer
 	if err := c.store(s, func(db *registry.DB) {
-		var raw bytes.Buffer
 		if err := db.Backup(c.t.Context(), &raw); err != nil {
 			c.t.Fatal(err)
 		}
-		if _, err := registry.ReadBackup(&raw, registry.BackupParts{Row: func(t registry.Table, row registry.Row) error {
-			if t.Name == "leases" || t.Name == "lease_beats" || t.Name == "schema" {
-				return nil
-			}
-			doc := row.Doc
-			if !t.Opaque {
-				var err error
-				if doc, err = jcs.Transform(doc); err != nil {
-					return err
-				}
-			}
-			fmt.Fprintf(sum, "%s %q %x\n", t.Name, row.Key, doc)
-			return nil
-		}}); err != nil {
-			c.t.Fatal(err)
-		}
 	}); err != nil {
+		c.t.Fatal(err)
+	}
+	return c.contentOf(&raw)
+}
+
+// contentOf is what content is of a store with this backup.
+func (c *crasher) contentOf(backup io.Reader) string {
+	c.t.Helper()
+	sum := sha256.New()
+	if _, err := registry.ReadBackup(backup, registry.BackupParts{Row: func(t registry.Table, row registry.Row) error {
+		if t.Name == "leases" || t.Name == "lease_beats" || t.Name == "schema" {
+			return nil
+		}
+		doc := row.Doc
+		if !t.Opaque {
+			var err error
+			if doc, err = jcs.Transform(doc); err != nil {
+				return err
+			}
+		}
+		fmt.Fprintf(sum, "%s %q %x\n", t.Name, row.Key, doc)
+		return nil
+	}}); err != nil {
 		c.t.Fatal(err)
 	}
 	return hex.EncodeToString(sum.Sum(nil))
@@ -262,7 +271,8 @@ func (c *crasher) content(s site) string {
 // migrate kills what moves a store to the other engine.
 func (c *crasher) migrate() {
 	source := c.base("issued")
-	c.fill(source, func() (site, []string) {
+	want := c.content(source)
+	c.fill(want, func() (site, []string) {
 		if c.engine == "badger" {
 			target := site{data: source.data, db: pgtest.Database(c.t)}
 			return target, []string{"migrate", "--from", "badger:" + source.data, "--to", target.db}
@@ -270,6 +280,9 @@ func (c *crasher) migrate() {
 		target := site{data: c.t.TempDir()}
 		return target, []string{"migrate", "--from", source.db, "--to", "badger:" + target.data}
 	})
+	if c.content(source) != want {
+		c.t.Errorf("after %d kills the source isn't what it was", c.killed)
+	}
 }
 
 // restore kills what restores a backup.
@@ -280,7 +293,12 @@ func (c *crasher) restore() {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	c.fill(source, func() (site, []string) {
+	saved, err := os.Open(c.path("one.backup"))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer saved.Close()
+	c.fill(c.contentOf(saved), func() (site, []string) {
 		target := c.newSite()
 		if err := os.WriteFile(target.config().keyFile(), key, 0o600); err != nil {
 			c.t.Fatal(err)
@@ -289,11 +307,10 @@ func (c *crasher) restore() {
 	})
 }
 
-// fill kills what fills another store from a source. What a kill leaves doesn't open,
-// unless it came before the first step or behind the last; the source is never touched.
-func (c *crasher) fill(source site, begin func() (target site, args []string)) {
+// fill kills what fills another store with the content that is wanted. What a kill
+// leaves doesn't open, unless it came before the first step or behind the last.
+func (c *crasher) fill(want string, begin func() (target site, args []string)) {
 	c.t.Helper()
-	want := c.content(source)
 	undisturbed, args := begin()
 	takes := c.mustRun(undisturbed, args...)
 	if got := c.content(undisturbed); got != want {
@@ -319,9 +336,6 @@ func (c *crasher) fill(source site, begin func() (target site, args []string)) {
 			c.t.Errorf("after %d kills the copy isn't the same", c.killed)
 		}
 		c.sound(target)
-		if c.content(source) != want {
-			c.t.Errorf("after %d kills the source isn't what it was", c.killed)
-		}
 	}
 	c.t.Logf("%d kills in %d rounds, each of about %v; %d left a store that was half full", c.killed, rounds, takes, half)
 }

@@ -4,13 +4,16 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"clrnode/anchor/evm"
+	"clrnode/contracts"
 	"clrnode/did"
+	"clrnode/node"
 )
 
 // publicDIDRegistry is where the ERC-1056 contract stands on the main network of Ethereum
@@ -57,12 +60,12 @@ func parseNetwork(s string) (did.Network, error) {
 	if !strings.HasPrefix(url, "https://") && !strings.HasPrefix(url, "http://") {
 		return n, fmt.Errorf("the URL %q should begin with https:// or http://", url)
 	}
-	return did.Network{Name: name, ChainID: chain, Registry: address, Chain: &lateChain{url: url, id: chain}}, nil
+	return did.Network{Name: name, ChainID: chain, Registry: address, Chain: &otherChain{url: url, id: chain}}, nil
 }
 
-// lateChain is a chain that is connected to when it is first asked, so that a node starts
+// An otherChain is one that this node doesn't anchor on, and that is connected to when it is first asked, so that a node starts
 // while others' networks are away.
-type lateChain struct {
+type otherChain struct {
 	url string
 	id  uint64
 
@@ -70,7 +73,7 @@ type lateChain struct {
 	client *evm.Client // nil until it answered; guarded by mu
 }
 
-func (l *lateChain) dial(ctx context.Context) (*evm.Client, error) {
+func (l *otherChain) dial(ctx context.Context) (*evm.Client, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.client != nil {
@@ -82,7 +85,7 @@ func (l *lateChain) dial(ctx context.Context) (*evm.Client, error) {
 }
 
 // Call is did.Chain's.
-func (l *lateChain) Call(ctx context.Context, contract did.Address, input []byte) ([]byte, error) {
+func (l *otherChain) Call(ctx context.Context, contract did.Address, input []byte) ([]byte, error) {
 	client, err := l.dial(ctx)
 	if err != nil {
 		return nil, err
@@ -91,7 +94,7 @@ func (l *lateChain) Call(ctx context.Context, contract did.Address, input []byte
 }
 
 // Events is did.Chain's.
-func (l *lateChain) Events(ctx context.Context, contract, subject did.Address, block uint64) ([]did.Event, time.Time, error) {
+func (l *otherChain) Events(ctx context.Context, contract, subject did.Address, block uint64) ([]did.Event, time.Time, error) {
 	client, err := l.dial(ctx)
 	if err != nil {
 		return nil, time.Time{}, err
@@ -99,20 +102,26 @@ func (l *lateChain) Events(ctx context.Context, contract, subject did.Address, b
 	return client.Events(ctx, contract, subject, block)
 }
 
+// An ownChain is the chain on which this node anchors. Identities live on it too.
+type ownChain interface {
+	node.Ledger
+	did.Chain
+}
+
 // withOwn adds the chain on which this node anchors to the networks of did:ethr, unless
-// one of them is that chain. On a local chain the registry is ours.
-func withOwn(networks []did.Network, client *evm.Client) []did.Network {
-	own := client.DIDNetwork("")
-	for _, n := range networks {
-		if n.ChainID == own.ChainID {
-			return networks
-		}
+// one of them is that chain, or nobody knows yet which one it is. On a local chain the
+// registry is ours.
+func withOwn(networks []did.Network, own ownChain) []did.Network {
+	chain := own.Chain()
+	n := did.Network{ChainID: chain.ID, Registry: publicDIDRegistry, Chain: own}
+	if chain.ID == 0 || slices.ContainsFunc(networks, func(o did.Network) bool { return o.ChainID == n.ChainID }) {
+		return networks
 	}
-	if own.ChainID == 1 {
-		own.Name = "mainnet"
+	if n.ChainID == 1 {
+		n.Name = "mainnet"
 	}
-	if !client.Chain().Local {
-		own.Registry = publicDIDRegistry
+	if chain.Local {
+		n.Registry = did.Address(contracts.DIDRegistryAddress)
 	}
-	return append(networks, own)
+	return append(networks, n)
 }

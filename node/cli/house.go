@@ -26,6 +26,8 @@ type house struct {
 	local bool           // the chain is an embedded one, here or run by clrnode chain
 	payer string         // with --chain: who pays for anchors, and with how much
 
+	chainAway bool // the chain didn't answer when the node started
+
 	keyFile string // and what is in it
 	sealer  registry.Sealer
 
@@ -97,14 +99,9 @@ func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger
 	}
 	o := node.Options{DB: db, Networks: networks, Sealer: sealer, PublicURL: url, Log: log, Dev: cfg.Dev, LeaseTime: cfg.LeaseTime, Client: did.NewClient(outgoing)}
 	if withChain {
-		ledger, err := h.openChain(ctx, cfg, log)
+		ledger, err := h.openChain(ctx, cfg, db, log)
 		if err != nil {
 			return h, err
-		}
-		if cfg.DB != "" && h.local {
-			if err := keepChain(ctx, db, ledger.Chain().Genesis, cfg.Chain != ""); err != nil {
-				return h, err
-			}
 		}
 		o.Networks = withOwn(o.Networks, ledger)
 		o.Ledger, o.AnchorEvery = ledger, cfg.anchorEvery(ledger.Chain().Local)
@@ -164,8 +161,10 @@ func storedURL(ctx context.Context, db *registry.DB, cfg Config) (string, error)
 	return cfg.publicURL()
 }
 
-// openChain connects to the configured chain, or starts the embedded one.
-func (h *house) openChain(ctx context.Context, cfg Config, log *slog.Logger) (l *evm.Client, err error) {
+// openChain connects to the configured chain, or starts the embedded one. Who serves waits
+// for a chain that doesn't answer beside its work, others don't begin without. db is nil
+// where there is no store.
+func (h *house) openChain(ctx context.Context, cfg Config, db *registry.DB, log *slog.Logger) (l ownChain, err error) {
 	var o evm.Options
 	if cfg.Chain != "" {
 		if cfg.ChainKey == "" {
@@ -186,26 +185,26 @@ func (h *house) openChain(ctx context.Context, cfg Config, log *slog.Logger) (l 
 			ChainID: testnet.ChainID, Genesis: chain.Genesis(), Finality: localFinality, Local: true,
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	client, err := evm.Dial(ctx, cfg.Chain, o)
-	for begun := time.Now(); errors.Is(err, anchor.ErrCouldNotCheck) && time.Since(begun) < chainPatience; client, err = evm.Dial(ctx, cfg.Chain, o) {
+	patience := chainPatience
+	if cfg.serves && notedChain(cfg).ID != 0 {
+		patience = 0
+	}
+	client, local, err := reachChain(ctx, cfg, o)
+	for begun := time.Now(); errors.Is(err, anchor.ErrCouldNotCheck) && time.Since(begun) < patience; client, local, err = reachChain(ctx, cfg, o) {
 		log.Warn("the chain does not answer yet", "error", err)
 		if err := pause(ctx, time.Second); err != nil {
 			return nil, err
 		}
 	}
-	if err == nil && client.Chain().ID == testnet.ChainID && !o.Local { // that of clrnode chain
-		client.Close()
-		o.Finality, o.Local = localFinality, true
-		client, err = evm.Dial(ctx, cfg.Chain, o)
+	if errors.Is(err, anchor.ErrCouldNotCheck) && cfg.serves {
+		return h.waitForChain(cfg, o, db, log, err), nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	h.local = o.Local
+	h.local = local
 	h.onClose(func() error { client.Close(); return nil })
-	if err := client.Deploy(ctx); err != nil {
+	if err := h.keep(ctx, cfg, db, client, local); err != nil {
 		return nil, err
 	}
 	if cfg.Chain != "" {
@@ -216,7 +215,38 @@ func (h *house) openChain(ctx context.Context, cfg Config, log *slog.Logger) (l 
 		ether := new(big.Rat).SetFrac(balance, big.NewInt(1e18))
 		h.payer = fmt.Sprintf("%s on chain %d, which has %s ether", client.Poster(), client.Chain().ID, ether.FloatString(6))
 	}
-	return client, writeChainNote(cfg, h.chain, client)
+	return client, nil
+}
+
+// waitForChain is the ledger of a node that serves while its chain doesn't answer.
+func (h *house) waitForChain(cfg Config, o evm.Options, db *registry.DB, log *slog.Logger, why error) ownChain {
+	late := &lateChain{noted: notedChain(cfg)}
+	o.ChainID, o.Genesis = late.noted.ID, late.noted.Genesis
+	if o.Local = late.noted.Local; o.Local {
+		o.Finality = localFinality
+	}
+	log.Warn("the chain does not answer: nothing is anchored until it does, and this node asks for it all the time", "error", why)
+	h.chainAway = true
+	h.onClose(late.follow(log, func(ctx context.Context) (*evm.Client, error) {
+		client, local, err := reachChain(ctx, cfg, o)
+		if err == nil {
+			if err = h.keep(ctx, cfg, db, client, local); err != nil {
+				client.Close()
+			}
+		}
+		return client, err
+	}))
+	return late
+}
+
+// keep notes which chain a node uses. db may be nil.
+func (h *house) keep(ctx context.Context, cfg Config, db *registry.DB, client *evm.Client, local bool) error {
+	if cfg.DB != "" && local && db != nil {
+		if err := keepChain(ctx, db, client.Chain().Genesis, cfg.Chain != ""); err != nil {
+			return err
+		}
+	}
+	return writeChainNote(cfg, h.chain, client)
 }
 
 // keepChain remembers the local chain that a database was used with, and refuses another
@@ -237,7 +267,7 @@ func keepChain(ctx context.Context, db *registry.DB, genesis anchor.Hash, named 
 }
 
 // chainPatience is how long a node that starts waits for its chain, which may be starting
-// too.
+// too. One that serves and knows which chain it is doesn't wait.
 const chainPatience = 10 * time.Second
 
 // localFinality is the embedded chain's rule: a block is final once it is on disk.

@@ -33,8 +33,8 @@ badger:DIR; postgres is the one of --db, or a URL, postgres://... . At the end e
 is read from both and compared. A migration that was cut off goes on when you run it again.
 
 The source isn't changed. A store in a folder has to be closed: stop its node first. Of a
-PostgreSQL database one snapshot is moved: stop its nodes too, or what they write later
-stays behind. The sealing key and the embedded chain are files in the data folder, and no
+PostgreSQL database one snapshot is moved, and what its nodes wrote later would stay behind:
+while one runs it is refused, which takes ten seconds (--lease-time) to find out. The sealing key and the embedded chain are files in the data folder, and no
 part of the store: start the node with the same --data, and --db or not.`,
 		Args: p.onlyFlags,
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.migrate(cmd.Context(), from, to) },
@@ -73,6 +73,27 @@ func (p *program) place(flag, s string) (place, error) {
 	return place{Config{DB: s}, u.Redacted()}, nil
 }
 
+// errNodesRun is returned where nodes work on a store that should be moved.
+var errNodesRun = errors.New("what they write while it is moved would stay behind. Stop each node that has this --db (Ctrl-C, systemctl stop, docker compose stop), and run the same command again")
+
+// nobodyRunsOn refuses a database on which nodes work.
+func (p *program) nobodyRunsOn(ctx context.Context, e registry.Engine, name string) error {
+	term := p.cfg.LeaseTime
+	if term <= 0 {
+		term = registry.LeaseTime
+	}
+	nodes, err := registry.WhoLives(ctx, e, term)
+	switch {
+	case err != nil:
+		return fmt.Errorf("see whether nodes run on %s: %w", name, err)
+	case nodes == 1:
+		return fmt.Errorf("a node is running on %s: %w", name, errNodesRun)
+	case nodes > 1:
+		return fmt.Errorf("%d nodes are running on %s: %w", nodes, name, errNodesRun)
+	}
+	return nil
+}
+
 func (p *program) migrate(ctx context.Context, from, to string) (err error) {
 	source, err := p.place("--from", from)
 	if err != nil {
@@ -87,16 +108,21 @@ func (p *program) migrate(ctx context.Context, from, to string) (err error) {
 			return usage(fmt.Sprintf("there is no store in %s: name the data folder, --from badger:DIR or --data DIR", source.Data))
 		}
 	}
-	if target.DB == "" {
-		if err := ownFolder(target.Data); err != nil {
-			return fmt.Errorf("data folder: %w", err)
-		}
-	}
 	read, err := openEngine(ctx, source.Config)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, read.Close()) }()
+	if source.DB != "" {
+		if err := p.nobodyRunsOn(ctx, read, source.name); err != nil {
+			return err
+		}
+	}
+	if target.DB == "" {
+		if err := ownFolder(target.Data); err != nil {
+			return fmt.Errorf("data folder: %w", err)
+		}
+	}
 	write, err := openEngine(ctx, target.Config)
 	if err != nil {
 		return err

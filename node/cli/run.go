@@ -89,7 +89,7 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 		return int(code)
 	}
 	fmt.Fprintln(errs, "clrnode: "+err.Error())
-	for _, no := range []error{node.ErrRefused, registry.ErrNotFound, registry.ErrBadBackup, registry.ErrNotEmpty} {
+	for _, no := range []error{node.ErrRefused, registry.ErrNotFound, registry.ErrBadBackup, registry.ErrNotEmpty, errNodesRun} {
 		if errors.Is(err, no) {
 			return exitNo
 		}

@@ -31,6 +31,7 @@ func (p *program) serve(ctx context.Context) (err error) {
 		return fmt.Errorf("serve on %s: %w. Stop what uses it, or choose another address with --listen", p.cfg.Listen, err)
 	}
 	log := p.logger()
+	p.cfg.serves = true
 	h, err := openHouse(ctx, p.cfg, true, log)
 	if err != nil {
 		return errors.Join(err, listener.Close())
@@ -112,6 +113,9 @@ func (p *program) greet(ctx context.Context, h *house) error {
 	if here, err := (Config{Listen: p.cfg.Listen}).publicURL(); err == nil && p.cfg.PublicURL == "" && here != n.PublicURL() {
 		fmt.Fprintf(p.out, "  Note: it listens on %s, but its links and records say %s, with which it was started first. Start it with --listen %s to use them here.\n",
 			p.cfg.Listen, n.PublicURL(), strings.TrimPrefix(strings.TrimPrefix(n.PublicURL(), "http://"), "https://"))
+	}
+	if h.chainAway {
+		fmt.Fprintf(p.out, "  The chain does not answer. Nothing is anchored until it does; all else goes on.\n")
 	}
 	if h.payer != "" {
 		fmt.Fprintf(p.out, "  Anchors are paid by %s.\n", h.payer)

@@ -150,7 +150,7 @@ func (p *program) client() (*http.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	outgoing.AllowLoopback = true
+	outgoing.AllowLoopback, outgoing.MaxBytes = true, vc.MaxSize
 	return did.NewClient(outgoing), nil
 }
 
@@ -239,9 +239,6 @@ func trustOf(values []string) (vc.Trust, error) {
 	return vc.TrustIssuers(strings.Join(names, ", "), dids...), nil
 }
 
-// maxCredential is the most that is read of one credential.
-const maxCredential = 16 << 20
-
 // verifyOne checks one file, URL or the standard input.
 func (p *program) verifyOne(ctx context.Context, v *verifier, policy vc.Policy, ask node.AnchorQuestion, of string) checked {
 	raw, err := p.readCredential(ctx, policy, of)
@@ -314,9 +311,9 @@ func (p *program) readCredential(ctx context.Context, policy vc.Policy, of strin
 		defer f.Close()
 		in = f
 	}
-	raw, err := io.ReadAll(io.LimitReader(in, maxCredential+1))
-	if err == nil && len(raw) > maxCredential {
-		err = fmt.Errorf("it is larger than %d MiB, which no credential is", maxCredential>>20)
+	raw, err := io.ReadAll(io.LimitReader(in, vc.MaxSize+1))
+	if err == nil && len(raw) > vc.MaxSize {
+		err = fmt.Errorf("it is larger than %d MiB, which no credential is", vc.MaxSize>>20)
 	}
 	return raw, err
 }

@@ -116,6 +116,9 @@ func (p *program) importCommand() *cobra.Command {
 				}
 			}
 			bar(i.Total, i.Total)
+			for _, who := range i.Behind {
+				p.say("%s.", who)
+			}
 			if skip && i.Counts.Bad > 0 {
 				report := filepath.Join(filepath.Dir(path), strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))+".bad.csv")
 				if err := writeReport(report, i); err != nil {

@@ -249,52 +249,6 @@ func testPaging(t *testing.T, e registry.Engine, tab registry.Table) {
 	update(t, e, check)
 }
 
-func testModel(t *testing.T, e registry.Engine, tab registry.Table) {
-	r := rand.New(rand.NewSource(1))
-	model := map[string]bool{}
-	key := func() string {
-		const letters = "ab/é0"
-		var b strings.Builder
-		for range r.Intn(5) {
-			b.WriteString(string([]rune(letters)[r.Intn(5)]))
-		}
-		return b.String()
-	}
-	for range 30 {
-		update(t, e, func(d registry.Docs) error {
-			for range 20 {
-				k := key()
-				if r.Intn(3) == 0 {
-					delete(model, k)
-					if err := d.Delete(tab, k); err != nil {
-						return err
-					}
-				} else {
-					model[k] = true
-					if err := d.Put(tab, k, []byte(`{}`)); err != nil {
-						return err
-					}
-				}
-				prefix, after, limit := key(), key(), r.Intn(4)
-				var want []string
-				for k := range model {
-					if strings.HasPrefix(k, prefix) && (after == "" || k > after) {
-						want = append(want, k)
-					}
-				}
-				sort.Strings(want)
-				if limit > 0 && len(want) > limit {
-					want = want[:limit]
-				}
-				if got := keys(t, d, tab, prefix, after, limit); !slices.Equal(got, want) {
-					t.Fatalf("Scan(%q, %q, %d) = %q, want %q", prefix, after, limit, got, want)
-				}
-			}
-			return nil
-		})
-	}
-}
-
 func testOwnWrites(t *testing.T, e registry.Engine, tab registry.Table) {
 	put(t, e, tab, "b", "c")
 	update(t, e, func(d registry.Docs) error {

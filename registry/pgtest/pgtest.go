@@ -4,6 +4,7 @@ package pgtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -56,6 +57,7 @@ var shared struct {
 type Server struct {
 	bin, dir string
 	fsync    string
+	small    string // how large a disk of its own it has, with a unit; "" for none
 	running  *exec.Cmd
 	leash    io.WriteCloser // the server runs as long as this is open
 }
@@ -152,6 +154,9 @@ while [ ! -e "$1/stop" ]; do
 done
 ` + end
 	s.running = s.command("/bin/sh", "-c", script, filepath.Join(s.bin, "postgres"), s.dir)
+	if s.small != "" {
+		s.running = s.withSmallDisk(script)
+	}
 	var err error
 	if s.leash, err = s.running.StdinPipe(); err != nil {
 		return err
@@ -175,6 +180,71 @@ done
 	}
 }
 
+// StartWithSmallDisk is Start for a server whose databases lie on a disk of their own of
+// this size, such as 64m; its log of writes doesn't. It isn't to be stopped and started
+// again. Where nobody may mount a disk, or who runs the test isn't root, it is skipped.
+func StartWithSmallDisk(t testing.TB, size string) *Server {
+	t.Helper()
+	s := &Server{bin: programs(t), fsync: "on", small: size}
+	if credential() == nil || exec.Command("unshare", "--mount", "/bin/sh", "-c", "mount -t tmpfs -o size=1m none /mnt && setpriv --version").Run() != nil {
+		t.Skip("SKIP: this machine lets nobody mount a disk of their own: run as root, with unshare and setpriv of util-linux")
+	}
+	var err error
+	if s.dir, err = os.MkdirTemp("", "clrnode-postgres-"); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Mkdir(filepath.Join(s.dir, "small"), 0o700), s.make()); err != nil {
+		t.Fatal(err)
+	}
+	s.Start(t)
+	t.Cleanup(func() { s.Stop(); os.RemoveAll(s.dir) })
+	c, err := pgx.Connect(context.Background(), s.url("postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(context.Background())
+	if _, err := c.Exec(context.Background(), "CREATE TABLESPACE small LOCATION '"+filepath.Join(s.dir, "small")+"'"); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// withSmallDisk runs script, as the server's user, where a small disk is mounted that
+// nobody else sees.
+func (s *Server) withSmallDisk(script string) *exec.Cmd {
+	user := credential()
+	uid, gid := strconv.Itoa(int(user.Uid)), strconv.Itoa(int(user.Gid))
+	cmd := exec.Command("unshare", "--mount", "/bin/sh", "-c",
+		`mount -t tmpfs -o size="$2",mode=700,uid="$3",gid="$4" none "$1/small" && exec setpriv --reuid "$3" --regid "$4" --clear-groups /bin/sh -c "$5" "$0" "$1"`,
+		filepath.Join(s.bin, "postgres"), s.dir, s.small, uid, gid, script)
+	cmd.Dir = s.dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	return cmd
+}
+
+// Fill fills the server's small disk up, until the function that it returns is called.
+func (s *Server) Fill(t testing.TB) (free func()) {
+	t.Helper()
+	path := filepath.Join("/proc", strconv.Itoa(s.pid(t)), "root", s.dir, "small", "fill")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := make([]byte, 1<<12)
+	for err == nil {
+		_, err = f.Write(block)
+	}
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Fatal(err)
+	}
+	f.Close()
+	return func() {
+		if err := os.Remove(path); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // Start starts the server.
 func (s *Server) Start(t testing.TB) {
 	t.Helper()
@@ -193,6 +263,48 @@ func (s *Server) Stop() {
 // to them. It may be started again.
 func (s *Server) Kill(t testing.TB) {
 	t.Helper()
+	pid := s.pid(t)
+	if err := os.WriteFile(filepath.Join(s.dir, "stop"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	syscall.Kill(pid, syscall.SIGKILL) // the others see that, and end
+	s.Stop()
+}
+
+// Freeze stops the server's processes in the middle of what they do: it takes connections
+// and answers nothing, until the function that Freeze returns is called, or the test ends.
+func (s *Server) Freeze(t testing.TB) (thaw func()) {
+	t.Helper()
+	pid := s.pid(t)
+	all := []int{pid}
+	signal := func(sig syscall.Signal) {
+		for _, pid := range all {
+			syscall.Kill(pid, sig)
+		}
+	}
+	signal(syscall.SIGSTOP) // it makes no more processes then
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	if err != nil {
+		signal(syscall.SIGCONT)
+		t.Fatal(err)
+	}
+	for _, word := range strings.Fields(string(children)) {
+		child, err := strconv.Atoi(word)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, child)
+	}
+	signal(syscall.SIGSTOP)
+	var once sync.Once
+	thaw = func() { once.Do(func() { signal(syscall.SIGCONT) }) }
+	t.Cleanup(thaw)
+	return thaw
+}
+
+// pid is the id of the server's first process.
+func (s *Server) pid(t testing.TB) int {
+	t.Helper()
 	raw, err := os.ReadFile(filepath.Join(s.dir, "pid"))
 	if err != nil {
 		t.Fatal(err)
@@ -201,11 +313,7 @@ func (s *Server) Kill(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(s.dir, "stop"), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	syscall.Kill(pid, syscall.SIGKILL) // the others see that, and end
-	s.Stop()
+	return pid
 }
 
 func (s *Server) url(database string) string {
@@ -223,7 +331,11 @@ func (s *Server) Database(t testing.TB) string {
 	}
 	defer c.Close(context.Background())
 	name := fmt.Sprintf("t%d", databases.Add(1))
-	if _, err := c.Exec(context.Background(), "CREATE DATABASE "+name); err != nil {
+	how := ""
+	if s.small != "" {
+		how = " TABLESPACE small"
+	}
+	if _, err := c.Exec(context.Background(), "CREATE DATABASE "+name+how); err != nil {
 		t.Fatal(err)
 	}
 	return s.url(name)

@@ -1,0 +1,160 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"clrnode/anchor"
+	"clrnode/anchor/evm"
+	"clrnode/did"
+	"clrnode/testnet"
+)
+
+// A lateChain is the ledger of a node whose chain didn't answer when it started. The node
+// serves, and signs where it is noted which chain that is; whatever asks the chain gets
+// errNotYet, which is what every loss of the chain is, until it answers.
+type lateChain struct {
+	noted  anchor.Chain // what the data folder says of the chain; zero where it says nothing
+	client atomic.Pointer[evm.Client]
+}
+
+var _ ownChain = (*lateChain)(nil)
+
+// errNotYet is what a chain says that didn't answer yet.
+var errNotYet = fmt.Errorf("%w: it has not answered since this node started", anchor.ErrCouldNotCheck)
+
+// lookForChain is how long a node waits before it asks again for a chain that doesn't
+// answer.
+const lookForChain = 2 * time.Second
+
+// follow asks for the chain until it answers, and is the right one. reach does that once.
+// Calling what it returns ends it.
+func (l *lateChain) follow(log *slog.Logger, reach func(context.Context) (*evm.Client, error)) (end func() error) {
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		said := ""
+		for pause(ctx, lookForChain) == nil {
+			client, err := reach(ctx)
+			if err == nil {
+				l.client.Store(client)
+				log.Info("the chain answers: what waits is anchored", "chain", client.Chain().ID)
+				return
+			}
+			if ctx.Err() == nil && err.Error() != said {
+				said = err.Error()
+				log.Warn("the chain can't be used yet", "error", err)
+			}
+		}
+	}()
+	return func() error {
+		stop()
+		<-done
+		if client := l.client.Load(); client != nil {
+			client.Close()
+		}
+		return nil
+	}
+}
+
+func (l *lateChain) Chain() anchor.Chain {
+	if c := l.client.Load(); c != nil {
+		return c.Chain()
+	}
+	return l.noted
+}
+
+func (l *lateChain) Prepare(ctx context.Context, b anchor.Batch) (anchor.Tx, error) {
+	if c := l.client.Load(); c != nil {
+		return c.Prepare(ctx, b)
+	}
+	return anchor.Tx{}, errNotYet
+}
+
+func (l *lateChain) Send(ctx context.Context, tx anchor.Tx) error {
+	if c := l.client.Load(); c != nil {
+		return c.Send(ctx, tx)
+	}
+	return errNotYet
+}
+
+func (l *lateChain) State(ctx context.Context, b anchor.Batch, tx anchor.Tx) (anchor.State, error) {
+	if c := l.client.Load(); c != nil {
+		return c.State(ctx, b, tx)
+	}
+	return anchor.State{Phase: anchor.Unknown}, errNotYet
+}
+
+func (l *lateChain) Entry(ctx context.Context, log anchor.Address, root, leaf [32]byte) (anchor.Entry, bool, error) {
+	if c := l.client.Load(); c != nil {
+		return c.Entry(ctx, log, root, leaf)
+	}
+	return anchor.Entry{}, false, errNotYet
+}
+
+func (l *lateChain) Block(ctx context.Context, number uint64) (anchor.Block, error) {
+	if c := l.client.Load(); c != nil {
+		return c.Block(ctx, number)
+	}
+	return anchor.Block{}, errNotYet
+}
+
+func (l *lateChain) Enroll(ctx context.Context, logKey []byte, until time.Time) error {
+	if c := l.client.Load(); c != nil {
+		return c.Enroll(ctx, logKey, until)
+	}
+	return errNotYet
+}
+
+// Call is did.Chain's.
+func (l *lateChain) Call(ctx context.Context, contract did.Address, input []byte) ([]byte, error) {
+	if c := l.client.Load(); c != nil {
+		return c.Call(ctx, contract, input)
+	}
+	return nil, errNotYet
+}
+
+// Events is did.Chain's.
+func (l *lateChain) Events(ctx context.Context, contract, subject did.Address, block uint64) ([]did.Event, time.Time, error) {
+	if c := l.client.Load(); c != nil {
+		return c.Events(ctx, contract, subject, block)
+	}
+	return nil, time.Time{}, errNotYet
+}
+
+// notedChain is what the data folder says of the chain at the configured URL.
+func notedChain(cfg Config) anchor.Chain {
+	note, ok := readChainNote(cfg)
+	if !ok || note.RPC != cfg.Chain {
+		return anchor.Chain{}
+	}
+	c := anchor.Chain{ID: note.ChainID, Genesis: note.Genesis, Registry: note.Registry, Finality: "tag:finalized", Local: note.Local}
+	if c.Local {
+		c.Finality = localFinality
+	}
+	return c
+}
+
+// reachChain connects to a chain and sees to it that the registry contract is there.
+// local tells that it is that of clrnode chain, or o's.
+func reachChain(ctx context.Context, cfg Config, o evm.Options) (client *evm.Client, local bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	if client, err = evm.Dial(ctx, cfg.Chain, o); err == nil && client.Chain().ID == testnet.ChainID && !o.Local {
+		client.Close()
+		o.Finality, o.Local = localFinality, true
+		client, err = evm.Dial(ctx, cfg.Chain, o)
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	if err := client.Deploy(ctx); err != nil {
+		client.Close()
+		return nil, false, err
+	}
+	return client, o.Local, nil
+}

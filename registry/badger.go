@@ -71,9 +71,9 @@ func OpenBadger(dir string) (Engine, error) {
 		WithDetectConflicts(false). // updates never overlap
 		WithMemTableSize(16 << 20). // decides what one transaction can hold, see ErrTooBig
 		WithNumMemtables(1).
-		WithBaseTableSize(1 << 20).  // what compactions build is held in memory, several tables at once
-		WithBaseLevelSize(64 << 20). // fewer levels, so that less is written again
-		WithNumLevelZeroTables(8).   // merged together into the level below, which is written once for all of them
+		WithBaseTableSize(1 << 20).   // what compactions build is held in memory, several tables at once
+		WithBaseLevelSize(512 << 20). // fewer levels, so that less is written again
+		WithNumLevelZeroTables(8).    // merged together into the level below, which is written once for all of them
 		WithNumLevelZeroTablesStall(16).
 		WithNumCompactors(2).
 		WithBlockCacheSize(0).               // tables are read where they are mapped

@@ -104,7 +104,7 @@ func TestPostgresIsAskedLittle(t *testing.T) {
 		}
 	}
 	questions(students, func() { load(t, db, "roster.zip", file) })
-	questions(students/4, func() { load(t, db, "roster.zip", file) })
+	questions(students/3, func() { load(t, db, "roster.zip", file) })
 	var b bytes.Buffer
 	b.WriteString("learner,type,code,name,awarded\n")
 	for s := range students {
@@ -113,7 +113,7 @@ func TestPostgresIsAskedLittle(t *testing.T) {
 		}
 	}
 	questions(students/2, func() { load(t, db, "badges.csv", b.Bytes()) })
-	questions(students/8, func() { load(t, db, "badges.csv", b.Bytes()) })
+	questions(students/4, func() { load(t, db, "badges.csv", b.Bytes()) })
 	questions(25, func() { // a statement is prepared once on each connection, which is a question too
 		update(t, db, func(tx *Tx) error {
 			changed, err := tx.Changed("pub", "", 100)

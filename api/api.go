@@ -43,6 +43,7 @@ type server struct {
 	proxies  []netip.Prefix
 
 	logins, opens, checks *limiter // per client address
+	places                places   // of what strangers have checked
 }
 
 // Handler serves n. Who may call a route stands on its line: anyone, or somebody
@@ -63,7 +64,7 @@ func Handler(n *node.Node, o Options) http.Handler {
 	get("/credentials/{id}/{n:[0-9]+}/anchor", s.anyProgram(s.hostedReceipt))
 	get("/anchors/{digest}", s.anyProgram(s.receipt)) // whoever knows the digest has the record
 	get("/status/{list}", s.anyProgram(s.statusList))
-	post("/v1/verify", s.limited(s.checks, s.anyProgram(s.verifyJSON)))
+	post("/v1/verify", s.limited(s.checks, s.placed(maxCredential, s.anyProgram(s.verifyJSON))))
 
 	// The VC-API. Anyone verifies; a publisher's token for issuing, or in developer mode
 	// anyone on this machine, issues and sets a status.
@@ -83,7 +84,7 @@ func Handler(n *node.Node, o Options) http.Handler {
 	get("/", s.anyone(s.landing))
 	get("/assets/{file}", s.anyProgram(s.asset))
 	get("/verify", s.anyone(s.verifyForm))
-	post("/verify", s.limited(s.checks, s.anyone(s.verify)))
+	post("/verify", s.limited(s.checks, s.placed(maxForm, s.anyone(s.verify))))
 	get("/in", s.anyone(s.in))
 	get("/in/{ticket}", s.anyone(s.peekLogin)) // uses nothing up: mail scanners open links
 	post("/in/{ticket}", s.limited(s.logins, s.anyone(s.takeLogin)))

@@ -108,7 +108,7 @@ func (s *server) hostedPage(w http.ResponseWriter, r *http.Request, c *node.Host
 		w.Header().Set("Retry-After", strconv.Itoa(int(wait.Seconds())+1))
 		return problem{http.StatusTooManyRequests, "Too many requests", "You ask faster than this node answers one client."}
 	}
-	v, rep, err := s.node.Verify(r.Context(), c.Signed, nil)
+	v, rep, err := s.node.VerifyHosted(r.Context(), c)
 	if err != nil {
 		return err
 	}

@@ -81,9 +81,13 @@ func (s *server) clientOf(r *http.Request) string {
 		return "unknown"
 	}
 	if s.proxy(a.Unmap()) {
-		hops := strings.Split(r.Header.Get("X-Forwarded-For"), ",")
-		if b, err := netip.ParseAddr(strings.TrimSpace(hops[len(hops)-1])); err == nil {
-			a = b
+		// A proxy may add a line of its own to the one that the client sent: what it says
+		// itself is the end of the last one.
+		if lines := r.Header.Values("X-Forwarded-For"); len(lines) > 0 {
+			last := lines[len(lines)-1]
+			if b, err := netip.ParseAddr(strings.TrimSpace(last[strings.LastIndexByte(last, ',')+1:])); err == nil {
+				a = b
+			}
 		}
 	}
 	a = a.Unmap().WithZone("")

@@ -26,6 +26,9 @@ type problem struct {
 
 func (p problem) Error() string { return p.Title + ": " + p.Detail }
 
+// busy is the answer to who wants something checked while too much else is.
+var busy = problem{http.StatusServiceUnavailable, "Too much to check", "This node checks as much as it can at once. Try again in a minute."}
+
 // tooLarge says how much may be sent.
 func tooLarge(limit int64) problem {
 	return problem{http.StatusRequestEntityTooLarge, "Too large", fmt.Sprintf("What you sent is larger than %d MB, the most that is taken here.", limit>>20)}
@@ -55,6 +58,8 @@ func problemOf(err error) (p problem, logged bool) {
 		return problem{http.StatusConflict, "Not applied", sentence(err)}, false
 	case errors.Is(err, context.Canceled), errors.Is(err, registry.ErrClosed):
 		return problem{http.StatusServiceUnavailable, "Not now", "The node is stopping. Try again in a moment."}, false
+	case errors.Is(err, node.ErrBusy):
+		return busy, false
 	case errors.Is(err, registry.ErrUncertain):
 		return problem{http.StatusServiceUnavailable, "Not known", "The node's database went away in the middle, and it isn't known whether this was done. Look before you try again."}, true
 	case errors.Is(err, registry.ErrUnavailable):
@@ -87,6 +92,9 @@ func (s *server) explain(w http.ResponseWriter, r *http.Request, err error, page
 	h := w.Header()
 	h.Del("ETag")
 	h.Set("Cache-Control", "no-store")
+	if p == busy {
+		h.Set("Retry-After", "60")
+	}
 	if page {
 		if err := web.Render(w, p.Status, "problem", web.Page{Title: p.Title, Who: who, Body: p}); err == nil {
 			return

@@ -165,10 +165,10 @@ func (s *server) issuing(h func(http.ResponseWriter, *http.Request, vcCaller) er
 }
 
 // vcChecking serves anyone who verifies, at the rate of the other doors; in developer
-// mode test suites on this machine ask as fast as they like.
+// mode test suites on this machine ask as fast, and as often at once, as they like.
 func (s *server) vcChecking(h handler) http.Handler {
 	open := s.vcAPI(h)
-	limited := s.limited(s.checks, open)
+	limited := s.limited(s.checks, s.placed(maxCredential, open))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.devDoor(r) {
 			open.ServeHTTP(w, r)

@@ -12,6 +12,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"clrnode/anchor"
@@ -27,6 +28,10 @@ const (
 	maxForm       = 64 << 20 // all of them
 	maxReceipt    = 1 << 20
 )
+
+// formTime is after how long no more of a form's files is begun with, each of which may
+// take half a minute.
+const formTime = time.Minute
 
 // verifyForm holds what the form to verify shows again.
 type verifyForm struct {
@@ -77,7 +82,12 @@ func (s *server) verify(w http.ResponseWriter, r *http.Request) error {
 			web.FieldError{Field: "file", Sentence: "Choose a file, or paste the record, or give its address."})
 	}
 	var results []web.Result
+	began := time.Now()
 	for _, one := range all {
+		if time.Since(began) > formTime {
+			results = append(results, web.Result{Name: one.name, Junk: "There was no time left to check this one: those before it took too long. Send it alone."})
+			continue
+		}
 		result, err := s.check(r, one)
 		if err != nil {
 			return err
@@ -106,7 +116,7 @@ func (s *server) check(r *http.Request, one sent) (web.Result, error) {
 	switch {
 	case errors.As(err, &no):
 		return junk("This is no credential: " + strings.TrimSuffix(no.Reason, ".") + ". Ask for the file or the link that the publisher gave out.")
-	case errors.Is(err, node.ErrRefused):
+	case errors.Is(err, node.ErrRefused), errors.Is(err, node.ErrBusy):
 		return junk(sentence(err))
 	case err != nil:
 		return web.Result{}, err

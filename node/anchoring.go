@@ -48,11 +48,12 @@ func (n *Node) anchorLoop() {
 		due, err := n.anchorDue(n.background)
 		if err == nil && (due || !rechecked) {
 			_, err = n.claimed(n.background, workAnchor, func(ctx context.Context, db *registry.DB) error {
+				var unseen error
 				if !rechecked {
-					n.recheckFinal(ctx, db)
-					rechecked = true
+					unseen = n.recheckFinal(ctx, db)
+					rechecked = unseen == nil
 				}
-				return n.anchorTurn(ctx, db)
+				return errors.Join(unseen, n.anchorTurn(ctx, db))
 			})
 		}
 		if n.background.Err() != nil {
@@ -258,23 +259,19 @@ func (n *Node) enroll(ctx context.Context, p registry.Publisher) error {
 
 // recheckFinal looks again at each publisher's newest batches that were final: a
 // chain that lost its newest blocks, as an embedded one may in a power cut,
-// makes them unfinished again.
-func (n *Node) recheckFinal(ctx context.Context, db *registry.DB) {
-	err := func() error {
-		pubs, err := n.Publishers(ctx)
-		if err != nil {
-			return err
-		}
-		for _, p := range pubs {
-			if err := n.recheckLog(ctx, db, p); err != nil {
-				return err
-			}
-		}
-		return nil
-	}()
-	if err != nil && ctx.Err() == nil {
-		n.log.Warn("the newest batches could not be looked up again", "error", err)
+// makes them unfinished again. What of one publisher can't be looked up keeps no other's
+// from it; until there is no error, it is to be done again.
+func (n *Node) recheckFinal(ctx context.Context, db *registry.DB) error {
+	pubs, err := n.Publishers(ctx)
+	if err != nil {
+		return err
 	}
+	for _, p := range pubs {
+		if e := n.recheckLog(ctx, db, p); e != nil {
+			err = errors.Join(err, fmt.Errorf("look up the newest batches of publisher %s again: %w", p.ID, e))
+		}
+	}
+	return err
 }
 
 func (n *Node) recheckLog(ctx context.Context, db *registry.DB, p registry.Publisher) error {

@@ -9,6 +9,10 @@ var ErrRefused = errors.New("refused")
 // ErrWhich is what an error wraps that only asks to name what is meant.
 var ErrWhich = errors.New("say which")
 
+// ErrBusy is returned where what strangers sent could not be checked in time, as too much
+// else is being checked: another try, later, may do.
+var ErrBusy = errors.New("too much else is being checked at the moment: try again in a minute")
+
 // refused is an error whose text is for whoever asked.
 type refused struct{ error }
 

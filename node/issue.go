@@ -85,7 +85,7 @@ func (n *Node) StartIssue(ctx context.Context, publisher string, learners []stri
 	if err != nil {
 		return j, err
 	}
-	n.start(workIssue(p.ID), n.runJobs(p.ID))
+	n.start(workIssue(p.ID), n.runJobs(p.ID, j.ID))
 	return j, nil
 }
 
@@ -302,7 +302,9 @@ func (n *Node) finishGroup(ctx context.Context, db *registry.DB, job string, p r
 			return err
 		}
 		finishAhead(tx, plans)
-		for _, pl := range plans {
+		for _, planned := range plans {
+			one := *planned // what is noted in it holds for this try alone: the function may run again
+			pl := &one
 			switch done, err := n.finish(tx, p, pl); {
 			case err != nil:
 				return err

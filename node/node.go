@@ -69,7 +69,8 @@ type Node struct {
 	dev         bool // developer mode
 	anchorEvery time.Duration
 	wake        chan struct{} // something waits for its anchor; only this node is told
-	checking    chan struct{} // holds one for each verification that is under way
+	checking    chan struct{} // holds one for each verification that is under way of what strangers sent
+	checkingOwn chan struct{} // the same of what this node issued, which asks no stranger's host
 	lists       vc.ListCache  // of others; its own are as the registry has them
 	copies      copies        // hosted ones, ready to be served
 
@@ -105,7 +106,7 @@ func New(ctx context.Context, o Options) (*Node, error) {
 	n := &Node{
 		db: o.DB, sealer: o.Sealer, publicURL: strings.TrimRight(o.PublicURL, "/"),
 		ledger: o.Ledger, client: o.Client, log: o.Log, now: o.Now,
-		dev: o.Dev, anchorEvery: o.AnchorEvery, wake: make(chan struct{}, 1), checking: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), running: map[string]bool{}, stopped: map[string]string{},
+		dev: o.Dev, anchorEvery: o.AnchorEvery, wake: make(chan struct{}, 1), checking: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), checkingOwn: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), running: map[string]bool{}, stopped: map[string]string{},
 	}
 	n.resolver = ownResolver{n, did.NewResolver(o.Client, o.Networks...)}
 	if err := n.keepPublicURL(ctx); err != nil {

@@ -285,7 +285,7 @@ func (n *Node) SetCredentialStatus(ctx context.Context, publisher, id, purpose s
 // VerifyPresentation checks a presentation as [Node.Verify] does a credential, and that
 // it was made for this challenge and domain; an empty one isn't asked for.
 func (n *Node) VerifyPresentation(ctx context.Context, raw []byte, challenge, domain string) (report *vc.Report, err error) {
-	err = n.judge(ctx, nil, func(ctx context.Context, p vc.Policy) error {
+	err = n.judge(ctx, n.checking, nil, func(ctx context.Context, p vc.Policy) error {
 		p.Challenge, p.Domain = challenge, domain
 		presented, err := vc.VerifyPresentation(ctx, raw, p)
 		if err == nil {

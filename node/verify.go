@@ -16,7 +16,8 @@ import (
 	"clrnode/vc"
 )
 
-// verifyLasts is the most time that one verification gets, look-ups included.
+// verifyLasts is the most time that one verification gets, the wait for its turn and
+// look-ups included.
 const verifyLasts = 30 * time.Second
 
 // maxFetched bounds what is read from elsewhere, in bytes. The client has bounds of its own.
@@ -25,9 +26,20 @@ const maxFetched = vc.MaxSize
 // Verify checks a credential under the explicit policy that any issuer will do:
 // the report says who it is, and warns of one that isn't a publisher of this node. receipt may be nil; then it is fetched where the
 // credential says. What is no credential at all is a *vc.NotCredentialError;
-// any other outcome stands in the report.
+// any other outcome stands in the report. Where too many others are being checked it is
+// ErrBusy, after half a minute.
 func (n *Node) Verify(ctx context.Context, raw, receipt []byte) (v *vc.Verified, report *vc.Report, err error) {
-	err = n.judge(ctx, receipt, func(ctx context.Context, p vc.Policy) error {
+	return n.verify(ctx, n.checking, raw, receipt)
+}
+
+// VerifyHosted checks what this node hosts. It waits for no check of what strangers
+// sent, which may wait for hosts of theirs that never answer.
+func (n *Node) VerifyHosted(ctx context.Context, c *HostedCopy) (*vc.Verified, *vc.Report, error) {
+	return n.verify(ctx, n.checkingOwn, c.Signed, nil)
+}
+
+func (n *Node) verify(ctx context.Context, turns chan struct{}, raw, receipt []byte) (v *vc.Verified, report *vc.Report, err error) {
+	err = n.judge(ctx, turns, receipt, func(ctx context.Context, p vc.Policy) error {
 		v, report, err = Verdict(vc.Verify(ctx, raw, p))
 		return err
 	})
@@ -35,7 +47,7 @@ func (n *Node) Verify(ctx context.Context, raw, receipt []byte) (v *vc.Verified,
 }
 
 // judge waits for its turn and judges by this node's policy.
-func (n *Node) judge(ctx context.Context, receipt []byte, judge func(context.Context, vc.Policy) error) error {
+func (n *Node) judge(ctx context.Context, turns chan struct{}, receipt []byte, judge func(context.Context, vc.Policy) error) error {
 	pubs, err := n.Publishers(ctx)
 	if err != nil {
 		return err
@@ -48,14 +60,14 @@ func (n *Node) judge(ctx context.Context, receipt []byte, judge func(context.Con
 		}
 		own = append(own, d)
 	}
-	select {
-	case n.checking <- struct{}{}:
-		defer func() { <-n.checking }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	ctx, cancel := context.WithTimeout(ctx, verifyLasts)
+	ctx, cancel := context.WithTimeoutCause(ctx, verifyLasts, ErrBusy)
 	defer cancel()
+	select {
+	case turns <- struct{}{}:
+		defer func() { <-turns }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 	return judge(ctx, vc.Policy{
 		Resolver: n.resolver, Trust: vc.TrustAnyIssuerUnsafe().Knowing("publishers of this node", own...), Now: n.now(), Fetch: n.fetch, Lists: &n.lists, Linked: vc.LinkedFetch, Anchored: n.anchored(receipt),
 	})

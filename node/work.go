@@ -168,14 +168,24 @@ func (n *Node) claimed(ctx context.Context, name string, do deed) (bool, error) 
 	return true, errors.Join(err, lease.Release())
 }
 
-// runJobs works off a publisher's jobs, the oldest first, until none is left.
-func (n *Node) runJobs(publisher string) deed {
+// runJobs works off a publisher's jobs, the oldest first, until none is left that this
+// node can work off. A job that it was asked for itself it works off in any case: whoever
+// asked is told why nothing is signed.
+func (n *Node) runJobs(publisher string, asked ...string) deed {
 	return func(ctx context.Context, db *registry.DB) error {
 		for {
 			var own []registry.Job
 			err := db.View(ctx, func(tx *registry.Tx) error {
+				able, err := n.jobsToTakeUp(tx)
+				if err != nil {
+					return err
+				}
+				mine := slices.Clone(asked)
+				for _, j := range able {
+					mine = append(mine, j.ID)
+				}
 				jobs, err := tx.RunningJobs()
-				own = slices.DeleteFunc(jobs, func(j registry.Job) bool { return j.Publisher != publisher })
+				own = slices.DeleteFunc(jobs, func(j registry.Job) bool { return j.Publisher != publisher || !slices.Contains(mine, j.ID) })
 				return err
 			})
 			if err != nil || len(own) == 0 {

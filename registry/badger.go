@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
@@ -65,8 +66,9 @@ func OpenBadger(dir string) (Engine, error) {
 	if err := room(filepath.Dir(dir), roomToOpen); err != nil {
 		return nil, fmt.Errorf("open store %s: %w", dir, err)
 	}
+	log := &badgerLog{}
 	o := badger.DefaultOptions(dir).
-		WithLogger(badgerLog{}).
+		WithLogger(log).
 		WithSyncWrites(true).
 		WithDetectConflicts(false). // updates never overlap
 		WithMemTableSize(16 << 20). // decides what one transaction can hold, see ErrTooBig
@@ -79,6 +81,7 @@ func OpenBadger(dir string) (Engine, error) {
 		WithBlockCacheSize(0).               // tables are read where they are mapped
 		WithCompression(badgeroptions.None). // documents are packed one by one
 		WithValueThreshold(valueThreshold).  // the value log costs another wait for the disk
+		WithVerifyValueChecksum(true).       // a page that the disk lost reads as zeros
 		WithValueLogFileSize(64 << 20)
 	db, err := badger.OpenManaged(o)
 	for tries := 0; err != nil && strings.Contains(err.Error(), halfMade) && tries < maxHalfMade; tries++ {
@@ -90,8 +93,9 @@ func OpenBadger(dir string) (Engine, error) {
 		}
 		return nil, fmt.Errorf("open store %s: %w", dir, err)
 	}
-	e := &badgerEngine{db: db, dir: dir, writer: make(chan struct{}, 1), committer: make(chan struct{}, 1), done: make(chan struct{})}
-	e.groupCount, e.groupSize = db.MaxBatchCount()-1, db.MaxBatchSize()-64
+	e := &badgerEngine{db: db, dir: dir, log: log, writer: make(chan struct{}, 1), committer: make(chan struct{}, 1), done: make(chan struct{})}
+	// Badger counts from one, and refuses what makes it as many as it says.
+	e.groupCount, e.groupSize = db.MaxBatchCount()-2, db.MaxBatchSize()-64
 	os.Remove(filepath.Join(dir, journalHalf))
 	if err := e.followJournal(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open store %s: %w", dir, err), db.Close())
@@ -106,6 +110,7 @@ func OpenBadger(dir string) (Engine, error) {
 type badgerEngine struct {
 	db        *badger.DB
 	dir       string
+	log       *badgerLog
 	writer    chan struct{} // holds one token while an Update's function runs
 	committer chan struct{} // holds one while a group is written
 	done      chan struct{} // closed by Close
@@ -272,7 +277,13 @@ func (d *badgerDocs) Get(t Table, key string) ([]byte, error) {
 // document is a copy of the document that item holds.
 func document(item *badger.Item) (doc []byte, err error) {
 	form := item.UserMeta()
-	err = item.Value(func(stored []byte) (err error) { doc, err = unpack(stored, form); return err })
+	err = item.Value(func(stored []byte) (err error) {
+		if len(stored) == 0 && item.ValueSize() > 0 { // Badger tells its log alone what it could not read
+			return errors.New("a document is damaged: see to the disk, and bring the store back from a backup")
+		}
+		doc, err = unpack(stored, form)
+		return err
+	})
 	return doc, badgerError(err)
 }
 
@@ -373,11 +384,23 @@ func badgerError(err error) error {
 }
 
 // badgerLog hands what Badger says to slog; its chatter only at the debug level.
-type badgerLog struct{}
+type badgerLog struct {
+	unsynced atomic.Bool // a value log's newest values may not be on the disk
+}
 
-func (badgerLog) Errorf(f string, a ...any)   { slog.Error("store: " + line(f, a)) }
-func (badgerLog) Warningf(f string, a ...any) { slog.Warn("store: " + line(f, a)) }
-func (badgerLog) Infof(f string, a ...any)    { slog.Debug("store: " + line(f, a)) }
-func (badgerLog) Debugf(f string, a ...any)   { slog.Debug("store: " + line(f, a)) }
+// unsyncedValues is a part of what Badger says, and returns to nobody, when it could not
+// wait for the disk to have a large value. It says so before the write returns.
+const unsyncedValues = "curlf sync"
+
+func (l *badgerLog) Errorf(f string, a ...any) {
+	if strings.Contains(f, unsyncedValues) {
+		l.unsynced.Store(true)
+	}
+	slog.Error("store: " + line(f, a))
+}
+
+func (l *badgerLog) Warningf(f string, a ...any) { slog.Warn("store: " + line(f, a)) }
+func (l *badgerLog) Infof(f string, a ...any)    { slog.Debug("store: " + line(f, a)) }
+func (l *badgerLog) Debugf(f string, a ...any)   { slog.Debug("store: " + line(f, a)) }
 
 func line(f string, a []any) string { return strings.TrimSpace(fmt.Sprintf(f, a...)) }

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/dgraph-io/badger/v4"
@@ -151,6 +152,9 @@ func (e *badgerEngine) commitGroup(g *commitGroup) {
 		}
 	default:
 		err = e.write(g.writes, at)
+	}
+	if err == nil && e.log.unsynced.Load() {
+		err = errors.New("the disk did not take a large document")
 	}
 
 	e.mu.Lock()

@@ -35,8 +35,13 @@ func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
 // one got in its way: fn does no signing, HTTP or chain call. What it wrote is
 // durable once Update returned nil; on an error nothing was written.
 func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
+	return db.engine.Update(ctx, db.standing(fn))
+}
+
+// standing is fn as an engine runs it: only while the lease stands that it needs.
+func (db *DB) standing(fn func(*Tx) error) func(Docs) error {
 	now := db.now().UTC()
-	return db.engine.Update(ctx, func(d Docs) error {
+	return func(d Docs) error {
 		tx := &Tx{docs: d, Now: now}
 		if db.lease != nil {
 			if err := db.lease.stands(tx); err != nil {
@@ -44,7 +49,7 @@ func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 			}
 		}
 		return fn(tx)
-	})
+	}
 }
 
 // updateSoon is Update that may return before what fn wrote is durable: later Updates
@@ -52,9 +57,8 @@ func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 // waits until it is, and has to be called. Where an engine knows no difference, it is
 // durable at once.
 func (db *DB) updateSoon(ctx context.Context, fn func(*Tx) error) (durable func() error, err error) {
-	now := db.now().UTC()
 	if e, ok := db.engine.(*badgerEngine); ok {
-		return e.updateSoon(ctx, func(d Docs) error { return fn(&Tx{docs: d, Now: now}) })
+		return e.updateSoon(ctx, db.standing(fn))
 	}
 	return func() error { return nil }, db.Update(ctx, fn)
 }

@@ -2,7 +2,6 @@ package registry
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -23,31 +22,63 @@ func (s *staging) achievements() error {
 			failed = err
 		}
 	}
-	err := achievements.Read(s.file, func(r achievements.Row) error {
-		counts.Rows++
-		learner, problem, err := s.tx.whose(s.i.Publisher, r)
-		if err != nil {
-			return err
-		}
-		if problem != nil {
-			reject(*problem)
+	var waiting []achievements.Row
+	var order []*achievements.Problem // of what waits, nil for a good row: bad rows are shown as they come in the file
+	size := 0
+	compare := func() error {
+		rows, lines := waiting, order
+		waiting, order, size = nil, nil, 0
+		if failed != nil {
 			return failed
 		}
-		row, err := s.tx.achievementRow(learner, s.i.Source, r.Identity())
+		whose, err := s.tx.whose(s.i.Publisher, s.i.Source, rows)
 		if err != nil {
 			return err
 		}
-		switch _, what := row.with(s.i.ID, achievementOf(r)); what {
-		case rowNew:
-			counts.New++
-		case rowSame:
-			counts.Same++
-		default:
-			counts.Changed++
+		n := 0
+		for _, p := range lines {
+			if p != nil {
+				reject(*p)
+				continue
+			}
+			r, owner := rows[n], whose[n]
+			n++
+			if owner.problem != nil {
+				reject(*owner.problem)
+				continue
+			}
+			row, err := s.tx.achievementRow(owner.learner, s.i.Source, r.Identity())
+			if err != nil {
+				return err
+			}
+			switch _, what := row.with(s.i.ID, achievementOf(r)); what {
+			case rowNew:
+				counts.New++
+			case rowSame:
+				counts.Same++
+			default:
+				counts.Changed++
+			}
 		}
-		return nil
-	}, func(p achievements.Problem) { counts.Rows++; reject(p) })
-	if err = errors.Join(err, failed); err != nil {
+		return failed
+	}
+	err := achievements.Read(s.file, func(r achievements.Row) error {
+		counts.Rows++
+		waiting, order = append(waiting, r), append(order, nil)
+		if size += sizeOf(r); len(order) < compareStep && size < bytesPerStep {
+			return nil
+		}
+		return compare()
+	}, func(p achievements.Problem) {
+		counts.Rows++
+		if order = append(order, &p); len(order) >= compareStep {
+			failed = compare()
+		}
+	})
+	if err == nil {
+		err = compare()
+	}
+	if err != nil {
 		return err
 	}
 	s.i.Files, s.i.Total = []FileCounts{counts}, counts.Rows
@@ -55,24 +86,67 @@ func (s *staging) achievements() error {
 	return nil
 }
 
-// whose finds the learner of a row. None, or more than one, is a problem.
-func (tx *Tx) whose(publisher string, r achievements.Row) (learner string, _ *achievements.Problem, err error) {
-	found, err := tx.FindLearners(publisher, r.Learner)
-	if err != nil {
-		return "", nil, err
+// sizeOf is about how many bytes a row holds.
+func sizeOf(r achievements.Row) int {
+	return len(r.Description) + len(r.Criteria) + len(r.Narrative) + len(r.Result)
+}
+
+// An owner is the learner of a row, or why there is none.
+type owner struct {
+	learner string
+	problem *achievements.Problem
+}
+
+// whose finds the learner of each row, and says that what is stored of these rows will
+// be read next.
+func (tx *Tx) whose(publisher, source string, rows []achievements.Row) ([]owner, error) {
+	var words, ids, keys []string
+	for _, r := range rows {
+		if word := foldWord(r.Learner); word != "" && len(word) <= maxWord {
+			words = append(words, prefixOf(publisher, word))
+		}
 	}
-	if len(found) == 1 {
-		return found[0].ID, nil, nil
+	tx.docs.Ahead(tableLearnerWords, words)
+	named := make([]map[string][]string, len(rows))
+	for n, r := range rows {
+		var err error
+		if named[n], err = tx.learnersByWord(publisher, r.Learner); err != nil {
+			return nil, err
+		}
+		ids = append(ids, keyOf(r.Learner)) // it may be an id, too
+		for id := range named[n] {
+			ids = append(ids, keyOf(id))
+		}
 	}
+	tx.docs.Ahead(tableLearners, ids)
+	all := make([]owner, len(rows))
+	for n, r := range rows {
+		found, err := tx.findAmong(publisher, r.Learner, named[n])
+		if err != nil {
+			return nil, err
+		}
+		if len(found) != 1 {
+			all[n].problem = ownerless(r, len(found))
+			continue
+		}
+		all[n].learner = found[0].ID
+		keys = append(keys, keyOf(found[0].ID, source, r.Identity()))
+	}
+	tx.docs.Ahead(tableAchievementRows, keys)
+	return all, nil
+}
+
+// ownerless says what is wrong with a row that names so many learners, which isn't one.
+func ownerless(r achievements.Row, learners int) *achievements.Problem {
 	p := &achievements.Problem{Line: r.Line, Number: r.Number, Column: "learner", Value: r.Learner}
-	if len(found) == 0 {
+	if learners == 0 {
 		p.Reason = fmt.Sprintf("no learner is called %q", r.Learner)
 		p.Fix = "Import the roster first, or write a sourcedId, username, student number or e-mail that is in it; or skip the bad rows."
 	} else {
-		p.Reason = fmt.Sprintf("%d learners are called %q", len(found), r.Learner)
+		p.Reason = fmt.Sprintf("%d learners are called %q", learners, r.Learner)
 		p.Fix = "Write our id of the learner instead, or skip the bad rows."
 	}
-	return "", p, nil
+	return p
 }
 
 // applyAchievements applies the rows of an achievements CSV, from the cursor on.
@@ -93,8 +167,14 @@ func (a *applying) applyAchievements(file io.ReaderAt) error {
 			return nil
 		}
 		err := a.step(func(tx *Tx, i *Import) error {
-			for _, r := range batch {
-				if err := a.applyAchievement(tx, i, r); err != nil {
+			whose, err := tx.whose(a.i.Publisher, a.i.Source, batch)
+			if err != nil {
+				return err
+			}
+			for n, r := range batch {
+				if whose[n].problem != nil {
+					i.Counts.Bad++ // found when the file was checked, and not any more: a person merged learners since
+				} else if err := a.applyAchievement(tx, whose[n].learner, r); err != nil {
 					return err
 				}
 			}
@@ -110,7 +190,7 @@ func (a *applying) applyAchievements(file io.ReaderAt) error {
 			return nil
 		}
 		batch = append(batch, r)
-		if size += len(r.Description) + len(r.Criteria) + len(r.Narrative) + len(r.Result); len(batch) >= rowsPerStep || size >= bytesPerStep {
+		if size += sizeOf(r); len(batch) >= rowsPerStep || size >= bytesPerStep {
 			return flush()
 		}
 		return nil
@@ -121,15 +201,7 @@ func (a *applying) applyAchievements(file io.ReaderAt) error {
 	return flush()
 }
 
-func (a *applying) applyAchievement(tx *Tx, i *Import, r achievements.Row) error {
-	learner, problem, err := tx.whose(a.i.Publisher, r)
-	if err != nil {
-		return err
-	}
-	if problem != nil {
-		i.Counts.Bad++ // found when the file was checked, and not any more: a person merged learners since
-		return nil
-	}
+func (a *applying) applyAchievement(tx *Tx, learner string, r achievements.Row) error {
 	row, err := tx.achievementRow(learner, a.i.Source, r.Identity())
 	if err != nil {
 		return err

@@ -128,7 +128,40 @@ func (tx *Tx) learnersOf(publisher string, some []concerned, policy Policy) ([]s
 	tx.docs.Ahead(tableAssertions, below)
 	tx.docs.Ahead(tableConflictsOf, below)
 	tx.docs.Ahead(tableAchievementRows, below)
-	return ids, nil
+	return ids, tx.sourcesAhead(publisher, some, ids)
+}
+
+// sourcesAhead says that what sources say of these learners will be read next, but for
+// what is worked out already.
+func (tx *Tx) sourcesAhead(publisher string, some []concerned, ids []string) error {
+	var words []string
+	users := map[string][]string{} // by source
+	for n, c := range some {
+		if ids[n] == "" {
+			continue
+		}
+		l, err := tx.Learner(ids[n])
+		if err != nil {
+			return err
+		}
+		for _, i := range l.Identities {
+			if c.said == nil || c.said.Identity != i {
+				users[i.Source] = append(users[i.Source], i.SourcedID)
+			}
+		}
+		if c.kind == affectLearner {
+			for word := range l.words() {
+				words = append(words, prefixOf(publisher, word))
+			}
+		}
+	}
+	tx.docs.Ahead(tableLearnerWords, words)
+	for source, some := range users {
+		if _, err := tx.usersAhead(publisher, source, some, "results."+keptBelow["results"]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // deriveSome brings these up to date, in as many steps as it takes.

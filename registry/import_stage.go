@@ -110,26 +110,32 @@ func Stage(ctx context.Context, db *DB, publisher, filename string, file io.Read
 }
 
 // Discard gives up an import of which nothing was applied.
+//
+// What is stored of its file goes first. Until it has gone, the import is one that is
+// only half stored: nobody can apply it, and if the process dies, whoever finds it there
+// discards it.
 func Discard(ctx context.Context, db *DB, importID string) error {
-	err := db.Update(ctx, func(tx *Tx) error {
-		i, err := tx.Import(importID)
-		if err != nil {
-			return err
-		}
-		if i.State == ImportDiscarded {
-			return nil
-		}
-		if i.State != ImportStaged && i.State != ImportStaging {
-			return fmt.Errorf("import %s is %s, and can't be discarded", i.ID, i.State)
-		}
-		was := i.State
-		i.State = ImportDiscarded
-		return tx.putImport(was, i)
-	})
-	if err != nil {
+	to := func(state string) error {
+		return db.Update(ctx, func(tx *Tx) error {
+			i, err := tx.Import(importID)
+			if err != nil || i.State == ImportDiscarded {
+				return err
+			}
+			if i.State != ImportStaged && i.State != ImportStaging {
+				return fmt.Errorf("import %s is %s, and can't be discarded", i.ID, i.State)
+			}
+			was := i.State
+			i.State = state
+			return tx.putImport(was, i)
+		})
+	}
+	if err := to(ImportStaging); err != nil {
 		return err
 	}
-	return dropStaged(ctx, db, importID)
+	if err := dropStaged(ctx, db, importID); err != nil {
+		return err
+	}
+	return to(ImportDiscarded)
 }
 
 // An idSet is a set of ids in little memory: 16 bytes of the SHA-256 of each.

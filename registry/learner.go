@@ -140,6 +140,15 @@ func (tx *Tx) Learners(publisher, after string, limit int) ([]Learner, error) {
 // student number, e-mail or master id is word, in the order of their ids. Case
 // plays no part. None is no error.
 func (tx *Tx) FindLearners(publisher, word string) ([]Learner, error) {
+	found, err := tx.learnersByWord(publisher, word)
+	if err != nil {
+		return nil, err
+	}
+	return tx.findAmong(publisher, word, found)
+}
+
+// findAmong does so where it is known whom learnersByWord finds.
+func (tx *Tx) findAmong(publisher, word string, found map[string][]string) ([]Learner, error) {
 	var ids []string
 	if l, err := tx.Learner(word); err == nil && l.Publisher == publisher {
 		for l.MergedInto != "" {
@@ -149,10 +158,6 @@ func (tx *Tx) FindLearners(publisher, word string) ([]Learner, error) {
 		}
 		ids = append(ids, l.ID)
 	} else if err != nil && !errors.Is(err, ErrNotFound) {
-		return nil, err
-	}
-	found, err := tx.learnersByWord(publisher, word)
-	if err != nil {
 		return nil, err
 	}
 	for id := range found {

@@ -349,24 +349,7 @@ func (l *Leases) Sweep(ctx context.Context) error {
 // knows after a lease time, term, or at once if no node left any sign. A node that has
 // only just started may not have given one yet.
 func WhoLives(ctx context.Context, e Engine, term time.Duration) (nodes int, err error) {
-	beats := func() (all map[string]int64, err error) {
-		err = e.View(ctx, func(d Docs) error {
-			all = map[string]int64{}
-			for row, err := range d.Scan(tableLeaseBeats, "", "", 0) {
-				if err != nil {
-					return err
-				}
-				beat, err := decode[beatDoc](row)
-				if err != nil {
-					return err
-				}
-				all[row.Key] = beat.Beat
-			}
-			return nil
-		})
-		return all, err
-	}
-	before, err := beats()
+	before, err := beatsNow(ctx, e)
 	if err != nil || len(before) == 0 {
 		return 0, err
 	}
@@ -375,13 +358,35 @@ func WhoLives(ctx context.Context, e Engine, term time.Duration) (nodes int, err
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
-	now, err := beats()
+	now, err := beatsNow(ctx, e)
 	for holder, beat := range now {
 		if was, known := before[holder]; !known || was != beat {
 			nodes++
 		}
 	}
 	return nodes, err
+}
+
+// beats are the newest signs of life of all nodes on a store, as one transaction sees
+// them, and beatsNow as they are now.
+func beats(d Docs) (map[string]int64, error) {
+	all := map[string]int64{}
+	for row, err := range d.Scan(tableLeaseBeats, "", "", 0) {
+		if err != nil {
+			return nil, err
+		}
+		beat, err := decode[beatDoc](row)
+		if err != nil {
+			return nil, err
+		}
+		all[row.Key] = beat.Beat
+	}
+	return all, nil
+}
+
+func beatsNow(ctx context.Context, e Engine) (all map[string]int64, err error) {
+	err = e.View(ctx, func(d Docs) error { all, err = beats(d); return err })
+	return all, err
 }
 
 // DropLeases removes all leases. It is for who knows that no node is left that holds

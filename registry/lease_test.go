@@ -76,6 +76,9 @@ func testLeaseOfTheDead(t *testing.T) {
 	if !errors.Is(err, ErrTakenOver) {
 		t.Errorf("Update under a lost lease = %v, want ErrTakenOver", err)
 	}
+	if _, err := a.lease.DB().updateSoon(t.Context(), func(tx *Tx) error { return tx.Set("by", "a") }); !errors.Is(err, ErrTakenOver) {
+		t.Errorf("updateSoon under a lost lease = %v, want ErrTakenOver", err)
+	}
 	if a.lease.Context().Err() != nil {
 		t.Error("the work ended before its node could know")
 	}

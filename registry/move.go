@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"math/big"
 	"reflect"
 	"slices"
@@ -25,6 +26,9 @@ var (
 	// ErrNotEmpty is returned where a store should be filled and holds something
 	// already.
 	ErrNotEmpty = errors.New("the store is not empty, and nothing is written over: name an empty one")
+
+	// ErrNodesRun is returned by Migrate where a node works on the store that is moved.
+	ErrNodesRun = errors.New("a node works on the store that is moved")
 
 	// ErrUnfinished is returned by Open, Migrate and Backup for a store that a
 	// restore or a migration has begun to fill.
@@ -239,8 +243,9 @@ func (f *filling) unmark() error {
 
 // Migrate copies all that from holds into to, which must be empty, or left by a
 // Migrate or Restore that was cut off: then it goes on. It reads one snapshot of from
-// and writes nothing there; what is written to from while it runs isn't moved. At the
-// end both are read again, and each record compared: JSON documents as JSON, since
+// and writes nothing there; what is written to from while it runs isn't moved. If a node
+// has given a sign of life there since the snapshot, Migrate ends with ErrNodesRun, and
+// the copy stays one that was cut off. At the end both are read again, and each record compared: JSON documents as JSON, since
 // PostgreSQL has an order of its own for members, opaque ones byte by byte. Only then
 // does Open open the new store. report, if not nil, is told how many rows are copied,
 // then how many compared.
@@ -280,6 +285,17 @@ func Migrate(ctx context.Context, from, to Engine, now time.Time, report func(st
 		})
 		if err != nil {
 			return err
+		}
+		now, err := beatsNow(ctx, from)
+		if err != nil {
+			return err
+		}
+		then, err := beats(source)
+		if err != nil {
+			return err
+		}
+		if !maps.Equal(now, then) {
+			return ErrNodesRun
 		}
 		return f.unmark()
 	})

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -71,7 +72,7 @@ func askedDatabase(t *testing.T) (address string, asked *atomic.Int64) {
 }
 
 // However many learners a step has, it asks the database a few times: importing a file,
-// importing it again, and planning what is issued.
+// importing it again, achievements too, and planning what is issued.
 func TestPostgresIsAskedLittle(t *testing.T) {
 	address, asked := askedDatabase(t)
 	e, err := OpenPostgres(ctx, address)
@@ -103,7 +104,16 @@ func TestPostgresIsAskedLittle(t *testing.T) {
 		}
 	}
 	questions(students, func() { load(t, db, "roster.zip", file) })
-	questions(students/4, func() { load(t, db, "roster.zip", file) })
+	questions(students/3, func() { load(t, db, "roster.zip", file) })
+	var b bytes.Buffer
+	b.WriteString("learner,type,code,name,awarded\n")
+	for s := range students {
+		for n := range 5 {
+			fmt.Fprintf(&b, "s%d,Badge,B%d,Badge %d,2026-05-15\n", s, n, n)
+		}
+	}
+	questions(students/2, func() { load(t, db, "badges.csv", b.Bytes()) })
+	questions(students/4, func() { load(t, db, "badges.csv", b.Bytes()) })
 	questions(25, func() { // a statement is prepared once on each connection, which is a question too
 		update(t, db, func(tx *Tx) error {
 			changed, err := tx.Changed("pub", "", 100)

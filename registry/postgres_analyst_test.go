@@ -222,7 +222,7 @@ func testReadsByIndex(t *testing.T, db *DB, conn *pgx.Conn) {
 			}
 		}
 	}
-	for _, sql := range []string{strings.ReplaceAll(askCommit, "$1", "'c1'"), strings.ReplaceAll(dropCommits, "1 day", "3 days")} {
+	for _, sql := range []string{strings.ReplaceAll(askCommit, "$1", "'c1'"), strings.NewReplacer("1 hour", "3 days", "1000", "10").Replace(dropCommits)} {
 		if plan := explain(t, conn, "EXPLAIN "+sql); strings.Contains(plan, "Seq Scan") {
 			t.Errorf("%s\nreads a whole table:\n%s", sql, plan)
 		}

@@ -15,12 +15,13 @@ import (
 const pgWriteBytes = 16 << 20
 
 // What is noted of commits. Each Update writes one row with its documents, so that
-// it can be found out whether they were stored.
+// it can be found out whether they were stored. Old rows go in pieces, each of which
+// ends in time, however many there are.
 const (
 	noteCommit  = "INSERT INTO " + pgSchema + ".commits (id, committed) VALUES ($1, true)"
 	noteGivenUp = "INSERT INTO " + pgSchema + ".commits (id, committed) VALUES ($1, false) ON CONFLICT (id) DO NOTHING"
 	askCommit   = "SELECT committed FROM " + pgSchema + ".commits WHERE id = $1"
-	dropCommits = "DELETE FROM " + pgSchema + ".commits WHERE at < now() - interval '1 day'"
+	dropCommits = "DELETE FROM " + pgSchema + ".commits WHERE id IN (SELECT id FROM " + pgSchema + ".commits WHERE at < now() - interval '1 hour' ORDER BY at LIMIT 1000)"
 )
 
 // commit writes what was gathered, in the order of tables and keys so that two
@@ -63,6 +64,10 @@ func (d *pgDocs) commit() error {
 	if ended := results.Close(); err == nil {
 		err = ended
 	}
+	var late error // another try would take as long, and who has to come after it would wait
+	if err != nil && ctx.Err() != nil {
+		late = &unavailable{fmt.Sprintf("%s does not answer: it took longer than %s to store something. See whether it hangs, or is overloaded. clrnode goes on by itself when it answers", d.e.where, pgCommitTime), err}
+	}
 	switch {
 	case err == nil && d.begun:
 		return fmt.Errorf("the database took the writes and didn't commit them; this is a fault of it, or of clrnode")
@@ -72,6 +77,8 @@ func (d *pgDocs) commit() error {
 		return fmt.Errorf("%w: %w", errAgain, d.e.sentence(err))
 	case undone(err):
 		return d.e.sentence(err)
+	case id == "" && late != nil:
+		return late
 	case id == "":
 		if cutOff(err) { // nothing was written, but what was read may not have been serializable
 			return fmt.Errorf("%w: %w", errAgain, d.e.sentence(err))
@@ -87,6 +94,8 @@ func (d *pgDocs) commit() error {
 		return fmt.Errorf("%w, since the connection to the database broke during the commit: %w", ErrUncertain, unknown)
 	case committed:
 		return nil
+	case late != nil:
+		return late
 	case cutOff(err):
 		return fmt.Errorf("%w: %w", errAgain, d.e.sentence(err))
 	}

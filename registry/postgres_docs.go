@@ -400,9 +400,24 @@ func (e *pgEngine) tidy() {
 		case <-e.done:
 			return
 		case <-tick.C:
-			ctx, cancel := context.WithTimeout(context.Background(), pgCommitTime)
-			e.pool.Exec(ctx, dropCommits) // the next time, where it fails
-			cancel()
+			e.dropCommits() // the next time, where it fails
+		}
+	}
+}
+
+// dropCommits drops the notes that are an hour old, until none is left.
+func (e *pgEngine) dropCommits() error {
+	for {
+		select {
+		case <-e.done:
+			return nil
+		default:
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), pgCommitTime)
+		gone, err := e.pool.Exec(ctx, dropCommits)
+		cancel()
+		if err != nil || gone.RowsAffected() == 0 {
+			return err
 		}
 	}
 }

@@ -1,11 +1,15 @@
 package registry
 
 import (
+	"errors"
 	"net"
 	"net/url"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"clrnode/registry/pgtest"
 )
@@ -136,5 +140,68 @@ func (g *gate) pass(client net.Conn) {
 		if _, werr := server.Write(buf[:n]); err != nil || werr != nil {
 			return
 		}
+	}
+}
+
+// An Update whose commit takes longer than it may, as another transaction holds a row
+// that it writes, ends in a sentence: it isn't tried for ever, and keeps nobody waiting
+// who comes after it. It has not happened, and never will.
+func TestPostgresCommitTakesTooLong(t *testing.T) {
+	commit := pgCommitTime
+	defer func() { pgCommitTime = commit }()
+	url := pgtest.Database(t)
+	e, err := openPostgres(ctx, url, []Table{tableFaults})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if err := increment(e, "before"); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	exec(t, conn, "BEGIN; SELECT doc FROM clrnode.t_faults WHERE key = 'count' FOR UPDATE")
+	pgCommitTime = 500 * time.Millisecond
+	for range 2 {
+		if err := increment(e, "held"); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "it took longer than 500ms to store something") {
+			t.Errorf("an Update whose commit is held = %v, want ErrUnavailable in a sentence", err)
+		}
+	}
+	pgCommitTime = commit
+	exec(t, conn, "ROLLBACK")
+	if err := increment(e, "after"); err != nil {
+		t.Error(err)
+	}
+	if value, names := incremented(t, e); value != 2 || names["held"] {
+		t.Errorf("%d were counted, by %v; want 2, without the one that was told that it failed", value, names)
+	}
+}
+
+// However many commits were noted, those of the last hour alone are left.
+func TestPostgresDropsAllOldNotes(t *testing.T) {
+	url := pgtest.Database(t)
+	e, err := OpenPostgres(ctx, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	exec(t, conn, "DELETE FROM clrnode.commits")
+	exec(t, conn, "INSERT INTO clrnode.commits (id, committed, at) SELECT 'c' || i, true, now() - i * interval '1 second' FROM generate_series(1, 7000) AS i")
+	if err := e.(*pgEngine).dropCommits(); err != nil {
+		t.Fatal(err)
+	}
+	var left, old int
+	row(t, conn, &left, "SELECT count(*) FROM clrnode.commits")
+	row(t, conn, &old, "SELECT count(*) FROM clrnode.commits WHERE at < now() - interval '61 minutes'")
+	if old != 0 || left < 3500 || left > 3600 {
+		t.Errorf("%d notes are left, %d of them old; want those of an hour", left, old)
 	}
 }

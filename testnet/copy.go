@@ -53,7 +53,7 @@ func (c *Chain) WriteBlocks(w io.Writer) error {
 // RestoreChain makes a chain in dir of its files and of what WriteBlocks wrote.
 // Each block is run and checked as if it had just been made. A chain that is in dir
 // already is kept if it begins with the same first block, else refused. The folder is
-// there only when all is done; what an earlier RestoreChain left half done is dropped.
+// there, on the disk, only when all is done; what an earlier RestoreChain left half done is dropped.
 func RestoreChain(dir string, files Files, blocks io.Reader) (err error) {
 	have, err := os.ReadFile(filepath.Join(dir, genesisFile))
 	switch {
@@ -74,7 +74,7 @@ func RestoreChain(dir string, files Files, blocks io.Reader) (err error) {
 		return err
 	}
 	for name, content := range map[string][]byte{KeyFile: files.Key, genesisFile: files.Genesis} {
-		if err := os.WriteFile(filepath.Join(half, name), content, 0o600); err != nil {
+		if err := writeOnce(filepath.Join(half, name), content); err != nil {
 			return err
 		}
 	}
@@ -86,7 +86,10 @@ func RestoreChain(dir string, files Files, blocks io.Reader) (err error) {
 	if err := insertBlocks(half, genesis, blocks); err != nil {
 		return err
 	}
-	return os.Rename(half, dir)
+	if err := os.Rename(half, dir); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(dir))
 }
 
 func insertBlocks(dir string, genesis storedGenesis, from io.Reader) (err error) {

@@ -295,7 +295,7 @@ func writeChainNote(cfg Config, chain *testnet.Chain, client *evm.Client) error 
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(chainNotePath(cfg), append(raw, '\n'), 0o600)
+	return writeBeside(chainNotePath(cfg), append(raw, '\n'))
 }
 
 // readChainNote returns the note of a data folder, and whether there is one.

@@ -138,6 +138,9 @@ func (p *program) migrate(ctx context.Context, from, to string) (err error) {
 		}
 		bars[step](rows, copied)
 	})
+	if errors.Is(err, registry.ErrNodesRun) {
+		return fmt.Errorf("a node was started on %s while it was moved: %w", source.name, errNodesRun)
+	}
 	if err != nil {
 		return fmt.Errorf("migrate to %s: %w", target.name, err)
 	}

@@ -195,7 +195,8 @@ func (p *program) say(format string, args ...any) {
 	}
 }
 
-// writeBeside writes a file whole or not at all.
+// writeBeside writes a file whole or not at all. When it returns nil the file is on the
+// disk, under its name.
 func writeBeside(path string, raw []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".clrnode-*")
 	if err != nil {
@@ -207,6 +208,11 @@ func writeBeside(path string, raw []byte) error {
 	}
 	if err != nil {
 		os.Remove(f.Name())
+		return err
 	}
-	return err
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }

@@ -1,0 +1,66 @@
+package api
+
+import (
+	"net/http"
+	"sync"
+
+	"clrnode/api/web"
+)
+
+// How much of what strangers send to be checked is under way at once, from the first
+// byte of it to the answer. A check may wait long for hosts that its sender chose, and
+// what was sent is in memory as long.
+const (
+	mostPlaces   = 16        // requests
+	placesOfOne  = 4         // of them, of one client
+	bytesInPlace = 128 << 20 // of their bodies
+)
+
+// places are those that are taken.
+type places struct {
+	mu    sync.Mutex
+	taken map[string]int // by client
+	count int
+	bytes int64
+}
+
+// take takes a place for a body of size bytes, if there is one, until leave is called.
+func (p *places) take(client string, size int64) (leave func(), ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.count >= mostPlaces || p.taken[client] >= placesOfOne || p.bytes+size > bytesInPlace {
+		return nil, false
+	}
+	if p.taken == nil {
+		p.taken = map[string]int{}
+	}
+	p.taken[client]++
+	p.count, p.bytes = p.count+1, p.bytes+size
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.taken[client]--; p.taken[client] == 0 {
+			delete(p.taken, client)
+		}
+		p.count, p.bytes = p.count-1, p.bytes-size
+	}, true
+}
+
+// placed serves who finds a place, before anything of the body is read; all others are
+// told to come back. most is the most that a body may have, and one of unknown size is
+// taken to have.
+func (s *server) placed(most int64, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		size := most
+		if r.ContentLength >= 0 {
+			size = min(size, r.ContentLength)
+		}
+		leave, ok := s.places.take(s.clientOf(r), size)
+		if !ok {
+			s.explain(w, r, busy, wantsPage(r), web.Who{})
+			return
+		}
+		defer leave()
+		next.ServeHTTP(w, r)
+	})
+}

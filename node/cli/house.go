@@ -257,8 +257,9 @@ func keepChain(ctx context.Context, db *registry.DB, genesis anchor.Hash, named 
 	})
 }
 
-// chainPatience is how long a node that starts waits for its chain, which may be starting
-// too. One that serves and knows which chain it is doesn't wait.
+// chainPatience is how long a node or a command that begins waits for its chain, which may
+// be starting too. A node that serves goes on without it then, and doesn't wait at all
+// where it knows which chain it is; a command fails.
 const chainPatience = 10 * time.Second
 
 // localFinality is the embedded chain's rule: a block is final once it is on disk.

@@ -24,7 +24,7 @@ import (
 	"clrnode/registry"
 )
 
-// The exit codes, as programs read them (design, decision 11).
+// The exit codes, as programs read them.
 const (
 	exitOK       = 0 // done; valid
 	exitNo       = 1 // refused; invalid

@@ -35,7 +35,8 @@ type Limits struct {
 	RowBytes   int64 // of one row
 }
 
-// DefaultLimits fit a national service: 4 GB of rows, unpacked.
+// DefaultLimits fit a national service: 8 GB of rows, unpacked, and 4 GB of them in one
+// file.
 var DefaultLimits = Limits{Entries: 100, EntryBytes: 4 << 30, TotalBytes: 8 << 30, Ratio: 200, RowBytes: 1 << 20}
 
 // A Problem is something wrong with a package or one of its rows.

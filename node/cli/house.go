@@ -89,13 +89,11 @@ func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger
 	if err != nil {
 		return h, err
 	}
-	o := node.Options{DB: db, Sealer: sealer, PublicURL: url, Log: log, Dev: cfg.Dev, LeaseTime: cfg.LeaseTime, Client: did.NewClient(did.Outgoing{})}
+	o := node.Options{DB: db, Sealer: sealer, PublicURL: url, Log: log, Dev: cfg.Dev, AnchorEvery: cfg.AnchorEvery, LeaseTime: cfg.LeaseTime, Client: did.NewClient(did.Outgoing{})}
 	if withChain {
-		ledger, err := h.openChain(ctx, cfg, db, log)
-		if err != nil {
+		if o.Ledger, err = h.openChain(ctx, cfg, db, log); err != nil {
 			return h, err
 		}
-		o.Ledger, o.AnchorEvery = ledger, cfg.anchorEvery(ledger.Chain().Local)
 	}
 	if h.node, err = node.New(ctx, o); err != nil {
 		return h, err

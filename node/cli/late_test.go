@@ -64,7 +64,7 @@ func TestChainAwayAtStart(t *testing.T) {
 			})
 
 			var talk safeBuffer
-			cmd := exec.Command(program, "--demo=false", "--listen", listen, "--data", "data", "--chain", "http://"+address, "--chain-key", "key", "--public-url", "http://"+listen, "--anchor-every", "1s")
+			cmd := exec.Command(program, "--demo=false", "--listen", listen, "--data", "data", "--chain", "http://"+address, "--chain-key", "key", "--public-url", "http://"+listen)
 			cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &talk, &talk
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)

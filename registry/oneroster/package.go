@@ -163,6 +163,13 @@ func (p *Package) Mode(file string) Mode {
 	return Absent
 }
 
+// Referred tells whether a file of the package refers to rows of this one.
+func (p *Package) Referred(file string) bool {
+	return slices.ContainsFunc(Specs, func(s *Spec) bool {
+		return p.Mode(s.File) != Absent && slices.ContainsFunc(s.Columns, func(c Column) bool { return c.Refers == file })
+	})
+}
+
 func tooBig(name string, l Limits) Problem {
 	return Problem{File: shown(name), Reason: fmt.Sprintf("unpacked, it is bigger than %d MB, all files together than %d MB, or than %d times its packed size", l.EntryBytes>>20, l.TotalBytes>>20, l.Ratio), Fix: "This looks like a zip bomb; nothing was read. Split a file that is really so big."}
 }

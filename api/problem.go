@@ -62,6 +62,8 @@ func problemOf(err error) (p problem, logged bool) {
 		return busy, false
 	case errors.Is(err, registry.ErrUncertain):
 		return problem{http.StatusServiceUnavailable, "Not known", "The node's database went away in the middle, and it isn't known whether this was done. Look before you try again."}, true
+	case errors.Is(err, registry.ErrDiskFull):
+		return problem{http.StatusServiceUnavailable, "Not now", "The node's disk is nearly full, and nothing was changed. Try again when its operator has made room."}, true
 	case errors.Is(err, registry.ErrUnavailable):
 		return problem{http.StatusServiceUnavailable, "Not now", "The node's database is not available, and nothing was changed. Try again in a moment."}, true
 	}

@@ -44,7 +44,7 @@ func (n *Node) anchorLoop() {
 		case <-n.wake:
 		case <-time.After(wait):
 		}
-		wait = min(max(n.anchorEvery/4, anchorStep), 10*time.Second)
+		wait = min(max(n.anchorAge()/4, anchorStep), 10*time.Second)
 		due, err := n.anchorDue(n.background)
 		if err == nil && (due || !rechecked) {
 			_, err = n.claimed(n.background, workAnchor, func(ctx context.Context, db *registry.DB) error {
@@ -228,13 +228,26 @@ func (n *Node) nextBatch(ctx context.Context, db *registry.DB, p registry.Publis
 	return b, ok, err
 }
 
+// anchorAge is how old the oldest waiting credential gets, see Options.AnchorEvery. Which
+// chain it is may come out after the node has started, so it is asked at each use.
+func (n *Node) anchorAge() time.Duration {
+	chain, _ := n.chain()
+	switch {
+	case n.anchorEvery > 0:
+		return n.anchorEvery
+	case chain.Local:
+		return 2 * time.Second
+	}
+	return 15 * time.Minute
+}
+
 // sealDue tells whether what waits is old enough, or enough, for a batch.
 func (n *Node) sealDue(tx *registry.Tx, p registry.Publisher) (bool, error) {
 	oldest, err := tx.OldestWaiting(p.ID)
 	if err != nil || oldest.IsZero() {
 		return false, err
 	}
-	if tx.Now.Sub(oldest) >= n.anchorEvery {
+	if tx.Now.Sub(oldest) >= n.anchorAge() {
 		return true, nil
 	}
 	waiting, err := tx.Counter(p.ID, "unanchored")

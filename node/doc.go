@@ -17,6 +17,7 @@
 //	contracts      Solidity, its compiled form and its Go calls
 //	testnet        the embedded chain and the generator of demo rosters
 //	testnet/network  chain, nodes and proxy as processes, for tests and demos
+//	testnet/measure  a program that measures a node with many learners
 //	internal/jcs   strict JSON and its canonical form
 //
 // A third party builds a verifier from did, vc and anchor alone: they know no

@@ -179,7 +179,12 @@ func pass(ctx context.Context, from <-chan *group, deal func(*group) error) erro
 // passing tells whether an error says nothing of the work itself: another try, here or
 // elsewhere, may end it.
 func passing(err error) bool {
-	return errors.Is(err, registry.ErrTakenOver) || errors.Is(err, registry.ErrUnavailable) || errors.Is(err, registry.ErrUncertain)
+	for _, e := range []error{registry.ErrTakenOver, registry.ErrUnavailable, registry.ErrUncertain, registry.ErrDiskFull} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 func endJob(ctx context.Context, db *registry.DB, id, state string, cause error) error {

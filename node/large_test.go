@@ -36,7 +36,7 @@ func TestLargeRecord(t *testing.T) {
 		t.Run(engine, func(t *testing.T) {
 			many := 10_000
 			if engine == "postgres" {
-				many = 3000 // it takes ten thousand as well, one question after the other
+				many = 3000 // ten thousand go the same way there, and take long
 			}
 			n := startNode(t, startChain(t), &clock{})
 			p, err := n.AddPublisher(t.Context(), "Large College", []string{"hosted", "blockchain"}, false)

@@ -85,7 +85,7 @@ func startNode(t testing.TB, l node.Ledger, c *clock) *node.Node {
 		t.Fatal(err)
 	}
 	n, err := node.New(t.Context(), node.Options{
-		DB: db, Sealer: sealer, PublicURL: "http://localhost:8080", Ledger: l, Client: did.NewClient(did.Outgoing{}), Now: c.now,
+		DB: db, Sealer: sealer, PublicURL: "http://localhost:8080", Ledger: l, Client: did.NewClient(did.Outgoing{}), Now: c.now, AnchorEvery: time.Nanosecond,
 	})
 	if err != nil {
 		t.Fatal(err)

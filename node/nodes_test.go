@@ -110,7 +110,7 @@ func (s *shared) node() (*node.Node, *wire) {
 	}
 	n, err := node.New(s.t.Context(), node.Options{
 		DB: db, Sealer: s.sealer, PublicURL: "http://localhost:8080", Ledger: s.ledger,
-		Client: did.NewClient(did.Outgoing{}), LeaseTime: 400 * time.Millisecond,
+		Client: did.NewClient(did.Outgoing{}), LeaseTime: 400 * time.Millisecond, AnchorEvery: time.Nanosecond,
 	})
 	if err != nil {
 		s.t.Fatal(err)

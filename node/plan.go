@@ -171,7 +171,7 @@ func (n *Node) allocate(tx *registry.Tx, p registry.Publisher, pl *plan) error {
 // sign makes the bytes. An embedded credential that says what it said is taken
 // over as it was signed.
 func (n *Node) sign(ctx context.Context, p registry.Publisher, key vc.Key, pl *plan) error {
-	// A new version has a later validFrom than the one before (design, decision 13).
+	// A new version has a later validFrom than the one before.
 	pl.validFrom = n.now().UTC().Truncate(time.Second)
 	if !pl.validFrom.After(pl.envelope.ValidFrom) {
 		pl.validFrom = pl.envelope.ValidFrom.Add(time.Second)

@@ -24,10 +24,10 @@ const verifyLasts = 30 * time.Second
 const maxFetched = vc.MaxSize
 
 // Verify checks a credential under the explicit policy that any issuer will do:
-// the report says who it is, and warns of one that isn't a publisher of this node. receipt may be nil; then it is fetched where the
-// credential says. What is no credential at all is a *vc.NotCredentialError;
-// any other outcome stands in the report. Where too many others are being checked it is
-// ErrBusy, after half a minute.
+// the report says who it is, and warns of one that isn't a publisher of this node.
+// receipt may be nil; then it is fetched where the credential says. What is no
+// credential at all is a *vc.NotCredentialError; any other outcome stands in the report.
+// Where too many others are being checked it is ErrBusy, after half a minute.
 func (n *Node) Verify(ctx context.Context, raw, receipt []byte) (v *vc.Verified, report *vc.Report, err error) {
 	return n.verify(ctx, n.checking, raw, receipt)
 }
@@ -215,8 +215,8 @@ type AnchorQuestion struct {
 
 // AnchorCheck answers whether a credential is anchored in the log that it names,
 // by its receipt and the verifier's chain. That it waits for its anchor counts
-// by the issuer's word alone (design, decision 6): receipts aren't signed, and
-// anybody could write one that says so.
+// by the issuer's word alone: receipts aren't signed, and anybody could write one that
+// says so.
 func AnchorCheck(ctx context.Context, q AnchorQuestion) vc.Check {
 	couldNot := func(code, sentence string) vc.Check {
 		return vc.Check{Code: "anchor." + code, Group: vc.GroupChain, Outcome: vc.Unchecked, Sentence: sentence, About: q.Log}

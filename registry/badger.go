@@ -43,8 +43,8 @@ const (
 )
 
 // valueThreshold is the size in bytes from which a document, as it is stored, lies in
-// the value log beside the tables; entryOverhead is more than what Badger reckons for an entry beyond its
-// key and value.
+// the value log beside the tables; entryOverhead is more than what Badger reckons for an
+// entry beyond its key and value.
 const (
 	valueThreshold = 1 << 20
 	entryOverhead  = 16
@@ -188,8 +188,8 @@ type moment struct {
 }
 
 // snapshot lets d read the newest durable state, and an Update what isn't durable on top
-// of it, until the function that it returns is called. It doesn't wait for a group that is being written, as Badger's own choice of
-// a moment would.
+// of it, until the function that it returns is called. It doesn't wait for a group that
+// is being written, as Badger's own choice of a moment would.
 func (e *badgerEngine) snapshot(d *badgerDocs) (end func()) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

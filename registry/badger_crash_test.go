@@ -4,7 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"math/rand"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,14 +24,14 @@ func crashWriter(dir string) error {
 	if err != nil {
 		return err
 	}
-	round := rand.Int63()
+	round := rand.Uint64() // tells its keys from those of the writers before
 	var all sync.WaitGroup
 	for w := range 64 {
 		all.Go(func() {
 			for i := 0; ; i++ {
 				key := fmt.Sprintf("%x-%d-%d", round, w, i)
 				err := e.Update(context.Background(), func(d registry.Docs) error {
-					doc := fmt.Appendf(nil, `{"key":%q,"filler":%q}`, key, strings.Repeat("clr ", rand.Intn(2000)))
+					doc := fmt.Appendf(nil, `{"key":%q,"filler":%q}`, key, strings.Repeat("clr ", 977*(w+i)%2000))
 					if err := d.Put(crashTable, "left/"+key, doc); err != nil {
 						return err
 					}
@@ -59,6 +59,7 @@ func TestBadgerKilled(t *testing.T) {
 	}
 	dir := filepath.Join(t.TempDir(), "store")
 	acknowledged := map[string]bool{}
+	random := registry.CrashRand(t)
 	for round := range 4 {
 		child := exec.Command(os.Args[0], "-test.run=^TestBadgerKilled$")
 		child.Env = append(os.Environ(), "CLRNODE_CRASH_WRITER="+dir)
@@ -70,7 +71,7 @@ func TestBadgerKilled(t *testing.T) {
 			t.Fatal(err)
 		}
 		lines := bufio.NewScanner(out)
-		for after := 200 + rand.Intn(2000); lines.Scan(); after-- {
+		for after := 200 + random.IntN(2000); lines.Scan(); after-- {
 			acknowledged[lines.Text()] = true
 			if after == 0 {
 				child.Process.Kill() // what it has said until now is still read

@@ -15,8 +15,8 @@ import (
 )
 
 // What one Update may write at most, since it is in memory until it is written. A record
-// of 10,000 achievements needs less than half of it. One document must fit into a file of Badger's
-// value log.
+// of 15,000 achievements, the most that one holds, needs less than three quarters of it.
+// One document must fit into a file of Badger's value log.
 const (
 	mostCount    = 500_000  // documents
 	mostDocument = 60 << 20 // bytes of one document

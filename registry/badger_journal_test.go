@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"math/rand"
 	"os"
 	osexec "os/exec"
 	"path/filepath"
@@ -195,7 +194,7 @@ func TestBadgerJournalLeft(t *testing.T) {
 			if err := e.writeJournal(largeOf(2), at); err != nil {
 				t.Fatal(err)
 			}
-			rewrite(t, e, func(raw []byte) { raw[rand.Intn(len(raw))] ^= 1 })
+			rewrite(t, e, func(raw []byte) { raw[CrashRand(t).IntN(len(raw))] ^= 1 })
 		}, 0},
 	}
 	for name, row := range rows {
@@ -249,7 +248,7 @@ func TestBadgerLargeKilled(t *testing.T) {
 		}
 	}
 	dir := filepath.Join(t.TempDir(), "store")
-	inJournal, stored := 0, 0
+	inJournal, stored, random := 0, 0, CrashRand(t)
 	var takes time.Duration // of one Update, about
 	for round := 0; round < 8 || inJournal == 0 && round < 40; round++ {
 		child := osexec.Command(os.Args[0], "-test.run=^TestBadgerLargeKilled$")
@@ -275,7 +274,7 @@ func TestBadgerLargeKilled(t *testing.T) {
 				takes = now.Sub(last)
 			}
 			if takes > 0 {
-				time.AfterFunc(time.Duration(rand.Int63n(int64(takes))), func() { child.Process.Kill() })
+				time.AfterFunc(time.Duration(random.Int64N(int64(takes))), func() { child.Process.Kill() })
 			}
 		}
 		child.Wait()

@@ -41,10 +41,14 @@ func TestBadgerTooBig(t *testing.T) {
 	}
 	defer e.Close()
 	tab := registry.Table{Name: "many", Opaque: true}
-	for what, docs := range map[string][]int{"a document of 61 MB": {61 << 20}, "129 MB": {43 << 20, 43 << 20, 43 << 20}} {
+	for what, docs := range map[string][]int{
+		"a document of 61 MB": {61 << 20},
+		"129 MB":              {43 << 20, 43 << 20, 43 << 20},
+		"500,001 documents":   make([]int, 500_001), // one key counts each time it is written
+	} {
 		err = e.Update(context.Background(), func(d registry.Docs) error {
 			for i, size := range docs {
-				d.Put(tab, fmt.Sprint(i), make([]byte, size)) // who overlooks the error loses nothing silently
+				d.Put(tab, fmt.Sprint(i%1000), make([]byte, size)) // who overlooks the error loses nothing silently
 			}
 			return nil
 		})

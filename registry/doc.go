@@ -11,4 +11,7 @@
 // from them, and [Consolidate], a pure function, merges a learner's assertions
 // into one record. Nothing is guessed: what contradicts itself comes back as a
 // [Conflict], which a person settles.
+//
+// Nodes that share a store claim its work by [Leases]; [DB.Backup] and [Migrate] move all
+// that it holds, and [DB.Check] looks whether all of it agrees.
 package registry

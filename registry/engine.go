@@ -78,9 +78,9 @@ func validKey(key string) bool {
 	return len(key) <= maxKey && utf8.ValidString(key) && !strings.Contains(key, "\x00")
 }
 
-// keyOf joins parts to one key. Parts are escaped, so that no part can run into
-// the next, and bytes that aren't UTF-8 make a key like any other; a key's parts order as their bytes do, as long as they are of
-// letters, digits, '-', '_', '.' and ':'.
+// keyOf joins parts to one key. Parts are escaped, so that no part can run into the next,
+// and bytes that aren't UTF-8 make a key like any other; a key's parts order as their
+// bytes do, as long as they are of letters, digits, '-', '_', '.' and ':'.
 func keyOf(parts ...string) string {
 	size := 0
 	for _, p := range parts {

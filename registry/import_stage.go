@@ -158,7 +158,7 @@ type staging struct {
 	policy Policy
 
 	bad   map[string][]int // numbers of the bad rows, by file
-	good  map[string]idSet // ids of the good rows, by file
+	good  map[string]idSet // ids of the good rows, by file, of those that others refer to
 	store map[string]bool  // answers of the registry, by file and id
 
 	badIDs     map[string]idSet // lines of the bad rows, by file and id
@@ -236,7 +236,10 @@ func (s *staging) oneFile(spec *oneroster.Spec, mode oneroster.Mode, counts *Fil
 		})
 		return problem
 	}
-	good := idSet{}
+	var good idSet
+	if s.pkg.Referred(spec.File) {
+		good = idSet{}
+	}
 	var failed error
 	reject := func(p rowProblem) {
 		bad[p.Number] = true
@@ -256,7 +259,9 @@ func (s *staging) oneFile(spec *oneroster.Spec, mode oneroster.Mode, counts *Fil
 			s.leaving.see(spec.File, r.ID())
 			return failed
 		}
-		good[idHash(r.ID())] = int32(r.Line)
+		if good != nil {
+			good[idHash(r.ID())] = int32(r.Line)
+		}
 		if spec.SelfReferring() {
 			return nil // compared below, once it is known which rows are good
 		}

@@ -103,8 +103,8 @@ func testLeaseOfTheDead(t *testing.T) {
 	mustTake(t, a, "w")
 }
 
-// An idle node gives no signs of life. When it takes a lease again, how long it was
-// silent before doesn't count.
+// On the embedded store an idle node gives no signs of life. When it takes a lease again,
+// how long it was silent before doesn't count.
 func TestLeaseAfterIdling(t *testing.T) {
 	db := leaseDB(t)
 	a, b := newWorker(db, time.Now()), newWorker(db, time.Now())

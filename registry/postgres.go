@@ -56,12 +56,13 @@ var (
 // readable jsonb, or bytea where the table is Opaque. The views analyst_... beside
 // them are for people, and described in the database.
 //
-// Only what PostgreSQL-compatible distributed databases share is used: tables,
-// views and indices on expressions; serializable transactions that may be refused
-// (SQLSTATE 40001) and run again; INSERT ... ON CONFLICT; SELECT ... FOR UPDATE. No
-// advisory locks, LISTEN, triggers, extensions, sequences, temporary tables or
-// procedures, and no reading of the system's catalogs. Settings that not all know are
-// tried, and may fail.
+// Only what PostgreSQL-compatible distributed databases share is used: tables, views,
+// indices on expressions, and COMMENT ON; keys in COLLATE "C"; the operators of jsonb and
+// jsonb_array_elements; serializable transactions that may be refused (SQLSTATE 40001)
+// and run again; INSERT ... ON CONFLICT; SELECT ... FOR UPDATE; arrays as parameters,
+// = ANY, unnest and LATERAL. No advisory locks, LISTEN, triggers, extensions, sequences,
+// temporary tables or procedures; of the catalogs only information_schema.tables.
+// Settings that not all know are tried, and may fail.
 //
 // View is REPEATABLE READ, Update SERIALIZABLE. An Update that another one got in
 // the way of runs again, and so does one whose connection broke before its commit

@@ -19,8 +19,9 @@ import (
 var crashAway = flag.Duration("crash.away", 5*time.Second, "how long TestDatabaseAway takes the database away, at least; a node waits ten seconds for one before it says so")
 
 // TestDatabaseAway kills the database in the middle of an import, and starts it again
-// after a while; in the middle of issuing it lets it hang. Meanwhile the node says in a sentence what is wrong;
-// then it goes on by itself, and in the end all is as it is where the database stays.
+// after a while; in the middle of issuing it lets it hang. Meanwhile the node says in a
+// sentence what is wrong; then it goes on by itself, and in the end all is as it is where
+// the database stays.
 func TestDatabaseAway(t *testing.T) {
 	if testing.Short() {
 		t.Skip("SKIP: the database stays away for a while; run without -short")

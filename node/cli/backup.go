@@ -141,24 +141,47 @@ guard the keys.`,
 	return c
 }
 
-func (p *program) backup(ctx context.Context, d *door, path string, withKey bool) (err error) {
-	if _, err := os.Lstat(path); err == nil {
-		return usage(fmt.Sprintf("there is a %s already: name a new file, a backup is never written over", path))
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".clrnode-*") // 0600
+func (p *program) backup(ctx context.Context, d *door, path string, withKey bool) error {
+	m, err := p.writeBackup(ctx, d, path, withKey)
 	if err != nil {
-		return fmt.Errorf("backup: %w", err)
+		return err
+	}
+	if err := p.showMoved(m); err != nil {
+		return err
+	}
+	if _, has := m.Files[backupChainBlocks]; has {
+		p.say("The embedded chain is in it, with all blocks.")
+	} else {
+		p.say("No chain is in it. If records are anchored on a chain of your own (clrnode chain), stop that one and copy its folder, after this backup.")
+	}
+	if withKey {
+		p.say("The sealing key is in it: whoever has this file can sign in your name.")
+	} else {
+		p.say("The sealing key is not in it. Keep %s too, apart from the backups: without it nothing can be signed with what they hold.", p.cfg.keyFile())
+	}
+	return nil
+}
+
+// writeBackup writes a backup into a new file. What a crash leaves of one isn't whole, and
+// isn't restored; what an error leaves is removed.
+func (p *program) writeBackup(ctx context.Context, d *door, path string, withKey bool) (m movedResult, err error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		return m, usage(fmt.Sprintf("there is a %s already: name a new file, a backup is never written over", path))
+	} else if err != nil {
+		return m, fmt.Errorf("backup: %w", err)
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, f.Close(), os.Remove(f.Name()))
+			f.Close()
+			err = errors.Join(err, os.Remove(path))
 		}
 	}()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	from, err := d.backup(ctx, withKey)
 	if err != nil {
-		return err
+		return m, err
 	}
 	defer from.Close()
 	// It is read as it will be read from the file, so that what is written is a backup.
@@ -170,35 +193,18 @@ func (p *program) backup(ctx context.Context, d *door, path string, withKey bool
 		return nil
 	}})
 	if err != nil {
-		return err
+		return m, err
 	}
 	info, err := f.Stat()
 	if err != nil {
-		return err
+		return m, err
 	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
-		return err
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return m, err
 	}
-	if err := os.Link(f.Name(), path); err != nil { // never over another file
-		return err
-	}
-	if err := os.Remove(f.Name()); err != nil {
-		return err
-	}
-	if err := p.showMoved(movedResult{path, info.Size(), held}); err != nil {
-		return err
-	}
-	if _, has := held.Files[backupChainBlocks]; has {
-		p.say("The embedded chain is in it, with all blocks.")
-	} else {
-		p.say("No chain is in it. If records are anchored on a chain of your own (clrnode chain), stop that one and copy its folder, after this backup.")
-	}
-	if withKey {
-		p.say("The sealing key is in it: whoever has this file can sign in your name.")
-	} else {
-		p.say("The sealing key is not in it. Keep %s too, apart from the backups: without it nothing can be signed with what they hold.", p.cfg.keyFile())
-	}
-	return nil
+	defer dir.Close()
+	return movedResult{path, info.Size(), held}, errors.Join(f.Sync(), f.Close(), dir.Sync())
 }
 
 func (p *program) showMoved(m movedResult) error {

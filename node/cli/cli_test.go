@@ -63,11 +63,7 @@ func scripts(also func(*testscript.Env)) testscript.Params {
 			}
 			env.Setenv("REF", ref)
 			for _, name := range []string{"PORT", "PORT2"} {
-				port, err := freePort()
-				if err != nil {
-					return err
-				}
-				env.Setenv(name, port)
+				env.Setenv(name, freePort(env.T()))
 			}
 			roster, err := os.Create(filepath.Join(env.WorkDir, "demo.zip"))
 			if err != nil {
@@ -110,14 +106,18 @@ func reference() (string, error) {
 	return dir, nil
 }
 
-func freePort() (string, error) {
+// freePort is a port of localhost on which nobody listens.
+func freePort(t interface{ Fatal(...any) }) string {
 	l, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
-		return "", err
+		t.Fatal(err)
 	}
 	defer l.Close()
 	_, port, err := net.SplitHostPort(l.Addr().String())
-	return port, err
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
 }
 
 // waitFor waits until a URL answers 200: waitfor URL.

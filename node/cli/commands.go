@@ -143,17 +143,10 @@ func (p *program) learnersCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "learners", Short: "List learners and how their records stand", Args: p.onlyFlags,
 		RunE: p.run(false, func(cmd *cobra.Command, d *door, _ []string) error {
-			var all []node.LearnerRow
-			for a := (pageArgs{Publisher: p.cfg.Publisher, Query: find, Limit: 500}); ; {
-				rows, err := do[[]node.LearnerRow](cmd.Context(), d, "learners", a)
-				if err != nil {
-					return err
-				}
-				all = append(all, rows...)
-				if len(rows) < a.Limit || find != "" {
-					break
-				}
-				a.After = rows[len(rows)-1].ID
+			a := pageArgs{Publisher: p.cfg.Publisher, Query: find, Limit: pageRows}
+			all, err := every(cmd.Context(), d, "learners", a, func(r node.LearnerRow) string { return r.ID })
+			if err != nil {
+				return err
 			}
 			return p.show(all, func(w *tabwriter.Writer) {
 				fmt.Fprintln(w, "ID\tNAME\tUSERNAME\tSTANDING\tRECORD\tCREDENTIAL")
@@ -171,7 +164,8 @@ func (p *program) conflictsCommand() *cobra.Command {
 	list := &cobra.Command{
 		Use: "conflicts", Short: "List the conflicts that wait for a person", Args: p.onlyFlags,
 		RunE: p.run(false, func(cmd *cobra.Command, d *door, _ []string) error {
-			all, err := do[[]registry.Conflict](cmd.Context(), d, "conflicts", pageArgs{Publisher: p.cfg.Publisher, Limit: 1000})
+			a := pageArgs{Publisher: p.cfg.Publisher, Limit: pageRows}
+			all, err := every(cmd.Context(), d, "conflicts", a, func(c registry.Conflict) string { return c.ID })
 			if err != nil {
 				return err
 			}

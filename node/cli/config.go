@@ -61,18 +61,6 @@ func (c *Config) flags(f *pflag.FlagSet) {
 	f.DurationVar(&c.AnchorEvery, "anchor-every", 0, "how long a credential waits for others before they are anchored together (default: 2s on an embedded chain, 15m on others)")
 }
 
-// anchorEvery is how long credentials wait for others. On a local chain anchoring costs
-// nothing.
-func (c Config) anchorEvery(local bool) time.Duration {
-	switch {
-	case c.AnchorEvery > 0:
-		return c.AnchorEvery
-	case local:
-		return 2 * time.Second
-	}
-	return 15 * time.Minute
-}
-
 // proxies are the networks of trusted proxies.
 func (c Config) proxies() ([]netip.Prefix, error) {
 	var all []netip.Prefix

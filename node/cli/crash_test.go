@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -49,16 +50,7 @@ func (s site) config() Config {
 
 func newCrasher(t *testing.T, engine string, points int, seed uint64) *crasher {
 	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	program := filepath.Join(dir, "clrnode") // by this name the test binary is the program, see TestMain
-	if err := os.Symlink(self, program); err != nil {
-		t.Fatal(err)
-	}
-	c := &crasher{t: t, program: program, engine: engine, dir: dir, points: points, bases: map[string]site{}, rand: rand.New(rand.NewPCG(seed, seed))}
+	c := &crasher{t: t, program: theProgram(t), engine: engine, dir: t.TempDir(), points: points, bases: map[string]site{}, rand: rand.New(rand.NewPCG(seed, seed))}
 	var roster, csv bytes.Buffer
 	if err := testnet.WriteDemo(&roster, &csv, time.Now()); err != nil {
 		t.Fatal(err)
@@ -157,13 +149,15 @@ func (c *crasher) underFire(s site, takes time.Duration, done string, afterKill 
 			cancel()
 			ctx, cancel = context.WithTimeout(c.t.Context(), time.Duration(c.rand.Int64N(int64(takes))))
 		}
-		out, err := c.command(ctx, s, args...).CombinedOutput()
-		dead := ctx.Err() != nil
+		cmd := c.command(ctx, s, args...)
+		out, err := cmd.CombinedOutput()
 		cancel()
+		end := cmd.ProcessState
 		switch {
-		case err == nil || done != "" && bytes.Contains(out, []byte(done)):
+		case end == nil && fatal && errors.Is(err, context.DeadlineExceeded): // the moment came before it began
+		case end != nil && end.Success() || done != "" && bytes.Contains(out, []byte(done)):
 			return
-		case dead && fatal:
+		case end != nil && fatal && end.Sys().(syscall.WaitStatus).Signaled():
 			c.killed++
 			afterKill()
 		case tries < 100 && waits(out):

@@ -19,10 +19,6 @@ func TestFullAndReadOnlyDisk(t *testing.T) {
 	if err := os.Mkdir(disk, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	port, err := freePort()
-	if err != nil {
-		t.Fatal(err)
-	}
 	script, err := filepath.Abs("testdata/disk.sh")
 	if err != nil {
 		t.Fatal(err)
@@ -31,7 +27,7 @@ func TestFullAndReadOnlyDisk(t *testing.T) {
 	if os.Geteuid() != 0 {
 		args = []string{"--user", "--map-root-user", "--mount"}
 	}
-	out, err := exec.CommandContext(t.Context(), "unshare", append(args, "/bin/bash", script, c.program, disk, c.path("demo.zip"), c.path("big.csv"), port)...).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), "unshare", append(args, "/bin/bash", script, c.program, disk, c.path("demo.zip"), c.path("big.csv"), freePort(t))...).CombinedOutput()
 	var ended *exec.ExitError
 	if errors.Is(err, exec.ErrNotFound) || errors.As(err, &ended) && (ended.ExitCode() == 77 || bytes.Contains(out, []byte("unshare failed"))) {
 		t.Skip("SKIP: this machine lets nobody mount a disk of their own: run as root, or allow user namespaces")

@@ -75,6 +75,25 @@ func do[R any](ctx context.Context, d *door, name string, args any) (R, error) {
 	return result, json.Unmarshal(raw, &result)
 }
 
+// pageRows is how many rows of a list a command asks for at a time.
+const pageRows = 500
+
+// every asks the node for all rows of a list, page by page; those that a search finds are
+// one page. id is what the next page begins behind.
+func every[R any](ctx context.Context, d *door, list string, a pageArgs, id func(R) string) (all []R, err error) {
+	for {
+		rows, err := do[[]R](ctx, d, list, a)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, rows...)
+		if len(rows) < a.Limit || a.Query != "" {
+			return all, nil
+		}
+		a.After = id(rows[len(rows)-1])
+	}
+}
+
 // said is an error that a running node answered with.
 type said struct {
 	Sentence string `json:"error"`

@@ -97,14 +97,13 @@ func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger
 	if err != nil {
 		return h, err
 	}
-	o := node.Options{DB: db, Networks: networks, Sealer: sealer, PublicURL: url, Log: log, Dev: cfg.Dev, LeaseTime: cfg.LeaseTime, Client: did.NewClient(outgoing)}
+	o := node.Options{DB: db, Networks: networks, Sealer: sealer, PublicURL: url, Log: log, Dev: cfg.Dev, AnchorEvery: cfg.AnchorEvery, LeaseTime: cfg.LeaseTime, Client: did.NewClient(outgoing)}
 	if withChain {
 		ledger, err := h.openChain(ctx, cfg, db, log)
 		if err != nil {
 			return h, err
 		}
-		o.Networks = withOwn(o.Networks, ledger)
-		o.Ledger, o.AnchorEvery = ledger, cfg.anchorEvery(ledger.Chain().Local)
+		o.Ledger, o.Networks = ledger, withOwn(o.Networks, ledger)
 	}
 	if h.node, err = node.New(ctx, o); err != nil {
 		return h, err
@@ -266,8 +265,9 @@ func keepChain(ctx context.Context, db *registry.DB, genesis anchor.Hash, named 
 	})
 }
 
-// chainPatience is how long a node that starts waits for its chain, which may be starting
-// too. One that serves and knows which chain it is doesn't wait.
+// chainPatience is how long a node or a command that begins waits for its chain, which may
+// be starting too. A node that serves goes on without it then, and doesn't wait at all
+// where it knows which chain it is; a command fails.
 const chainPatience = 10 * time.Second
 
 // localFinality is the embedded chain's rule: a block is final once it is on disk.

@@ -34,8 +34,11 @@ is read from both and compared. A migration that was cut off goes on when you ru
 
 The source isn't changed. A store in a folder has to be closed: stop its node first. Of a
 PostgreSQL database one snapshot is moved, and what its nodes wrote later would stay behind:
-while one runs it is refused, which takes ten seconds (--lease-time) to find out. The sealing key and the embedded chain are files in the data folder, and no
-part of the store: start the node with the same --data, and --db or not.`,
+while one runs it is refused. To find that out takes ten seconds: give it the nodes'
+--lease-time, if they have another.
+
+The sealing key and the embedded chain are files in the data folder, and no part of the
+store: start the node with the same --data, and --db or not.`,
 		Args: p.onlyFlags,
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.migrate(cmd.Context(), from, to) },
 	}
@@ -74,7 +77,7 @@ func (p *program) place(flag, s string) (place, error) {
 }
 
 // errNodesRun is returned where nodes work on a store that should be moved.
-var errNodesRun = errors.New("what they write while it is moved would stay behind. Stop each node that has this --db (Ctrl-C, systemctl stop, docker compose stop), and run the same command again")
+var errNodesRun = errors.New("what they write while it is moved would stay behind. Stop each node that has this --db (Ctrl-C, systemctl stop, docker compose stop node1 node2), and run the same command again")
 
 // nobodyRunsOn refuses a database on which nodes work.
 func (p *program) nobodyRunsOn(ctx context.Context, e registry.Engine, name string) error {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -22,7 +23,7 @@ func waitForBeats(t *testing.T, s site, nodes int) {
 		t.Fatal(err)
 	}
 	defer c.Close(t.Context())
-	for n := 0; n < nodes; {
+	for n := 0; n < nodes; pause(t.Context(), 20*time.Millisecond) {
 		if err := c.QueryRow(t.Context(), "SELECT count(*) FROM clrnode.lease_beats").Scan(&n); err != nil {
 			t.Fatal(err)
 		}
@@ -62,7 +63,7 @@ func TestMigrateFromNodesThatRun(t *testing.T) {
 	waitForBeats(t, s, 1)
 	refused("a node is running on postgres://")
 
-	other := c.command(t.Context(), s, "--listen", freeAddress(t), "--demo=false", "--chain-listen", "127.0.0.1:0")
+	other := c.command(t.Context(), s, "--listen", "localhost:"+freePort(t), "--demo=false", "--chain-listen", "127.0.0.1:0")
 	if err := other.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ import (
 	"clrnode/registry"
 )
 
-// The exit codes, as programs read them (design, decision 11).
+// The exit codes, as programs read them.
 const (
 	exitOK       = 0 // done; valid
 	exitNo       = 1 // refused; invalid
@@ -55,8 +55,9 @@ type program struct {
 
 // The Go runtime collects what isn't used any more when the heap has become heapGrowth
 // per cent larger than what is, but from memoryLimit bytes on rather than take more;
-// GOGC and GOMEMLIMIT say otherwise. What a node needs at a time doesn't grow with its
-// learners, and lies below the limit.
+// GOGC and GOMEMLIMIT say otherwise. What a node needs at a time lies below the limit. It
+// doesn't grow with its learners, but for importing a roster: some 30 bytes for each row
+// of the file at hand, of users and roles, and of the files that others refer to.
 const (
 	heapGrowth  = 200
 	memoryLimit = 420 << 20

@@ -61,6 +61,33 @@ func open(file []byte) (*oneroster.Package, error) {
 	return oneroster.Open(bytes.NewReader(file), int64(len(file)), oneroster.DefaultLimits)
 }
 
+// Results, of which there are most, are referred to only where a file that does so is
+// there; users refer to users.
+func TestReferred(t *testing.T) {
+	const (
+		results = "sourcedId,status,lineItemSourcedId,studentSourcedId,scoreStatus,score,scoreDate,textScore,inProgress,incomplete\n"
+		goals   = "sourcedId,status,resultSourcedId,source,learningObjectiveId\n"
+	)
+	files := map[string]string{"manifest.csv": manifest("users,bulk", "results,bulk"), "users.csv": usersHeader, "results.csv": results}
+	wantReferred(t, files, map[string]bool{"users": true, "results": false})
+	files["manifest.csv"] = manifest("users,bulk", "results,bulk", "resultLearningObjectiveIds,delta")
+	files["resultLearningObjectiveIds.csv"] = goals
+	wantReferred(t, files, map[string]bool{"users": true, "results": true, "resultLearningObjectiveIds": false})
+}
+
+func wantReferred(t *testing.T, files map[string]string, want map[string]bool) {
+	t.Helper()
+	p, err := open(pack(files))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for file, referred := range want {
+		if got := p.Referred(file); got != referred {
+			t.Errorf("Referred(%q) = %t, want %t", file, got, referred)
+		}
+	}
+}
+
 func TestPackagesThatCantBeRead(t *testing.T) {
 	const row = "u1,,,true,ada,Ada,Lovell,,,,,,\n"
 	good := map[string]string{"manifest.csv": manifest("users,bulk"), "users.csv": usersHeader + row}

@@ -35,7 +35,8 @@ type Limits struct {
 	RowBytes   int64 // of one row
 }
 
-// DefaultLimits fit a national service: 4 GB of rows, unpacked.
+// DefaultLimits fit a national service: 8 GB of rows, unpacked, and 4 GB of them in one
+// file.
 var DefaultLimits = Limits{Entries: 100, EntryBytes: 4 << 30, TotalBytes: 8 << 30, Ratio: 200, RowBytes: 1 << 20}
 
 // A Problem is something wrong with a package or one of its rows.
@@ -160,6 +161,13 @@ func (p *Package) Mode(file string) Mode {
 		return m
 	}
 	return Absent
+}
+
+// Referred tells whether a file of the package refers to rows of this one.
+func (p *Package) Referred(file string) bool {
+	return slices.ContainsFunc(Specs, func(s *Spec) bool {
+		return p.Mode(s.File) != Absent && slices.ContainsFunc(s.Columns, func(c Column) bool { return c.Refers == file })
+	})
 }
 
 func tooBig(name string, l Limits) Problem {

@@ -90,7 +90,7 @@ func programs(t testing.TB) string {
 		found = append(found, path)
 	}
 	if len(found) == 0 {
-		t.Skip("PostgreSQL is not installed, so nothing of it is tested: install Debian's package postgresql, or put initdb on the PATH")
+		t.Skip("SKIP: PostgreSQL is not installed, so nothing of it is tested: install Debian's package postgresql, or put initdb on the PATH")
 	}
 	slices.SortFunc(found, func(a, b string) int { return len(a) - len(b) + strings.Compare(a, b) })
 	return filepath.Dir(found[len(found)-1])

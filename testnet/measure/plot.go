@@ -68,8 +68,10 @@ func (all results) lines() (lines []results) {
 	return lines
 }
 
+// plot draws one figure, of the results that have it.
 func (all results) plot(b *strings.Builder, f figure) {
 	const right, bottom = plotWide - 14, plotHigh - 28
+	all = slices.DeleteFunc(slices.Clone(all), func(r Result) bool { return math.IsNaN(f.of(r)) })
 	var xs, ys []float64
 	for _, r := range all {
 		xs, ys = append(xs, float64(r.Learners)), append(ys, f.of(r))

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -82,30 +83,32 @@ func (all *results) add(r Result) {
 // The pages that are asked for, in the order of the table.
 var pages = []string{"overview", "search", "learner", "hosted"}
 
-// A figure is a column of the table, and a plot.
+// A figure is a row of the table, and a plot.
 type figure struct {
-	name, title string
-	of          func(Result) float64
+	title string
+	of    func(Result) float64 // NaN where it wasn't measured
 }
 
 func figures() []figure {
 	all := []figure{
-		{"import", "Import, rows/s", func(r Result) float64 { return float64(r.Rows) / r.Import }},
-		{"achievements", "Achievements a record", func(r Result) float64 { return r.Achievements }},
-		{"issue", "Issue, records/s", func(r Result) float64 { return float64(r.Records) / r.Issue }},
-		{"anchor", "Anchor, s", func(r Result) float64 { return r.Anchor }},
-		{"memory-import", "Memory at import, MB", func(r Result) float64 { return r.MemoryImport }},
-		{"memory-issue", "Memory at issue, MB", func(r Result) float64 { return r.MemoryIssue }},
-		{"disk", "Disk, KB a learner", Result.diskEach},
+		{"Import, rows/s", func(r Result) float64 { return float64(r.Rows) / r.Import }},
+		{"Achievements a record", func(r Result) float64 { return r.Achievements }},
+		{"Issue, records/s", func(r Result) float64 { return float64(r.Records) / r.Issue }},
+		{"Anchor, s", func(r Result) float64 { return r.Anchor }},
+		{"Memory at import, MB", func(r Result) float64 { return r.MemoryImport }},
+		{"Memory at issue, MB", func(r Result) float64 { return r.MemoryIssue }},
+		{"Memory at serving, MB", func(r Result) float64 { return r.MemoryServe }},
+		{"Disk, KB a learner", Result.diskEach},
 	}
 	for _, p := range pages {
 		all = append(all,
-			figure{p + "-p50", "Page " + p + ", p50 ms", func(r Result) float64 { return r.Pages[p].P50 }},
-			figure{p + "-p99", "Page " + p + ", p99 ms", func(r Result) float64 { return r.Pages[p].P99 }})
+			figure{"Page " + p + ", p50 ms", func(r Result) float64 { return r.Pages[p].P50 }},
+			figure{"Page " + p + ", p99 ms", func(r Result) float64 { return r.Pages[p].P99 }})
 	}
+	// Without nginx or wrk they are 0/0, which is NaN.
 	return append(all,
-		figure{"serving", "Hosted GET, answers/s of nginx's", func(r Result) float64 { return r.Serving.Node / r.Serving.Nginx }},
-		figure{"serving-p99", "Hosted GET, p99 of nginx's", func(r Result) float64 { return r.Serving.NodeP99 / r.Serving.NginxP99 }})
+		figure{"Hosted GET, answers/s of nginx's", func(r Result) float64 { return r.Serving.Node / r.Serving.Nginx }},
+		figure{"Hosted GET, p99 of nginx's", func(r Result) float64 { return r.Serving.NodeP99 / r.Serving.NginxP99 }})
 }
 
 // save writes the results, the table and the plots.
@@ -126,7 +129,7 @@ func (all results) save(dir string) error {
 	return os.WriteFile(filepath.Join(dir, "size.svg"), []byte(all.plots()), 0o644)
 }
 
-// table has a row for each figure and a column for each engine and size.
+// table has a row for each figure and a column for each engine and size, and a note.
 func (all results) table() string {
 	var b strings.Builder
 	b.WriteString("|")
@@ -141,12 +144,15 @@ func (all results) table() string {
 		}
 		b.WriteString(" |\n")
 	}
+	b.WriteString("\nFor the hosted GET nginx runs one worker, while the node uses all cores.\n")
 	return b.String()
 }
 
-// short writes a number with three digits that mean something.
+// short writes a number with three digits that mean something, "-" for none.
 func short(v float64) string {
 	switch {
+	case math.IsNaN(v):
+		return "-"
 	case v >= 100:
 		return fmt.Sprintf("%.0f", v)
 	case v >= 10:

@@ -102,7 +102,7 @@ func Start(ctx context.Context, o Options) (n *Network, err error) {
 	return n, nil
 }
 
-// KillChain ends the chain with SIGKILL. Nodes go on without it, but can't start.
+// KillChain ends the chain with SIGKILL. Nodes go on without it, and start.
 func (n *Network) KillChain() error {
 	if n.chain == nil {
 		return nil

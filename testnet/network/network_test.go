@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"math/rand/v2"
 	"net/http"
 	"net/http/cookiejar"
@@ -52,6 +53,8 @@ const (
 	revoked  = 12               // records that are revoked meanwhile
 )
 
+var networkSeed = flag.Uint64("network.seed", 0, "the seed of the random moments at which TestNetwork kills; 0 takes a new one")
+
 // TestNetwork kills nodes with SIGKILL at random moments under load, and starts them
 // again. In the end nothing is lost and nothing is there twice: every request that was
 // answered had its effect, each learner has one record in force, which verifies, and each
@@ -60,8 +63,11 @@ func TestNetwork(t *testing.T) {
 	if testing.Short() {
 		t.Skip("SKIP: kills take most of a minute; run without -short")
 	}
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := *networkSeed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("seed %d: -network.seed %d takes the same moments", seed, seed)
 	n, err := Start(t.Context(), Options{
 		Program: program(t), Dir: t.TempDir(), DB: pgtest.Database(t),
 		Args: []string{"--lease-time", "1s", "--anchor-every", "1s"},

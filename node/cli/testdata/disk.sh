@@ -8,9 +8,19 @@ fail() { echo "FAIL: $*"; exit 1; }
 run() { "$clrnode" "$@" --data "$disk/d" --quiet >"$disk/../out" 2>&1; }
 says() { grep -q "$1" "$disk/../out" || fail "not said: $1; but: $(head -c 1000 "$disk/../out")"; }
 fill() { head -c $((($(df -k --output=avail "$disk" | tail -1) - $1 * 1024) * 1024)) /dev/zero >"$disk/fill"; }
+# ask asks the node over HTTP: ask METHOD PATH.
+ask() {
+	exec 3<>"/dev/tcp/localhost/$port"
+	printf '%s %s HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n' "$1" "$2" "$token" >&3
+	cat <&3 >"$disk/../out"
+	exec 3>&-
+}
 
 mount -t tmpfs -o size=400m none "$disk" || exit 77
 run publishers add "Full College" --verify signature,hosted || fail "no publisher: $(cat "$disk/../out")"
+publisher=$(cat "$disk/../out")
+run token create --scope issue || fail "no token: $(cat "$disk/../out")"
+token=$(cat "$disk/../out")
 
 # Nearly full: a sentence, and nothing is written.
 fill 50
@@ -19,12 +29,33 @@ says 'the disk is nearly full, so nothing more is written: [0-9]* MB are free at
 rm "$disk/fill"
 run doctor || fail "unsound: $(cat "$disk/../out")"
 
-# A node whose disk fills up in the middle of an import goes on reading, and goes on with
-# the import by itself once there is room.
+# A node whose disk fills up in the middle of a job or an import goes on reading, and goes
+# on with them by itself once there is room.
 "$clrnode" --data "$disk/d" --demo=false --listen "localhost:$port" >"$disk/../node" 2>&1 &
 node=$!
 for i in $(seq 300); do [ -S "$disk/d/node.sock" ] && run status && break; sleep 0.1; done
 run import "$zip" || fail "import: $(cat "$disk/../out")"
+run import "$csv" || fail "import: $(cat "$disk/../out")"
+ask POST "/v1/publishers/$publisher/issue"
+kill -STOP $node # in the middle
+fill 50
+kill -CONT $node
+job=$(sed -n 's/^Location: .*\(\/v1\/jobs\/[a-z0-9]*\).*/\1/p' "$disk/../out")
+[ -n "$job" ] || fail "no job: $(cat "$disk/../out")"
+for i in $(seq 300); do
+	ask GET "$job" && grep -q '"state": *"running".*nearly full' <(tr -d '\r\n' <"$disk/../out") && break
+	[ "$i" = 300 ] && fail "the job doesn't wait: $(cat "$disk/../out")"
+	sleep 0.1
+done
+ask POST "/v1/publishers/$publisher/issue"
+says '^HTTP/1.1 503 '
+says 'disk is nearly full, and nothing was changed'
+rm "$disk/fill"
+for i in $(seq 600); do
+	ask GET "$job" && grep -q '"state": *"done"' "$disk/../out" && break
+	[ "$i" = 600 ] && fail "the job doesn't go on: $(cat "$disk/../out")"
+	sleep 0.1
+done
 for try in 1 2 3 4 5 6; do # until one is caught in the middle
 	sed "s/,R/,R$try-/" "$csv" >"$csv.$try"
 	"$clrnode" import "$csv.$try" --data "$disk/d" --quiet >"$disk/../import" 2>&1 &

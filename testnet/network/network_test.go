@@ -366,16 +366,23 @@ func TestNodesOfANetwork(t *testing.T) {
 			t.Fatalf("the demo isn't made: %+v", demo())
 		}
 	}
-	// A node that starts waits for a chain that starts, too.
-	if err := errors.Join(n.KillChain(), n.Kill(0), n.begin(0)); err != nil {
+	// A node that knows its chain starts and serves without it, and finds it when it is back.
+	if err := errors.Join(n.KillChain(), n.Kill(0), n.begin(0), n.ready(t.Context(), 0)); err != nil {
 		t.Fatal(err)
 	}
-	for !strings.Contains(n.log("node0"), "the chain does not answer yet") {
-		time.Sleep(20 * time.Millisecond)
+	says := func(what string) {
+		t.Helper()
+		for end := time.Now().Add(time.Minute); !strings.Contains(n.log("node0"), what); time.Sleep(20 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("the node doesn't say %q, but:\n%s", what, n.log("node0"))
+			}
+		}
 	}
-	if err := errors.Join(n.StartChain(), n.ready(t.Context(), 0)); err != nil {
+	says("the chain does not answer")
+	if err := n.StartChain(); err != nil {
 		t.Fatal(err)
 	}
+	says("the chain answers")
 	client := logIn(t, n)
 	for range 4 { // the proxy takes turns
 		resp, err := client.Get(n.URL + "/p/" + onlyPublisher(t, n))

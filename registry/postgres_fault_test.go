@@ -111,7 +111,7 @@ func TestPostgresBrokenConnections(t *testing.T) {
 
 // A cuttingProxy passes connections on to a database and cuts them after some bytes.
 type cuttingProxy struct {
-	dir, to string
+	dir     string
 	cutting atomic.Bool
 	cuts    atomic.Int64
 	mu      sync.Mutex
@@ -121,13 +121,13 @@ type cuttingProxy struct {
 func newCuttingProxy(t *testing.T, database string, seed int64) *cuttingProxy {
 	t.Helper()
 	p := &cuttingProxy{random: rand.New(rand.NewSource(seed))}
-	p.dir, p.to = standBefore(t, database, p.pass)
+	p.dir = standBefore(t, database, p.pass)
 	return p
 }
 
-// standBefore listens in the folder dir as the database does, whose socket is to, and
-// gives pass each connection.
-func standBefore(t *testing.T, database string, pass func(net.Conn)) (dir, to string) {
+// standBefore listens in the folder that it returns as the database does, and gives pass
+// each connection, and the database's own socket.
+func standBefore(t *testing.T, database string, pass func(client net.Conn, to string)) (dir string) {
 	t.Helper()
 	u, err := url.Parse(database)
 	if err != nil {
@@ -142,16 +142,17 @@ func standBefore(t *testing.T, database string, pass func(net.Conn)) (dir, to st
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close(); os.RemoveAll(dir) })
+	to := filepath.Join(u.Query().Get("host"), socket)
 	go func() {
 		for {
 			c, err := l.Accept()
 			if err != nil {
 				return
 			}
-			go pass(c)
+			go pass(c, to)
 		}
 	}()
-	return dir, filepath.Join(u.Query().Get("host"), socket)
+	return dir
 }
 
 func (p *cuttingProxy) url(database string) string {
@@ -169,8 +170,8 @@ func (p *cuttingProxy) intn(n int) int {
 // pass passes a connection on, until so many bytes have gone one way. The client's
 // end is cut at once. What it had sent is delivered all the same half of the time,
 // perhaps only after the client has asked what became of it.
-func (p *cuttingProxy) pass(client net.Conn) {
-	server, err := net.Dial("unix", p.to)
+func (p *cuttingProxy) pass(client net.Conn, to string) {
+	server, err := net.Dial("unix", to)
 	if err != nil {
 		client.Close()
 		return

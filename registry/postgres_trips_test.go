@@ -68,7 +68,7 @@ func TestPostgresCredentialInOneRoundTrip(t *testing.T) {
 
 // A gate passes a database's connections on and lets only so many questions through.
 type gate struct {
-	dir, to string
+	dir     string
 	mu      sync.Mutex
 	changed *sync.Cond
 	isShut  bool
@@ -79,7 +79,7 @@ func newGate(t *testing.T, database string) *gate {
 	t.Helper()
 	g := &gate{}
 	g.changed = sync.NewCond(&g.mu)
-	g.dir, g.to = standBefore(t, database, g.pass)
+	g.dir = standBefore(t, database, g.pass)
 	return g
 }
 
@@ -104,9 +104,9 @@ func (g *gate) open() {
 
 // pass passes a connection on. What the client sends after it was answered is a new
 // question.
-func (g *gate) pass(client net.Conn) {
+func (g *gate) pass(client net.Conn, to string) {
 	defer client.Close()
-	server, err := net.Dial("unix", g.to)
+	server, err := net.Dial("unix", to)
 	if err != nil {
 		return
 	}

@@ -14,35 +14,45 @@ const (
 	mostPlaces   = 16        // requests
 	placesOfOne  = 4         // of them, of one client
 	bytesInPlace = 128 << 20 // of their bodies
+	bytesOfOne   = maxForm   // of them, of one client
 )
 
 // places are those that are taken.
 type places struct {
 	mu    sync.Mutex
-	taken map[string]int // by client
+	taken map[string]share // by client
+	all   share
+}
+
+// A share is how many places are taken, and how many bytes of bodies have them.
+type share struct {
 	count int
 	bytes int64
 }
+
+func (s share) with(count int, bytes int64) share { return share{s.count + count, s.bytes + bytes} }
 
 // take takes a place for a body of size bytes, if there is one, until leave is called.
 func (p *places) take(client string, size int64) (leave func(), ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.count >= mostPlaces || p.taken[client] >= placesOfOne || p.bytes+size > bytesInPlace {
+	all, own := p.all.with(1, size), p.taken[client].with(1, size)
+	if all.count > mostPlaces || own.count > placesOfOne || all.bytes > bytesInPlace || own.bytes > bytesOfOne {
 		return nil, false
 	}
 	if p.taken == nil {
-		p.taken = map[string]int{}
+		p.taken = map[string]share{}
 	}
-	p.taken[client]++
-	p.count, p.bytes = p.count+1, p.bytes+size
+	p.all, p.taken[client] = all, own
 	return func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if p.taken[client]--; p.taken[client] == 0 {
+		p.all = p.all.with(-1, -size)
+		if own := p.taken[client].with(-1, -size); own.count > 0 {
+			p.taken[client] = own
+		} else {
 			delete(p.taken, client)
 		}
-		p.count, p.bytes = p.count-1, p.bytes-size
 	}, true
 }
 

@@ -119,11 +119,21 @@ func TestPlaces(t *testing.T) {
 			t.Errorf("place %d of a client: %t", n+1, ok)
 		}
 	}
-	if take("another", bytesInPlace) || !take("another", bytesInPlace-placesOfOne) {
-		t.Error("what places hold isn't counted")
+	for n, size := range []int64{bytesOfOne + 1, bytesOfOne, 1} {
+		if ok := take("another", size); ok != (n == 1) {
+			t.Errorf("a client's share of %d bytes: %t", size, ok)
+		}
 	}
-	if p.count != placesOfOne+1 || len(p.taken) != 2 {
-		t.Errorf("%d places of %d clients are taken", p.count, len(p.taken))
+	for n := range bytesInPlace/bytesOfOne - 2 {
+		if !take(fmt.Sprint("large ", n), bytesOfOne) {
+			t.Error("a client finds no room, though there is some")
+		}
+	}
+	if take("the last", bytesOfOne) || !take("the last", bytesOfOne-placesOfOne) {
+		t.Error("what all places hold isn't counted")
+	}
+	if clients := bytesInPlace/bytesOfOne + 1; p.all.count != placesOfOne+clients-1 || len(p.taken) != clients {
+		t.Errorf("%+v of %d clients are taken", p.all, len(p.taken))
 	}
 }
 

@@ -25,7 +25,7 @@ import (
 const (
 	maxCredential = 8 << 20  // one file
 	maxFiles      = 20       // in one form
-	maxForm       = 64 << 20 // all of them
+	maxForm       = 32 << 20 // all of them
 	maxReceipt    = 1 << 20
 )
 

@@ -245,10 +245,10 @@ func (f *filling) unmark() error {
 // Migrate or Restore that was cut off: then it goes on. It reads one snapshot of from
 // and writes nothing there; what is written to from while it runs isn't moved. If a node
 // has given a sign of life there since the snapshot, Migrate ends with ErrNodesRun, and
-// the copy stays one that was cut off. At the end both are read again, and each record compared: JSON documents as JSON, since
-// PostgreSQL has an order of its own for members, opaque ones byte by byte. Only then
-// does Open open the new store. report, if not nil, is told how many rows are copied,
-// then how many compared.
+// the copy stays one that was cut off. At the end both are read again, and each record
+// compared: JSON documents as JSON, since PostgreSQL has an order of its own for
+// members, opaque ones byte by byte. Only then does Open open the new store. report, if
+// not nil, is told how many rows are copied, then how many compared.
 func Migrate(ctx context.Context, from, to Engine, now time.Time, report func(step string, rows int)) (Moved, error) {
 	if report == nil {
 		report = func(string, int) {}

@@ -38,10 +38,12 @@ type Network struct {
 	Chain    Chain
 }
 
-// Bounds of what is read of one identity: changes, and the time that it may take.
+// Bounds of what is read of one identity: changes, the bytes that these have together, and
+// the time that it may take. Whoever pays for the gas decides how much an identity says.
 const (
-	maxChanges = 1000
-	ethrTime   = 30 * time.Second
+	maxChanges     = 1000
+	maxChangeBytes = 4 << 20
+	ethrTime       = 30 * time.Second
 )
 
 // ethrID is what a did:ethr says.
@@ -200,7 +202,7 @@ func (n Network) history(ctx context.Context, account Address) ([]ethrChange, er
 		return nil, n.inconsistent("it has no ERC-1056 registry at %s", n.Registry)
 	}
 	var blocks [][]ethrChange
-	total := 0
+	total, size := 0, 0
 	for block != 0 {
 		events, when, err := n.Chain.Events(ctx, n.Registry, account, block)
 		if err != nil {
@@ -211,6 +213,12 @@ func (n Network) history(ctx context.Context, account Address) ([]ethrChange, er
 		}
 		if total += len(events); total > maxChanges {
 			return nil, fmt.Errorf("%w: its history has more than %d changes", ErrCouldNotCheck, maxChanges)
+		}
+		for _, e := range events {
+			size += len(e.Data)
+		}
+		if size > maxChangeBytes {
+			return nil, fmt.Errorf("%w: its history has more than %d bytes", ErrCouldNotCheck, maxChangeBytes)
 		}
 		changes := make([]ethrChange, len(events))
 		for i, e := range events {

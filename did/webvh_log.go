@@ -141,7 +141,7 @@ func checkMembers(v *jcs.Value) error {
 	}
 	for i := range v.List() {
 		if !slices.Contains(members, v.List()[i].Name) {
-			return fmt.Errorf("an entry has no member %q", v.List()[i].Name)
+			return fmt.Errorf("an entry has no member %.80q", v.List()[i].Name)
 		}
 	}
 	for _, name := range []string{"parameters", "state"} {
@@ -154,7 +154,7 @@ func checkMembers(v *jcs.Value) error {
 
 // versionTime reads a time in UTC.
 func versionTime(s string) (time.Time, error) {
-	t, err := time.Parse(time.RFC3339, s)
+	t, err := parseTime(s)
 	if err != nil || !strings.HasSuffix(s, "Z") && !strings.HasSuffix(s, "+00:00") || t.Year() < 1 {
 		return time.Time{}, errors.New("its versionTime should be a date and time in UTC, such as 2026-01-31T12:00:00Z")
 	}

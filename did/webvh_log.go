@@ -30,6 +30,7 @@ type webvhEntry struct {
 	line       []byte
 	parameters webvhParameters // in force after it
 	witness    *WebVHWitness   // who must approve it; nil for nobody
+	work       int             // keys, witnesses and proofs of it and all before it
 }
 
 // readWebVH checks a log, entry by entry, up to the first that breaks a rule (did:webvh
@@ -78,7 +79,7 @@ func readEntry(before *webvhEntry, line []byte, now time.Time) (webvhEntry, erro
 	e := webvhEntry{number: 1, line: line, versionID: strings.Clone(v.Str("versionId"))}
 	parameters := webvhParameters{ttl: defaultTTL}
 	if before != nil {
-		e.number = before.number + 1
+		e.number, e.work = before.number+1, before.work
 		parameters = before.parameters
 		if parameters.deactivated {
 			return e, errors.New("the DID was deactivated by the entry before, so that nothing may follow")
@@ -97,7 +98,12 @@ func readEntry(before *webvhEntry, line []byte, now time.Time) (webvhEntry, erro
 	if e.time.After(now) {
 		return e, errors.New("its versionTime lies in the future")
 	}
-	if e.parameters, err = parameters.apply(v.Get("parameters"), before == nil); err != nil {
+	given := v.Get("parameters")
+	e.work += len(given.Get("updateKeys").Items()) + len(given.Get("witness").Get("witnesses").Items()) + len(v.Get("proof").Items())
+	if e.work > maxWebVHWork {
+		return e, fmt.Errorf("with it the log has more than %d keys, witnesses and proofs", maxWebVHWork)
+	}
+	if e.parameters, err = parameters.apply(given, before == nil); err != nil {
 		return e, err
 	}
 	text := newEntryText(v)

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"clrnode/anchor/evm"
@@ -50,6 +49,10 @@ func parseNetwork(s string) (did.Network, error) {
 	if err != nil || chain == 0 {
 		return n, fmt.Errorf("the chain's id %q should be a whole number above zero", id)
 	}
+	// An identifier without a network is on mainnet: no other chain may answer for it.
+	if (name == "mainnet") != (chain == 1) {
+		return n, fmt.Errorf("mainnet is the name of chain 1, and of no other")
+	}
 	url, registry, named := strings.Cut(url, "#")
 	address := publicDIDRegistry
 	if named {
@@ -60,7 +63,7 @@ func parseNetwork(s string) (did.Network, error) {
 	if !strings.HasPrefix(url, "https://") && !strings.HasPrefix(url, "http://") {
 		return n, fmt.Errorf("the URL %q should begin with https:// or http://", url)
 	}
-	return did.Network{Name: name, ChainID: chain, Registry: address, Chain: &otherChain{url: url, id: chain}}, nil
+	return did.Network{Name: name, ChainID: chain, Registry: address, Chain: &otherChain{url: url, id: chain, dialing: make(chan struct{}, 1)}}, nil
 }
 
 // An otherChain is one that this node doesn't anchor on, and that is connected to when it is first asked, so that a node starts
@@ -69,13 +72,18 @@ type otherChain struct {
 	url string
 	id  uint64
 
-	mu     sync.Mutex
-	client *evm.Client // nil until it answered; guarded by mu
+	dialing chan struct{} // has room for one: who dials, or looks whether others did
+	client  *evm.Client   // nil until it answered; guarded by dialing
 }
 
 func (l *otherChain) dial(ctx context.Context) (*evm.Client, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	// Who waits for another's turn at a chain that is away can give up.
+	select {
+	case l.dialing <- struct{}{}:
+		defer func() { <-l.dialing }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	if l.client != nil {
 		return l.client, nil
 	}

@@ -3,6 +3,7 @@ package did
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -184,6 +185,9 @@ func (n Network) moment(ctx context.Context, account Address, o Options) (ethrMo
 		return ethrMoment{}, fmt.Errorf("%w: the version %.40q isn't the number of a block", ErrInvalidOptions, o.VersionID)
 	}
 	_, then, err := n.Chain.Events(ctx, n.Registry, account, block)
+	if errors.Is(err, ErrNotFound) {
+		return ethrMoment{}, fmt.Errorf("%w: chain %d has no block %d yet", ErrNotFound, n.ChainID, block)
+	}
 	if err != nil {
 		return ethrMoment{}, n.failed(err)
 	}
@@ -205,10 +209,10 @@ func (n Network) history(ctx context.Context, account Address) ([]ethrChange, er
 	total, size := 0, 0
 	for block != 0 {
 		events, when, err := n.Chain.Events(ctx, n.Registry, account, block)
-		if err != nil {
+		if err != nil && !errors.Is(err, ErrNotFound) {
 			return nil, n.failed(err)
 		}
-		if len(events) == 0 {
+		if len(events) == 0 { // or the block isn't there, which says nothing of the identity
 			return nil, n.inconsistent("block %d should have a change and has none: it doesn't keep old events, or was reorganized just now", block)
 		}
 		if total += len(events); total > maxChanges {

@@ -18,13 +18,17 @@ type liar struct {
 	changed []byte
 	events  func(block uint64) []did.Event
 	asked   int
+	newest  uint64 // block; 0: it has all
 }
 
 func (l *liar) Call(context.Context, did.Address, []byte) ([]byte, error) { return l.changed, nil }
 
 func (l *liar) Events(_ context.Context, _, _ did.Address, block uint64) ([]did.Event, time.Time, error) {
-	if l.asked++; l.events == nil {
+	switch l.asked++; {
+	case l.events == nil:
 		return nil, time.Time{}, errors.New("away")
+	case block > l.newest && l.newest > 0:
+		return nil, time.Time{}, fmt.Errorf("block %d: %w", block, did.ErrNotFound)
 	}
 	return l.events(block), time.Unix(int64(block), 0), nil
 }
@@ -64,6 +68,7 @@ func TestChainsThatLie(t *testing.T) {
 	}{
 		"no contract": {&liar{}, "no ERC-1056 registry"}, "half a word": {&liar{changed: make([]byte, 31)}, "no ERC-1056 registry"}, "two words": {&liar{changed: make([]byte, 64)}, "no ERC-1056 registry"},
 		"a block beyond all": {&liar{changed: bytes.Repeat([]byte{0xff}, 32)}, "no ERC-1056 registry"}, "away": {&liar{changed: number(7)}, "away"},
+		"behind":           {&liar{changed: number(7), newest: 6, events: func(uint64) []did.Event { return nil }}, "block 7 should have a change"},
 		"forgotten":        {&liar{changed: number(7), events: func(uint64) []did.Event { return nil }}, "keep old events"},
 		"a ring":           {&liar{changed: number(7), events: one(ownerEvent(self, other, 7))}, "as the one before"},
 		"a way forward":    {&liar{changed: number(7), events: one(ownerEvent(self, other, 8))}, "as the one before"},
@@ -90,8 +95,19 @@ func TestChainsThatLie(t *testing.T) {
 	} {
 		r := did.NewResolver(nil, did.Network{Name: "liars", ChainID: 5, Chain: c.l})
 		_, err := r.Resolve(t.Context(), must(did.Parse("did:ethr:liars:"+self.String())), did.Options{})
-		if !errors.Is(err, did.ErrCouldNotCheck) || !strings.Contains(err.Error(), c.says) || c.l.asked > 1001 || name == "long" && c.l.asked > 4 {
+		if !errors.Is(err, did.ErrCouldNotCheck) || errors.Is(err, did.ErrNotFound) || !strings.Contains(err.Error(), c.says) || c.l.asked > 1001 || name == "long" && c.l.asked > 4 {
 			t.Errorf("%s: %v, after %d questions", name, err, c.l.asked)
+		}
+	}
+}
+
+// A version that doesn't exist isn't found: the chain's node did answer.
+func TestABlockThatIsNotThere(t *testing.T) {
+	r := did.NewResolver(nil, did.Network{Name: "mainnet", ChainID: 1, Chain: &liar{changed: number(0), newest: 6, events: func(uint64) []did.Event { return nil }}})
+	d := must(did.Parse("did:ethr:0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"))
+	for version, want := range map[string]string{"6": "", "7": "NOT_FOUND"} {
+		if _, err := r.Resolve(t.Context(), d, did.Options{VersionID: version}); did.ErrorType(err) != want {
+			t.Errorf("block %s: %v; want %q", version, err, want)
 		}
 	}
 }

@@ -277,6 +277,7 @@ func TestParseDocumentRefuses(t *testing.T) {
 		`{"id":"did:a:b","verificationMethod":[{"id":"#1","type":"Multikey","controller":"x"}]}`,
 		`{"id":"did:a:b","verificationMethod":[{"id":"#1","type":"Multikey","controller":"did:a:b","publicKeyMultibase":7}]}`,
 		`{"id":"did:a:b","verificationMethod":[{"id":"#1","type":"Multikey","controller":"did:a:b","expires":"2030-01-01"}]}`,
+		`{"id":"did:a:b","verificationMethod":[{"id":"#1","type":"Multikey","controller":"did:a:b","revoked":"2030-01-01T1:00:00Z"}]}`,
 		`{"id":"did:a:b","verificationMethod":[{"id":"#1","type":"JsonWebKey","controller":"did:a:b","publicKeyJwk":{"kty":"OKP","d":"AA"}}]}`,
 		`{"id":"did:a:b","verificationMethod":[{"id":"#1","type":"JsonWebKey","controller":"did:a:b","publicKeyJwk":{},"publicKeyMultibase":"z"}]}`,
 		`{"id":"did:a:b","verificationMethod":[{"id":"#1","type":"Multikey","controller":"did:a:b"},{"id":"did:a:b#1","type":"Multikey","controller":"did:a:b"}]}`,

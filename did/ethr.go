@@ -3,6 +3,7 @@ package did
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -39,10 +40,12 @@ type Network struct {
 	Chain    Chain
 }
 
-// Bounds of what is read of one identity: changes, and the time that it may take.
+// Bounds of what is read of one identity: changes, the bytes that these have together, and
+// the time that it may take. Whoever pays for the gas decides how much an identity says.
 const (
-	maxChanges = 1000
-	ethrTime   = 30 * time.Second
+	maxChanges     = 1000
+	maxChangeBytes = 4 << 20
+	ethrTime       = 30 * time.Second
 )
 
 // ethrID is what a did:ethr says.
@@ -183,6 +186,9 @@ func (n Network) moment(ctx context.Context, account Address, o Options) (ethrMo
 		return ethrMoment{}, fmt.Errorf("%w: the version %.40q isn't the number of a block", ErrInvalidOptions, o.VersionID)
 	}
 	_, then, err := n.Chain.Events(ctx, n.Registry, account, block)
+	if errors.Is(err, ErrNotFound) {
+		return ethrMoment{}, fmt.Errorf("%w: chain %d has no block %d yet", ErrNotFound, n.ChainID, block)
+	}
 	if err != nil {
 		return ethrMoment{}, n.failed(err)
 	}
@@ -201,17 +207,23 @@ func (n Network) history(ctx context.Context, account Address) ([]ethrChange, er
 		return nil, n.inconsistent("it has no ERC-1056 registry at %s", n.Registry)
 	}
 	var blocks [][]ethrChange
-	total := 0
+	total, size := 0, 0
 	for block != 0 {
 		events, when, err := n.Chain.Events(ctx, n.Registry, account, block)
-		if err != nil {
+		if err != nil && !errors.Is(err, ErrNotFound) {
 			return nil, n.failed(err)
 		}
-		if len(events) == 0 {
+		if len(events) == 0 { // or the block isn't there, which says nothing of the identity
 			return nil, n.inconsistent("block %d should have a change and has none: it doesn't keep old events, or was reorganized just now", block)
 		}
 		if total += len(events); total > maxChanges {
 			return nil, fmt.Errorf("%w: its history has more than %d changes", ErrCouldNotCheck, maxChanges)
+		}
+		for _, e := range events {
+			size += len(e.Data)
+		}
+		if size > maxChangeBytes {
+			return nil, fmt.Errorf("%w: its history has more than %d bytes", ErrCouldNotCheck, maxChangeBytes)
 		}
 		changes := make([]ethrChange, len(events))
 		for i, e := range events {

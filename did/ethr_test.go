@@ -18,13 +18,17 @@ type liar struct {
 	changed []byte
 	events  func(block uint64) []did.Event
 	asked   int
+	newest  uint64 // block; 0: it has all
 }
 
 func (l *liar) Call(context.Context, did.Address, []byte) ([]byte, error) { return l.changed, nil }
 
 func (l *liar) Events(_ context.Context, _, _ did.Address, block uint64) ([]did.Event, time.Time, error) {
-	if l.asked++; l.events == nil {
+	switch l.asked++; {
+	case l.events == nil:
 		return nil, time.Time{}, errors.New("away")
+	case block > l.newest && l.newest > 0:
+		return nil, time.Time{}, fmt.Errorf("block %d: %w", block, did.ErrNotFound)
 	}
 	return l.events(block), time.Unix(int64(block), 0), nil
 }
@@ -36,6 +40,19 @@ func padded(a did.Address) [32]byte { return [32]byte(append(make([]byte, 12), a
 func ownerEvent(identity, owner did.Address, previous uint64) did.Event {
 	w := padded(owner)
 	return did.Event{Topics: [][32]byte{did.TopicOwner, padded(identity)}, Data: append(w[:], number(previous)...)}
+}
+
+// named is text in a word.
+func named(s string) []byte { return append([]byte(s), make([]byte, 32-len(s))...) }
+
+// attribute is the data of an event that sets one, for very long.
+func attribute(name string, value []byte, previous uint64) []byte {
+	data := bytes.Join([][]byte{named(name), number(128), number(1 << 40), number(previous), number(uint64(len(value))), value}, nil)
+	return append(data, make([]byte, (32-len(value)%32)%32)...)
+}
+
+func attributeEvent(identity did.Address, name string, value []byte, previous uint64) did.Event {
+	return did.Event{Topics: [][32]byte{did.TopicAttribute, padded(identity)}, Data: attribute(name, value, previous)}
 }
 
 // A chain's node that lies, or has forgotten, is not believed, and isn't asked for ever.
@@ -51,6 +68,7 @@ func TestChainsThatLie(t *testing.T) {
 	}{
 		"no contract": {&liar{}, "no ERC-1056 registry"}, "half a word": {&liar{changed: make([]byte, 31)}, "no ERC-1056 registry"}, "two words": {&liar{changed: make([]byte, 64)}, "no ERC-1056 registry"},
 		"a block beyond all": {&liar{changed: bytes.Repeat([]byte{0xff}, 32)}, "no ERC-1056 registry"}, "away": {&liar{changed: number(7)}, "away"},
+		"behind":           {&liar{changed: number(7), newest: 6, events: func(uint64) []did.Event { return nil }}, "block 7 should have a change"},
 		"forgotten":        {&liar{changed: number(7), events: func(uint64) []did.Event { return nil }}, "keep old events"},
 		"a ring":           {&liar{changed: number(7), events: one(ownerEvent(self, other, 7))}, "as the one before"},
 		"a way forward":    {&liar{changed: number(7), events: one(ownerEvent(self, other, 8))}, "as the one before"},
@@ -71,12 +89,40 @@ func TestChainsThatLie(t *testing.T) {
 			all[0] = ownerEvent(self, other, 0)
 			return all
 		}}, "more than 1000 changes"},
+		"long": {&liar{changed: number(900), events: func(b uint64) []did.Event {
+			return []did.Event{attributeEvent(self, "did/svc/A", make([]byte, 1<<20), b-1)}
+		}}, "more than 4194304 bytes"},
 	} {
 		r := did.NewResolver(nil, did.Network{Name: "liars", ChainID: 5, Chain: c.l})
 		_, err := r.Resolve(t.Context(), must(did.Parse("did:ethr:liars:"+self.String())), did.Options{})
-		if !errors.Is(err, did.ErrCouldNotCheck) || !strings.Contains(err.Error(), c.says) || c.l.asked > 1001 {
+		if !errors.Is(err, did.ErrCouldNotCheck) || errors.Is(err, did.ErrNotFound) || !strings.Contains(err.Error(), c.says) || c.l.asked > 1001 || name == "long" && c.l.asked > 4 {
 			t.Errorf("%s: %v, after %d questions", name, err, c.l.asked)
 		}
+	}
+}
+
+// A version that doesn't exist isn't found: the chain's node did answer.
+func TestABlockThatIsNotThere(t *testing.T) {
+	r := did.NewResolver(nil, did.Network{Name: "mainnet", ChainID: 1, Chain: &liar{changed: number(0), newest: 6, events: func(uint64) []did.Event { return nil }}})
+	d := must(did.Parse("did:ethr:0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"))
+	for version, want := range map[string]string{"6": "", "7": "NOT_FOUND"} {
+		if _, err := r.Resolve(t.Context(), d, did.Options{VersionID: version}); did.ErrorType(err) != want {
+			t.Errorf("block %s: %v; want %q", version, err, want)
+		}
+	}
+}
+
+// A key of megabytes is none. That is known without writing it in base58, which would
+// take minutes.
+func TestALongMultikeyOnAChain(t *testing.T) {
+	self := must(did.ParseAddress("0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"))
+	long := attributeEvent(self, "did/pub/Multikey/veriKey", bytes.Repeat([]byte{0xed, 1, 7, 7}, 900_000), 0)
+	short := attributeEvent(self, "did/pub/Multikey/veriKey", append([]byte{0xe7, 1}, must(did.ParseMultibase(specK1)).Bytes()...), 7)
+	r := did.NewResolver(nil, did.Network{Name: "mainnet", ChainID: 1, Chain: &liar{changed: number(7), events: func(uint64) []did.Event { return []did.Event{long, short} }}})
+	d := must(did.Parse("did:ethr:" + self.String()))
+	got, err := r.Resolve(t.Context(), d, did.Options{})
+	if err != nil || len(got.Document.VerificationMethod) != 2 || got.Document.VerificationMethod[1].ID != d.String()+"#delegate-2" || got.Document.VerificationMethod[1].PublicKeyMultibase != specK1 {
+		t.Errorf("Resolve = %v, %v", got.Document, err)
 	}
 }
 
@@ -91,7 +137,7 @@ func TestEthrIdentifiers(t *testing.T) {
 	} {
 		d := must(did.Parse("did:ethr:" + s))
 		got, err := r.Resolve(t.Context(), d, did.Options{})
-		if err != nil || got.Document.ID != d || !got.Document.HasAccount(must(did.ParseAccount(account)), did.AssertionMethod) {
+		if err != nil || got.Document.ID != d || !got.Document.HasAccount(must(did.ParseAccount(account)), did.AssertionMethod, time.Now()) {
 			t.Errorf("%s: %v, %v", d, got.Document, err)
 		}
 	}
@@ -113,19 +159,14 @@ func TestEthrIdentifiers(t *testing.T) {
 // that reads as itself.
 func FuzzEvents(f *testing.F) {
 	self := must(did.ParseAddress("0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"))
-	name := func(s string) []byte { return append([]byte(s), make([]byte, 32-len(s))...) }
-	attribute := func(of string, value []byte) []byte {
-		data := bytes.Join([][]byte{name(of), number(128), number(1 << 40), number(0), number(uint64(len(value))), value}, nil)
-		return append(data, make([]byte, (32-len(value)%32)%32)...)
-	}
 	owner := padded(did.Address{19: 1})
 	f.Add(byte(0), append(owner[:], number(0)...))
-	f.Add(byte(1), bytes.Join([][]byte{name("sigAuth"), owner[:], bytes.Repeat([]byte{0xff}, 32), number(0)}, nil))
+	f.Add(byte(1), bytes.Join([][]byte{named("sigAuth"), owner[:], bytes.Repeat([]byte{0xff}, 32), number(0)}, nil))
 	for _, of := range []string{"did/pub/Secp256k1/veriKey/hex", "did/pub/Ed25519/sigAuth/base64", "did/pub/X25519/enc", "did/pub/Multikey/veriKey", "did/pub/RSA/veriKey/pem", "did/svc/LinkedDomains", "did/svc/A", "x"} {
-		f.Add(byte(2), attribute(of, must(did.GenerateEd25519()).Public().Bytes()))
-		f.Add(byte(2), attribute(of, []byte("https://a.edu")))
-		f.Add(byte(2), attribute(of, []byte(`[{"uri":"https://a.edu"},"did:a:b"]`)))
-		f.Add(byte(2), attribute(of, must(did.ParseMultibase(specK1)).Bytes()))
+		f.Add(byte(2), attribute(of, must(did.GenerateEd25519()).Public().Bytes(), 0))
+		f.Add(byte(2), attribute(of, []byte("https://a.edu"), 0))
+		f.Add(byte(2), attribute(of, []byte(`[{"uri":"https://a.edu"},"did:a:b"]`), 0))
+		f.Add(byte(2), attribute(of, must(did.ParseMultibase(specK1)).Bytes(), 0))
 	}
 	f.Fuzz(func(t *testing.T, kind byte, data []byte) {
 		topic := []([32]byte){did.TopicOwner, did.TopicDelegate, did.TopicAttribute}[kind%3]

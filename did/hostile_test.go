@@ -156,3 +156,41 @@ func TestHostileSites(t *testing.T) {
 		}
 	}
 }
+
+// Whatever a document or a log says wrong, the error repeats only a little of it: a report
+// has it for each credential of the same issuer.
+func TestErrorsRepeatLittle(t *testing.T) {
+	long := strings.Repeat("x", 500_000)
+	document := func(members string) error {
+		d, err := did.ParseDocument([]byte(`{"id":"did:a:b",` + members + `}`))
+		if err == nil {
+			_, err = d.VerificationMethod[0].Key()
+		}
+		return err
+	}
+	log := func(entry string) error {
+		_, err := did.ResolveWebVH(must(did.Parse("did:webvh:"+scid+":a.edu")), []byte(entry), nil, did.Options{}, time.Now())
+		return err
+	}
+	parameters := func(members string) error {
+		return log(`{"versionId":"1-` + scid + `","versionTime":"2026-01-01T00:00:00Z","state":{},"proof":[],"parameters":{"method":"did:webvh:1.0","scid":"` + scid + `","updateKeys":[]` + members + `}}`)
+	}
+	jwk := func(members string) error { _, err := did.ParseJWK([]byte(`{` + members + `}`)); return err }
+	for name, err := range map[string]error{
+		"a name twice":        document(`"alsoKnownAs":["` + long + `","` + long + `"]`),
+		"a service's id":      document(`"service":[{"id":"` + long + `","type":"x","serviceEndpoint":"a:b"}]`),
+		"a service twice":     document(`"service":[{"id":"a:` + long + `","type":"x","serviceEndpoint":"a:b"},{"id":"a:` + long + `","type":"x","serviceEndpoint":"a:b"}]`),
+		"a type":              document(`"verificationMethod":[{"id":"#k","type":"` + long + `"}]`),
+		"a member's name":     document(`"` + long + `":{"a":1,"a":2}`),
+		"a member of a log":   log(`{"versionId":"","versionTime":"","parameters":{},"state":{},"proof":[],"` + long + `":1}`),
+		"a parameter":         parameters(`,"` + long + `":1`),
+		"a watcher":           parameters(`,"watchers":["` + long + `"]`),
+		"a type of JWK":       jwk(`"kty":"` + long[:60_000] + `"`),
+		"a curve":             jwk(`"kty":"EC","crv":"` + long[:60_000] + `"`),
+		"a member's name JWK": jwk(`"` + long[:30_000] + `":{"a":1,"a":2}`),
+	} {
+		if err == nil || len(err.Error()) > 1000 || !strings.Contains(err.Error(), "xxx") {
+			t.Errorf("%s: %.300v", name, err)
+		}
+	}
+}

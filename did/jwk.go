@@ -116,7 +116,7 @@ func jwkKey(v *jcs.Value) (PublicKey, error) {
 	case kty == "":
 		return PublicKey{}, fmt.Errorf("%w JWK: kty should be text", ErrInvalid)
 	}
-	return PublicKey{}, fmt.Errorf("%w: a JWK of type %q and curve %q", ErrKeyNotSupported, kty, crv)
+	return PublicKey{}, fmt.Errorf("%w: a JWK of type %.80q and curve %.80q", ErrKeyNotSupported, kty, crv)
 }
 
 // jwkAllows says whether the key may be used as Verify uses it (RFC 7517, 4.2 to 4.4).

@@ -69,7 +69,7 @@ func (m *VerificationMethod) texts() []keyText {
 func (m VerificationMethod) Key() (PublicKey, error) {
 	t, known := methodTypes[m.Type]
 	if !known {
-		return PublicKey{}, fmt.Errorf("%w: a verification method of type %q", ErrKeyNotSupported, m.Type)
+		return PublicKey{}, fmt.Errorf("%w: a verification method of type %.80q", ErrKeyNotSupported, m.Type)
 	}
 	k, err := m.read(t.forms, t.only)
 	if err != nil {

@@ -20,7 +20,7 @@ func resolveJWK(d DID) (*Document, error) {
 	}
 	use := v.Str("use")
 	if v.Has("use") && use != "sig" && use != "enc" || use == "sig" && k.kind == keyX25519 {
-		return nil, fmt.Errorf("resolve %s: %w: a JWK of type %v whose use is %q", d, ErrKeyNotSupported, k.kind, use)
+		return nil, fmt.Errorf("resolve %s: %w: a JWK of type %v whose use is %.80q", d, ErrKeyNotSupported, k.kind, use)
 	}
 	if use != "enc" && k.kind.verifies() {
 		if err := jwkAllows(v, k); err != nil {

@@ -1,6 +1,7 @@
 package did
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -204,10 +205,10 @@ func (p *documentParser) service(v any) error {
 		s.ID = p.doc.ID.String() + id
 	}
 	if u, err := url.Parse(s.ID); err != nil || u.Scheme == "" {
-		return fmt.Errorf("the id %q isn't a URI", id)
+		return fmt.Errorf("the id %.200q isn't a URI", id)
 	}
 	if p.seen[s.ID] {
-		return fmt.Errorf("the id %s occurs twice", s.ID)
+		return fmt.Errorf("the id %.200s occurs twice", s.ID)
 	}
 	p.seen[s.ID] = true
 	if s.Type, err = texts(m, "type"); err != nil {
@@ -295,7 +296,7 @@ func texts(m map[string]any, k string) ([]string, error) {
 			return nil, fmt.Errorf("%s should be text or an array of text", k)
 		}
 		if slices.Contains(out, s) {
-			return nil, fmt.Errorf("%s has %q twice", k, s)
+			return nil, fmt.Errorf("%s has %.200q twice", k, s)
 		}
 		out = append(out, s)
 	}
@@ -327,9 +328,19 @@ func moment(m map[string]any, k string) (time.Time, error) {
 	if err != nil || s == "" {
 		return time.Time{}, err
 	}
-	t, err := time.Parse(time.RFC3339, s)
+	t, err := parseTime(s)
 	if t = t.UTC(); err != nil || t.Year() < 1000 || t.Year() > 9999 {
 		return time.Time{}, fmt.Errorf("%s should be a date and time with a zone, such as 2026-01-31T12:00:00Z", k)
 	}
 	return t, nil
+}
+
+// parseTime reads a date and time with a zone, as RFC 3339, 5.6, has it. The library's
+// reader also takes an hour of one digit, and a comma before the fraction.
+func parseTime(s string) (time.Time, error) {
+	t, err := time.Parse(time.RFC3339, s)
+	if err == nil && (s[:19] != t.Format("2006-01-02T15:04:05") || s[19] == ',') {
+		err = errors.New("it isn't a time by RFC 3339")
+	}
+	return t, err
 }

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"clrnode/did"
 )
@@ -63,9 +64,19 @@ func TestDocumentsOfEveryForm(t *testing.T) {
 		rel     did.Relationship
 		want    bool
 	}{{account, did.AssertionMethod, true}, {account, did.Authentication, false}, {did.Account{Chain: 5, Address: account.Address}, did.AssertionMethod, false}, {did.Account{Chain: 1}, did.AssertionMethod, false}} {
-		if got := d.HasAccount(c.account, c.rel); got != c.want {
+		if got := d.HasAccount(c.account, c.rel, time.Date(2028, 12, 31, 23, 59, 59, 0, time.UTC)); got != c.want {
 			t.Errorf("HasAccount(%s, %s) = %v", c.account, c.rel, got)
 		}
+	}
+	revoked, expires := time.Date(2029, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	if d.HasAccount(account, did.AssertionMethod, revoked) {
+		t.Error("an account that was revoked counts")
+	}
+	for i := range d.VerificationMethod {
+		d.VerificationMethod[i].Revoked = time.Time{}
+	}
+	if !d.HasAccount(account, did.AssertionMethod, expires) || d.HasAccount(account, did.AssertionMethod, expires.Add(1)) {
+		t.Error("an account counts at another time than until it expires")
 	}
 	if s := d.Service[1]; !s.Is("A") || !s.Is("B") || s.Is("C") {
 		t.Errorf("the service's types are %q", s.Type)
@@ -143,7 +154,7 @@ func TestDIDPKH(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !doc.HasAccount(account, did.Authentication) || doc.HasAccount(did.Account{Chain: 2, Address: address}, did.Authentication) || doc.HasAccount(account, did.KeyAgreement) {
+		if !doc.HasAccount(account, did.Authentication, time.Now()) || doc.HasAccount(did.Account{Chain: 2, Address: address}, did.Authentication, time.Now()) || doc.HasAccount(account, did.KeyAgreement, time.Now()) {
 			t.Errorf("the document of %s has other accounts: %s", id, doc.JSON())
 		}
 		k, _, err := doc.KeyFor(id+"#blockchainAccountId", did.AssertionMethod)

@@ -14,6 +14,9 @@ const (
 	maxWebVHWitness = 4 << 20  // bytes of did-witness.json: some 10,000 proofs
 	maxWebVHEntry   = maxDocument + 64<<10
 	maxWebVHProofs  = 8 // of one entry: one is enough
+	// maxWebVHWork is how many keys, witnesses and proofs all entries may have together:
+	// each is a point of a curve to be checked, some for as long as several signatures.
+	maxWebVHWork = 3 * maxWebVHEntries
 )
 
 // placeholder stands for the SCID while the first entry, which it is the hash of, is made.

@@ -60,6 +60,30 @@ func TestWebVHBounds(t *testing.T) {
 	}
 }
 
+// A log of few bytes could list keys of large curves, each of which takes as long to check
+// as several signatures.
+func TestWebVHBoundsItsWork(t *testing.T) {
+	w := new(logWriter)
+	w.first(m{})
+	many := make([]any, maxEntries-1)
+	for i := range many {
+		seed := sha([]byte(fmt.Sprint(i)))
+		many[i] = mustDo(Ed25519FromSeed(seed[:])).Public().Multibase()
+	}
+	for i := range maxWebVHWork/maxEntries - 1 {
+		e := w.entry(m{"updateKeys": append(keys(1), many...)})
+		e["versionTime"] = time.Date(2026, 1, 1, 0, 0, i+1, 0, time.UTC).Format(time.RFC3339)
+		w.seal(1, e)
+	}
+	if _, err := w.resolve(Options{}); err != nil {
+		t.Fatal(err)
+	}
+	w.next(1, m{"updateKeys": append(keys(1), many...)})
+	if _, err := w.resolve(Options{}); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "entry 31: with it the log has more than 30000 keys, witnesses and proofs") {
+		t.Errorf("resolve: %v", err)
+	}
+}
+
 func TestWebVHStopsWithItsCaller(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	d, log := longLog(2, 0)

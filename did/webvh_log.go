@@ -30,6 +30,7 @@ type webvhEntry struct {
 	line       []byte
 	parameters webvhParameters // in force after it
 	witness    *WebVHWitness   // who must approve it; nil for nobody
+	work       int             // keys, witnesses and proofs of it and all before it
 }
 
 // readWebVH checks a log, entry by entry, up to the first that breaks a rule (did:webvh
@@ -78,7 +79,7 @@ func readEntry(before *webvhEntry, line []byte, now time.Time) (webvhEntry, erro
 	e := webvhEntry{number: 1, line: line, versionID: strings.Clone(v.Str("versionId"))}
 	parameters := webvhParameters{ttl: defaultTTL}
 	if before != nil {
-		e.number = before.number + 1
+		e.number, e.work = before.number+1, before.work
 		parameters = before.parameters
 		if parameters.deactivated {
 			return e, errors.New("the DID was deactivated by the entry before, so that nothing may follow")
@@ -97,7 +98,12 @@ func readEntry(before *webvhEntry, line []byte, now time.Time) (webvhEntry, erro
 	if e.time.After(now) {
 		return e, errors.New("its versionTime lies in the future")
 	}
-	if e.parameters, err = parameters.apply(v.Get("parameters"), before == nil); err != nil {
+	given := v.Get("parameters")
+	e.work += len(given.Get("updateKeys").Items()) + len(given.Get("witness").Get("witnesses").Items()) + len(v.Get("proof").Items())
+	if e.work > maxWebVHWork {
+		return e, fmt.Errorf("with it the log has more than %d keys, witnesses and proofs", maxWebVHWork)
+	}
+	if e.parameters, err = parameters.apply(given, before == nil); err != nil {
 		return e, err
 	}
 	text := newEntryText(v)
@@ -141,7 +147,7 @@ func checkMembers(v *jcs.Value) error {
 	}
 	for i := range v.List() {
 		if !slices.Contains(members, v.List()[i].Name) {
-			return fmt.Errorf("an entry has no member %q", v.List()[i].Name)
+			return fmt.Errorf("an entry has no member %.80q", v.List()[i].Name)
 		}
 	}
 	for _, name := range []string{"parameters", "state"} {
@@ -154,7 +160,7 @@ func checkMembers(v *jcs.Value) error {
 
 // versionTime reads a time in UTC.
 func versionTime(s string) (time.Time, error) {
-	t, err := time.Parse(time.RFC3339, s)
+	t, err := parseTime(s)
 	if err != nil || !strings.HasSuffix(s, "Z") && !strings.HasSuffix(s, "+00:00") || t.Year() < 1 {
 		return time.Time{}, errors.New("its versionTime should be a date and time in UTC, such as 2026-01-31T12:00:00Z")
 	}

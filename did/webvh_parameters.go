@@ -57,7 +57,7 @@ func (p webvhParameters) apply(v *jcs.Value, first bool) (webvhParameters, error
 	before := p
 	for i := range v.List() {
 		if err := p.set(&v.List()[i], first); err != nil {
-			return p, fmt.Errorf("parameter %s: %w", v.List()[i].Name, err)
+			return p, fmt.Errorf("parameter %.80s: %w", v.List()[i].Name, err)
 		}
 	}
 	if preRotated {
@@ -107,7 +107,7 @@ func (p *webvhParameters) set(v *jcs.Value, first bool) (err error) {
 		}
 		for _, w := range p.watchers {
 			if u, err := url.Parse(w); err != nil || u.Scheme == "" {
-				return fmt.Errorf("%q isn't a URL", w)
+				return fmt.Errorf("%.200q isn't a URL", w)
 			}
 		}
 	case "portable":

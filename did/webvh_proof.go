@@ -33,7 +33,7 @@ func checkProof(p *jcs.Value, document [sha256.Size]byte, now time.Time) (string
 		}
 	}
 	for _, name := range []string{"created", "expires"} {
-		t, err := time.Parse(time.RFC3339, p.Str(name))
+		t, err := parseTime(p.Str(name))
 		switch {
 		case !p.Has(name):
 		case err != nil:

@@ -27,7 +27,8 @@ type WebVHMetadata struct {
 // Every entry is checked. If one breaks a rule of the specification, the error wraps
 // [ErrInvalid] and says which, except that a version which o picks by its id or number,
 // or by a time before the next version, is found when all is good up to there. A log has
-// at most 10,000 entries, each with a document of at most 1 MiB, and 32 MiB together.
+// at most 10,000 entries, each with a document of at most 1 MiB, and 32 MiB together, with
+// 30,000 keys, witnesses and proofs.
 //
 // d must be the id of the version: where a DID moved to another host, each of its names
 // has the versions that bore it, and the rest is [ErrNotFound]. That error and

@@ -150,6 +150,8 @@ func TestWebVHRulesOfTheLog(t *testing.T) {
 		{"Read, 4", "versionTime has a zone", withTime("2026-01-02T00:00:00"), "in UTC"},
 		{"Read, 4", "versionTime is a date and a time", withTime("2026-01-02"), "in UTC"},
 		{"Read, 4", "versionTime is of the calendar", withTime("2026-01-32T00:00:00Z"), "in UTC"},
+		{"Read, 4", "an hour has two digits", withTime("2026-01-02T1:00:00Z"), "in UTC"},
+		{"Read, 4", "a fraction follows a point", withTime("2026-01-02T00:00:00,5Z"), "in UTC"},
 		{"Read, 4", "versionTime is text", changed(func(_ *logWriter, e m) { e["versionTime"] = 1767312000 }), "in UTC"},
 		{"Read, 4", "versionTime is later than before", withTime("2026-01-01T00:00:00Z"), "isn't later"},
 		{"Read, 4", "versionTime isn't earlier than before", withTime("2025-12-31T00:00:00Z"), "isn't later"},

@@ -38,17 +38,21 @@ func (h *webvhHistory) witnessed(file []byte, now time.Time) *webvhHistory {
 			upTo[p.witness] = p.number
 		}
 	}
+	var list *WebVHWitness
+	var reached []int // by each of the list's witnesses, the farthest first
 	for i, e := range h.entries {
 		if e.witness == nil {
 			continue
 		}
-		approvals := 0
-		for _, w := range e.witness.Witnesses {
-			if upTo[w] >= e.number {
-				approvals++
+		if e.witness != list { // one list holds for as many entries as don't give another
+			list, reached = e.witness, nil
+			for _, w := range list.Witnesses {
+				reached = append(reached, upTo[w])
 			}
+			slices.SortFunc(reached, func(a, b int) int { return b - a })
 		}
-		if approvals < e.witness.Threshold {
+		if reached[list.Threshold-1] < e.number {
+			approvals := slices.IndexFunc(append(reached, 0), func(n int) bool { return n < e.number })
 			return &webvhHistory{h.entries[:i], fmt.Errorf("%w did:webvh log, entry %d: %d of its witnesses approved it, and %d must", ErrInvalid, e.number, approvals, e.witness.Threshold)}
 		}
 	}
@@ -80,12 +84,15 @@ func (h *webvhHistory) readWitness(file []byte) ([]witnessProof, error) {
 		return nil, fmt.Errorf("it isn't an array")
 	}
 	numbers, witnesses := map[string]int{}, map[DID]bool{}
+	var list *WebVHWitness
 	for _, e := range h.entries {
 		numbers[e.versionID] = e.number
-		if e.witness != nil {
-			for _, w := range e.witness.Witnesses {
-				witnesses[w] = true
-			}
+		if e.witness == nil || e.witness == list {
+			continue
+		}
+		list = e.witness
+		for _, w := range list.Witnesses {
+			witnesses[w] = true
 		}
 	}
 	var out []witnessProof

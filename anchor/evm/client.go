@@ -1,10 +1,12 @@
 package evm
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"errors"
 	"fmt"
+	"io"
 	"math/big"
 	"net/http"
 	"strconv"
@@ -52,7 +54,7 @@ type Options struct {
 	RPC *rpc.Client
 
 	// HTTP makes the requests to an http or https URL. Nil is a client with a
-	// timeout of 20 seconds.
+	// timeout of 20 seconds. No answer may be longer than 32 MiB.
 	HTTP *http.Client
 }
 
@@ -89,11 +91,12 @@ func Dial(ctx context.Context, rpcURL string, o Options) (*Client, error) {
 		if !strings.HasPrefix(rpcURL, "http://") && !strings.HasPrefix(rpcURL, "https://") {
 			return nil, fmt.Errorf("the chain's URL should begin with http:// or https://, not %q", rpcURL)
 		}
-		client := o.HTTP
-		if client == nil {
-			client = &http.Client{Timeout: 20 * time.Second}
+		client := http.Client{Timeout: 20 * time.Second}
+		if o.HTTP != nil {
+			client = *o.HTTP
 		}
-		if c.rpc, err = rpc.DialOptions(ctx, rpcURL, rpc.WithHTTPClient(client)); err != nil {
+		client.Transport = bounded{cmp.Or(client.Transport, http.DefaultTransport)}
+		if c.rpc, err = rpc.DialOptions(ctx, rpcURL, rpc.WithHTTPClient(&client)); err != nil {
 			return nil, fmt.Errorf("connect to the chain: %w: %w", anchor.ErrCouldNotCheck, err)
 		}
 	}
@@ -109,6 +112,30 @@ func Dial(ctx context.Context, rpcURL string, o Options) (*Client, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+// maxAnswer bounds an answer of a chain's node, in bytes, and maxRefusal what it says
+// beside an HTTP status, which becomes part of an error. The events of a whole block have
+// some megabytes.
+const maxAnswer, maxRefusal = 32 << 20, 500
+
+// bounded is a transport whose responses end somewhere: a node that talks without end
+// fills nobody's memory.
+type bounded struct{ http.RoundTripper }
+
+func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := b.RoundTripper.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	resp.Body = http.MaxBytesReader(nil, resp.Body, maxAnswer)
+	if resp.StatusCode >= 300 {
+		resp.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.LimitReader(resp.Body, maxRefusal), resp.Body}
+	}
+	return resp, nil
 }
 
 // identify asks which chain answers, and compares.

@@ -322,6 +322,32 @@ func TestTroubleOnTheLine(t *testing.T) {
 	}
 }
 
+// A chain's node that talks without end is cut off, whether it means an answer or an
+// error.
+func TestEndlessAnswers(t *testing.T) {
+	t.Parallel()
+	const most = 256 << 20
+	for name, begin := range map[string]string{"an answer": `{"jsonrpc":"2.0","id":1,"result":"0x`, "an error": "<html>"} {
+		sent := make(chan int, 1)
+		node := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			if name == "an error" {
+				w.WriteHeader(http.StatusBadGateway)
+			}
+			n, err := io.WriteString(w, begin)
+			for chunk := bytes.Repeat([]byte("0"), 1<<20); err == nil && n < most; n += len(chunk) {
+				_, err = w.Write(chunk)
+			}
+			sent <- n
+		}))
+		_, err := Dial(t.Context(), node.URL, Options{})
+		if n := <-sent; !errors.Is(err, anchor.ErrCouldNotCheck) || len(err.Error()) > 2000 || n > maxAnswer+(64<<20) {
+			t.Errorf("%s: %.2000v, after %d bytes", name, err, n)
+		}
+		node.Close()
+	}
+}
+
 func TestKeyFiles(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "key")

@@ -20,11 +20,13 @@ type Error struct {
 	Reason  string // a sentence without its full stop
 }
 
+// Error is the sentence, with as much of the pointer as a person reads: names may be
+// megabytes long.
 func (e *Error) Error() string {
 	if e.Pointer == "" {
 		return "JSON: " + e.Reason
 	}
-	return "JSON at " + e.Pointer + ": " + e.Reason
+	return fmt.Sprintf("JSON at %.300s: %s", e.Pointer, e.Reason)
 }
 
 // Read reads one JSON text (RFC 8259) in the strict sense of I-JSON (RFC 7493): it

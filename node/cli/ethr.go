@@ -50,6 +50,10 @@ func parseNetwork(s string) (did.Network, error) {
 	if err != nil || chain == 0 {
 		return n, fmt.Errorf("the chain's id %q should be a whole number above zero", id)
 	}
+	// An identifier without a network is on mainnet: no other chain may answer for it.
+	if (name == "mainnet") != (chain == 1) {
+		return n, fmt.Errorf("mainnet is the name of chain 1, and of no other")
+	}
 	url, registry, named := strings.Cut(url, "#")
 	address := publicDIDRegistry
 	if named {

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -11,6 +13,23 @@ import (
 	"clrnode/internal/jose"
 	"clrnode/testnet"
 )
+
+// Who asks a chain that is away doesn't have to wait for everybody who asked before.
+func TestAChainThatIsAwayHoldsNobody(t *testing.T) {
+	n, err := parseNetwork("x:5=http://localhost:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.Chain.(*otherChain).dialing <- struct{}{} // somebody else is at it
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := n.Chain.Call(ctx, n.Registry, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("Call = %v", err)
+	}
+	if _, _, err := n.Chain.Events(ctx, n.Registry, n.Registry, 1); !errors.Is(err, context.Canceled) {
+		t.Errorf("Events = %v", err)
+	}
+}
 
 // A credential whose issuer is an Ethereum account verifies on the node and beside it:
 // the chain of a node is one on which such identifiers live, and others are named by flag.
@@ -78,8 +97,9 @@ func TestIssuersOnAChain(t *testing.T) {
 		}
 	}
 	for flag, says := range map[string]string{
-		"x": "the chain's id", "x:0=http://a": "above zero", ":1=http://a": "network's name", "A:1=http://a": "network's name", "0x1:1=http://a": "network's name", "x:1=ftp://a": "https://", "x:1": "https://",
-		"x:1=http://a#0x1": "40 hexadecimal digits", "x:1=http://a,x:2=http://b": "already", "x:1=http://a,y:1=http://b": "already",
+		"x": "the chain's id", "x:0=http://a": "above zero", ":1=http://a": "network's name", "A:1=http://a": "network's name", "0x1:1=http://a": "network's name", "x:5=ftp://a": "https://", "x:5": "https://",
+		"x:5=http://a#0x1": "40 hexadecimal digits", "x:5=http://a,x:6=http://b": "already", "x:5=http://a,y:5=http://b": "already",
+		"x:1=http://a": "mainnet is the name of chain 1", "mainnet:5=http://a": "mainnet is the name of chain 1",
 	} {
 		if code, text := verify("x", "--data", t.TempDir(), "--ethr-network="+flag); code != exitCouldNot || !strings.Contains(text, says) {
 			t.Errorf("--ethr-network=%s: exit %d: %s", flag, code, text)

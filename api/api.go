@@ -143,9 +143,9 @@ func newServer(n *node.Node, o Options) *server {
 	}
 	s := &server{
 		node: n, log: o.Log, now: o.Now, router: mux.NewRouter(), csrf: http.NewCrossOriginProtection(), proxies: o.TrustedProxies, dev: o.Dev,
-		logins: newLimiter(rate.Every(2*time.Second), 15, o.Now),
-		opens:  newLimiter(2, 60, o.Now),
-		checks: newLimiter(1, 40, o.Now),
+		logins:   newLimiter(rate.Every(2*time.Second), 15, o.Now),
+		opens:    newLimiter(2, 60, o.Now),
+		checks:   newLimiter(1, 40, o.Now),
 		resolves: newLimiter(5, 240, o.Now),
 	}
 	if u, err := url.Parse(n.PublicURL()); err == nil {

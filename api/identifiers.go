@@ -115,6 +115,7 @@ var didOptions = map[string]func(q *didQuestion, value string) error{
 	"serviceType":        func(q *didQuestion, v string) error { q.serviceType = v; return nil },
 	"relativeRef":        func(q *didQuestion, v string) error { q.relativeRef = v; return checkReference(v) },
 	"accept":             func(q *didQuestion, v string) error { q.accept = []string{v}; return nil },
+	"noCache":            func(q *didQuestion, v string) (err error) { q.options.NoCache, err = yesOrNo(v); return err },
 	"expandRelativeUrls": func(q *didQuestion, v string) (err error) { q.expand, err = yesOrNo(v); return err },
 }
 
@@ -171,7 +172,9 @@ func readDIDQuestion(w http.ResponseWriter, r *http.Request) (*didQuestion, erro
 		}
 	}
 	// Values.Encode writes a space as "+", which a DID URL's query has for itself.
+	fresh := q.options.NoCache
 	q.options, err = did.URL{DID: q.url.DID, Query: strings.ReplaceAll(version.Encode(), "+", "%20")}.Options()
+	q.options.NoCache = fresh
 	if errors.Is(err, did.ErrInvalidURL) {
 		err = fmt.Errorf("%w: give each once, and a time in UTC and whole seconds, such as 2026-01-31T12:00:00Z", did.ErrInvalidOptions)
 	}

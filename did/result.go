@@ -46,6 +46,9 @@ func (r Resolution) process(err error) map[string]any {
 	if err == nil {
 		m["contentType"] = "application/did"
 	}
+	if !r.Retrieved.IsZero() {
+		m["retrieved"] = r.Retrieved.UTC().Truncate(time.Second).Format(time.RFC3339)
+	}
 	return m
 }
 

@@ -1,7 +1,9 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -9,6 +11,9 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
+
+	"clrnode/did"
 )
 
 // documents serves DID documents by their path, and returns the beginning of the did:web
@@ -192,6 +197,79 @@ func TestDIDResolutionByPost(t *testing.T) {
 	got := program(b, "POST", path+"?service=x", `{"serviceType":"y"}`)
 	if got.status != 200 || !strings.Contains(got.body, `"contentStream":{`) {
 		t.Errorf("a DID URL with a query, and options: %d %s", got.status, got.body)
+	}
+}
+
+// unknowing is a resolver of no method.
+type unknowing struct{}
+
+func (unknowing) Resolve(context.Context, did.DID, did.Options) (did.Resolution, error) {
+	return did.Resolution{}, did.ErrMethodNotSupported
+}
+
+// To a program that knows no method a node is its Universal Resolver.
+func TestNodeAsUniversalResolver(t *testing.T) {
+	s := newSite(t)
+	web := documents(t, map[string]string{"whole": whole, "gone": "gone", "broken": "broken", "other": `{"id":"did:web:example.edu"}`})
+	var log *did.WebVHLog
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/p/1/did.jsonl" {
+			http.NotFound(w, r)
+			return
+		}
+		w.Write(log.Bytes())
+	}))
+	defer server.Close()
+	u, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := did.WebVHPlaceholder("http://localhost:"+u.Port(), "p", "1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := did.GenerateEd25519()
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Now().Add(-time.Hour).Truncate(time.Second)
+	if log, err = did.CreateWebVH(t.Context(), signer, did.WebVHChange{Document: []byte(`{"id":"` + id + `"}`)}, at); err != nil {
+		t.Fatal(err)
+	}
+	first := log.VersionID()
+	if err := log.Update(t.Context(), signer, did.WebVHChange{Document: []byte(`{"id":"` + log.DID().String() + `","alsoKnownAs":["urn:x"]}`)}, at.Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	for _, base := range []string{s.url, s.url + "/", s.url + "/1.0/identifiers", s.url + "/1.0/identifiers/"} {
+		universal, err := did.NewUniversal(base, http.DefaultClient, unknowing{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		vh := log.DID().String()
+		for _, c := range []struct {
+			d    string
+			o    did.Options
+			want error
+		}{
+			{"did:key:" + aKey, did.Options{}, nil}, {s.publisher.DID, did.Options{}, nil}, {web + ":whole", did.Options{}, nil}, {vh, did.Options{}, nil},
+			{vh, did.Options{VersionID: first}, nil}, {vh, did.Options{VersionTime: at.Add(time.Second)}, nil},
+			{vh, did.Options{VersionTime: at.Add(-time.Second)}, did.ErrNotFound}, {"did:key:" + aKey, did.Options{VersionTime: at}, did.ErrNoHistory},
+			{web + ":whole", did.Options{VersionTime: at}, did.ErrFeatureNotSupported}, {vh, did.Options{VersionID: "3-x"}, did.ErrNotFound},
+			{"did:key:abc", did.Options{}, did.ErrInvalid}, {web + ":absent", did.Options{}, did.ErrNotFound}, {web + ":gone", did.Options{}, did.ErrDeactivated},
+			{web + ":other", did.Options{}, did.ErrInvalidDocument}, {web + ":broken", did.Options{}, did.ErrCouldNotCheck}, {"did:ion:x", did.Options{}, did.ErrMethodNotSupported},
+		} {
+			d, err := did.Parse(c.d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := universal.Resolve(t.Context(), d, c.o)
+			if !errors.Is(err, c.want) || err == nil && (r.Document.ID != d || r.Retrieved.IsZero()) {
+				t.Errorf("%s by %s, %+v: %v, want %v", c.d, base, c.o, err, c.want)
+			}
+			if err == nil && c.d == vh && (len(r.Document.AlsoKnownAs) == 1) != c.o.Newest() {
+				t.Errorf("%+v gives %s", c.o, r.Published)
+			}
+		}
 	}
 }
 

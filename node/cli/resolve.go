@@ -81,11 +81,14 @@ func (q *question) resolve(p *program, cmd *cobra.Command, text string) (did.Res
 			return did.Resolution{}, err
 		}
 		defer client.CloseIdleConnections()
-		resolver := did.NewResolver(client)
+		var resolver did.Resolver
 		if d.Method() == "ethr" { // no other asks a chain
-			if resolver, _, err = p.resolver(cmd.Context(), client, ""); err != nil {
-				return did.Resolution{}, err
-			}
+			resolver, _, err = p.resolver(cmd.Context(), client, "")
+		} else {
+			resolver, err = p.cfg.resolver(client, nil)
+		}
+		if err != nil {
+			return did.Resolution{}, err
 		}
 		return resolver.Resolve(cmd.Context(), d, o)
 	}

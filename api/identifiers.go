@@ -76,7 +76,7 @@ func (s *server) identifier(w http.ResponseWriter, r *http.Request) error {
 	if errors.As(err, &large) {
 		return err
 	}
-	a := didAnswer{kind: q.kind}
+	a := didAnswer{kind: q.kind, page: wantsPage(r)}
 	if err == nil {
 		a.kind, err = q.choose()
 	}
@@ -87,7 +87,7 @@ func (s *server) identifier(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	if err == nil {
-		err = a.look(q, wantsPage(r))
+		err = a.look(q)
 	}
 	return a.write(w, err)
 }

@@ -85,6 +85,7 @@ func wanted(accept []string, form string) (q float64) {
 
 // A didAnswer is what is answered to a question that could be read.
 type didAnswer struct {
+	page    bool   // for a person to look at
 	kind    string // the form; "" or a document's name give errors as problem documents
 	found   did.Resolution
 	content []byte // the document, or a part of it
@@ -93,12 +94,12 @@ type didAnswer struct {
 
 // look takes out of a resolution what the question asks for. A page's reader isn't sent
 // elsewhere: a stranger's document says where, and the link would seem to lead here.
-func (a *didAnswer) look(q *didQuestion, page bool) error {
+func (a *didAnswer) look(q *didQuestion) error {
 	r := a.found
 	if q.expand {
 		r = r.Expanded()
 	}
-	redirects := (a.kind == kindDereferencing || a.kind == kindAddresses) && !page && !r.Metadata.Deactivated
+	redirects := (a.kind == kindDereferencing || a.kind == kindAddresses) && !a.page && !r.Metadata.Deactivated
 	switch {
 	case q.url.Path != "":
 		if q.url.DID.Method() != "webvh" {
@@ -173,6 +174,9 @@ func (a *didAnswer) write(w http.ResponseWriter, err error) error {
 		a.kind = "application/did"
 	}
 	h.Set("Content-Type", a.kind)
+	if a.page { // which would save it as a file, and not show it
+		h.Set("Content-Type", "application/json")
+	}
 	w.WriteHeader(status)
 	_, e := w.Write(append(body, '\n'))
 	return e

@@ -138,7 +138,7 @@ func TestDIDResolutionOverHTTP(t *testing.T) {
 		"with a host":                       {all(web + ":whole?service=files&relativeRef=https://evil.example"), deref, 400, deref, "did#INVALID_DID_URL"},
 		"with a space":                      {web + ":whole?service=files&relativeRef=a+b", "", 400, result, "did#INVALID_OPTIONS"},
 		"a service in the document":         {all(web + ":whole?service=files"), "application/did", 200, "application/did", `"service":[{"id":"#files","serviceEndpoint":"https://files.example/a/","type":"Files"}]`},
-		"for a person to look at":           {all(web + ":whole?service=files"), browserAccept, 200, deref, `"service":[{"id":"#files"`},
+		"for a person to look at":           {all(web + ":whole?service=files"), browserAccept, 200, "application/json", `"service":[{"id":"#files"`},
 		"no such service":                   {all(web + ":whole?service=none"), deref, 404, deref, "did#NOT_FOUND"},
 		"no such service, but anything":     {all(key) + "?service=none", "", 200, deref, `"contentStream":{`},
 		"an object for an endpoint":         {all(web + ":whole?service=object"), deref, 404, deref, "did#NOT_FOUND"},

@@ -233,3 +233,45 @@ func FuzzFreshness(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkResolve resolves a did:web that is kept, one that is fetched over HTTP each
+// time, beside a bare request for the same file, and DIDs that are their own document.
+func BenchmarkResolve(b *testing.B) {
+	web, _ := someDocuments(b, func(http.ResponseWriter, *http.Request) {})
+	r := localResolver()
+	for _, c := range []struct {
+		name string
+		d    DID
+		o    Options
+	}{
+		{"web-kept", parsed(b, web+":a"), Options{}},
+		{"web-fetched", parsed(b, web+":a"), Options{NoCache: true}},
+		{"key", parsed(b, "did:key:z6MkvDqGT54cXesYGvABpF1UapVNwjCqRcafi4Px6Thv5T3Z"), Options{}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := r.Resolve(b.Context(), c.d, c.o); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "resolutions/s")
+		})
+	}
+	where, err := WebDocumentURL(parsed(b, web+":a"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("bare-request", func(b *testing.B) {
+		for b.Loop() {
+			resp, err := http.Get(where)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if _, err := io.ReadAll(resp.Body); err != nil {
+				b.Fatal(err)
+			}
+			resp.Body.Close()
+		}
+		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "resolutions/s")
+	})
+}

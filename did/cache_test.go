@@ -149,6 +149,51 @@ func TestFetchesEndWithTheirAskers(t *testing.T) {
 	<-answers
 }
 
+// Large files are read a few at a time; small ones wait for none of them.
+func TestLargeFilesTakeTurns(t *testing.T) {
+	release := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "large") {
+			w.Write(make([]byte, largeFile+1))
+			w.(http.Flusher).Flush()
+			<-release
+		}
+	}))
+	defer server.Close()
+	_, port, _ := strings.Cut(server.Listener.Addr().String(), ":")
+	r := localResolver().(resolver)
+	ask := func(ctx context.Context, name string) error {
+		_, err := r.Resolve(ctx, parsed(t, "did:webvh:"+multihash(nil)+":localhost%3A"+port+":"+name), Options{})
+		return err
+	}
+	var asking sync.WaitGroup
+	for n := range largeTurns {
+		asking.Go(func() {
+			if err := ask(t.Context(), fmt.Sprint("large", n)); !errors.Is(err, ErrInvalid) {
+				t.Errorf("a large log of nothing: %v", err)
+			}
+		})
+	}
+	for len(r.large) < largeTurns {
+		time.Sleep(time.Millisecond)
+	}
+	if err := ask(t.Context(), "small"); !errors.Is(err, ErrInvalid) {
+		t.Errorf("a small log of nothing: %v", err)
+	}
+	ctx, leave := context.WithCancel(t.Context())
+	asking.Go(func() {
+		if err := ask(ctx, "large-too"); !errors.Is(err, context.Canceled) {
+			t.Errorf("who waited for his turn, and left: %v", err)
+		}
+	})
+	leave()
+	close(release)
+	asking.Wait()
+	if err := ask(t.Context(), "large-again"); !errors.Is(err, ErrInvalid) || len(r.large) != 0 {
+		t.Errorf("afterwards: %v, with %d turns taken", err, len(r.large))
+	}
+}
+
 // However much is asked for, no more is kept than there is room for: the newest.
 func TestCacheIsBounded(t *testing.T) {
 	c, now := newCache(), time.Now()

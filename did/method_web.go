@@ -166,7 +166,7 @@ func (r resolver) web(d DID, o Options) (func(context.Context) (fetched, error),
 		return nil, err
 	}
 	return func(ctx context.Context) (fetched, error) {
-		raw, header, err := fetchWeb(ctx, r.client, d, where, "application/did, application/did+json, application/did+ld+json, application/json;q=0.9, */*;q=0.1", maxDocument)
+		raw, header, err := fetchWeb(ctx, r.client, d, where, "application/did, application/did+json, application/did+ld+json, application/json;q=0.9, */*;q=0.1", maxDocument, nil)
 		if err != nil {
 			return fetched{}, err
 		}
@@ -194,9 +194,17 @@ func published(d DID, where string, raw []byte) (Resolution, error) {
 	return Resolution{Document: doc, Published: canonical}, nil
 }
 
+// Files of more than largeFile bytes are read and checked a few at a time, whoever
+// publishes them and however many ask: they are what takes memory.
+const (
+	largeFile  = 4 << 20
+	largeTurns = 2
+)
+
 // fetchWeb gets a file of a DID, of at most max bytes; of a longer one, max+1 bytes, for
-// the reader of the file to refuse.
-func fetchWeb(ctx context.Context, client *http.Client, d DID, where, accept string, max int64) ([]byte, http.Header, error) {
+// the reader of the file to refuse. It asks turn before it reads more than largeFile bytes;
+// where max is less than that, turn may be nil.
+func fetchWeb(ctx context.Context, client *http.Client, d DID, where, accept string, max int64, turn func(context.Context) error) ([]byte, http.Header, error) {
 	if client == nil {
 		return nil, nil, fmt.Errorf("resolve %s: %w: no connections may be opened", d, ErrCouldNotCheck)
 	}
@@ -222,7 +230,14 @@ func fetchWeb(ctx context.Context, client *http.Client, d DID, where, accept str
 	if kind := resp.Header.Get("Content-Type"); isPage(kind) {
 		return nil, nil, fmt.Errorf("resolve %s: %w: %s answers with %.80q, which is for people to look at", d, ErrInvalidDocument, where, kind)
 	}
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, max+1))
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, min(max+1, largeFile)))
+	if err == nil && len(raw) == largeFile {
+		var rest []byte
+		if err = turn(ctx); err == nil {
+			rest, err = io.ReadAll(io.LimitReader(resp.Body, max+1-largeFile))
+		}
+		raw = append(raw, rest...)
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("resolve %s: %w: read %s: %w", d, ErrCouldNotCheck, where, err)
 	}

@@ -94,13 +94,14 @@ type Metadata struct {
 // half a minute, and that there was no answer for seconds. Those who ask for one DID at
 // the same time wait for one fetch.
 func NewResolver(client *http.Client, networks ...Network) Resolver {
-	return resolver{client, networks, newCache()}
+	return resolver{client, networks, newCache(), make(chan struct{}, largeTurns)}
 }
 
 type resolver struct {
 	client   *http.Client
 	networks []Network
 	cache    *cache
+	large    chan struct{} // has one for each large file that is read or checked
 }
 
 func (r resolver) Resolve(ctx context.Context, d DID, o Options) (Resolution, error) {

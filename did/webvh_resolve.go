@@ -203,7 +203,25 @@ func (r resolver) webVH(d DID) (func(context.Context) (fetched, error), error) {
 		return nil, err
 	}
 	return func(ctx context.Context) (fetched, error) {
-		log, _, err := fetchWeb(ctx, r.client, d, id.file("did.jsonl"), "text/jsonl, application/jsonl;q=0.9, */*;q=0.1", maxWebVHLog)
+		has := false
+		turn := func(ctx context.Context) error {
+			if has {
+				return nil
+			}
+			select {
+			case r.large <- struct{}{}:
+				has = true
+				return nil
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+		defer func() {
+			if has {
+				<-r.large
+			}
+		}()
+		log, _, err := fetchWeb(ctx, r.client, d, id.file("did.jsonl"), "text/jsonl, application/jsonl;q=0.9, */*;q=0.1", maxWebVHLog, turn)
 		if err != nil {
 			return fetched{}, err
 		}
@@ -212,7 +230,7 @@ func (r resolver) webVH(d DID) (func(context.Context) (fetched, error), error) {
 		var witness []byte
 		if h.needsWitness() {
 			// One that isn't there approves nothing.
-			witness, _, err = fetchWeb(ctx, r.client, d, id.file("did-witness.json"), "application/json, */*;q=0.1", maxWebVHWitness)
+			witness, _, err = fetchWeb(ctx, r.client, d, id.file("did-witness.json"), "application/json, */*;q=0.1", maxWebVHWitness, turn)
 			if err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrDeactivated) {
 				return fetched{}, err
 			}

@@ -253,7 +253,7 @@ func TestNodeAsUniversalResolver(t *testing.T) {
 		}{
 			{"did:key:" + aKey, did.Options{}, nil}, {s.publisher.DID, did.Options{}, nil}, {web + ":whole", did.Options{}, nil}, {vh, did.Options{}, nil},
 			{vh, did.Options{VersionID: first}, nil}, {vh, did.Options{VersionTime: at.Add(time.Second)}, nil},
-			{vh, did.Options{VersionTime: at.Add(-time.Second)}, did.ErrNotFound}, {"did:key:" + aKey, did.Options{VersionTime: at}, did.ErrNoHistory},
+			{vh, did.Options{VersionTime: at.Add(-time.Second)}, did.ErrNotFound}, {"did:key:" + aKey, did.Options{VersionTime: at}, did.ErrCouldNotCheck},
 			{web + ":whole", did.Options{VersionTime: at}, did.ErrFeatureNotSupported}, {vh, did.Options{VersionID: "3-x"}, did.ErrNotFound},
 			{"did:key:abc", did.Options{}, did.ErrInvalid}, {web + ":absent", did.Options{}, did.ErrNotFound}, {web + ":gone", did.Options{}, did.ErrDeactivated},
 			{web + ":other", did.Options{}, did.ErrInvalidDocument}, {web + ":broken", did.Options{}, did.ErrCouldNotCheck}, {"did:ion:x", did.Options{}, did.ErrMethodNotSupported},

@@ -22,8 +22,8 @@ const maxResult = 4 << 20
 // https. Documents are read strictly all the same, and must be those of the DID.
 //
 // It follows no redirects. Answers are kept as those of [NewResolver] are. A version that is asked for by a time
-// must be one that its metadata shows to have been in force then. Errors wrap those of
-// [Resolver]; base must be an http or https URL, or the error wraps [ErrInvalid].
+// must be one that its metadata shows to have been in force then, or it couldn't be checked.
+// Errors wrap those of [Resolver]; base must be an http or https URL, or the error wraps [ErrInvalid].
 func NewUniversal(base string, client *http.Client, known Resolver) (Resolver, error) {
 	u, err := url.Parse(base)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
@@ -190,9 +190,9 @@ func (r Resolution) answers(d DID, o Options, err error) error {
 	case o.Newest() && m.Deactivated:
 		return ErrDeactivated
 	case o.VersionID != "" && m.VersionID != o.VersionID, o.VersionNumber != 0:
-		return fmt.Errorf("%w: it doesn't say that this is the version that was asked for", ErrNoHistory)
+		return fmt.Errorf("%w: it doesn't say that this is the version that was asked for", ErrCouldNotCheck)
 	case !o.VersionTime.IsZero() && (since.IsZero() || since.After(o.VersionTime) || !m.NextUpdate.IsZero() && !m.NextUpdate.After(o.VersionTime)):
-		return fmt.Errorf("%w: it doesn't say that this version was in force then", ErrNoHistory)
+		return fmt.Errorf("%w: it doesn't say that this version was in force then", ErrCouldNotCheck)
 	}
 	return nil
 }

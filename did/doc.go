@@ -3,7 +3,8 @@
 //
 // Begin with [Parse], after which an identifier is a [DID] and no longer a
 // string; [NewResolver], which finds the [Document] of a did:key, did:jwk, did:pkh,
-// did:web, did:webvh or did:ethr, and of the last two every earlier version; and
+// did:web, did:webvh or did:ethr, and of the last two every earlier version;
+// [NewUniversal], which asks others for DIDs of further methods; and
 // [Generate], which makes a [Signer]. A [PublicKey] is read by [ParseMultibase] or
 // [ParseJWK] and knows what it verifies; an [Account] is what an Ethereum wallet has
 // instead. [NewClient] is the one HTTP client through which this program opens

@@ -107,6 +107,12 @@
 //   - An issuer known by a web address is its key's owner if the document at that address
 //     lists the key, if the key's document at the same site names it, or if the site's
 //     key set has it; else "could not check".
+//   - DID documents of others are kept for as long as their owners say, ten minutes at most:
+//     so long a key that was taken out may go on verifying. What is kept of a did:webvh or
+//     did:ethr is its history, which answers for every version.
+//   - Over HTTP, a DID that couldn't be asked for is 502, where DID Resolution's table, which
+//     knows no such thing, has 500; and a browser isn't redirected to what a stranger's
+//     document names.
 //   - Verified status lists of others are kept for as long as they say ([vc.ListCache]);
 //     one's own are read from the registry each time.
 //   - Profiles of the VC-API: a publisher's id is its profile; those for test suites are

@@ -189,7 +189,7 @@ func (r ownResolver) Resolve(ctx context.Context, d did.DID, o did.Options) (did
 		}
 		return found, err
 	}
-	if o != (did.Options{}) {
+	if !o.Newest() {
 		return did.Resolution{}, fmt.Errorf("%s: %w", d, did.ErrNoHistory)
 	}
 	doc, err := r.node.Document(ctx, id)

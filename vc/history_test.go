@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -269,6 +270,7 @@ func TestPresentersHaveKeysOfToday(t *testing.T) {
 			t.Fatal(err)
 		}
 		change(r)
+		p.Resolver = did.NewResolver(r.client) // which keeps nothing from before
 		if shown, err := VerifyPresentation(context.Background(), s.Bytes(), p); err == nil || shown != nil {
 			t.Errorf("%s: it was taken", name)
 		}
@@ -287,6 +289,9 @@ func TestVersionsAreAskedForOnce(t *testing.T) {
 		proofs = append(proofs, s)
 	}
 	r.change(1, method{n: 2, key: r.next})
+	p := r.policy()
+	counted := &counting{Resolver: p.Resolver}
+	p.Resolver = counted
 	r.asked["/.well-known/did.jsonl"] = 0
 	items := make([]any, 0, 50)
 	for _, s := range proofs[:50] {
@@ -296,16 +301,27 @@ func TestVersionsAreAskedForOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shown, err := VerifyPresentation(context.Background(), raw, r.policy())
+	shown, err := VerifyPresentation(context.Background(), raw, p)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if n := strings.Count(codes(shown.Report()), "key.rotated=ok"); n != 50 {
 		t.Errorf("%d of 50", n)
 	}
-	if n := r.asked["/.well-known/did.jsonl"]; n != 2 {
-		t.Errorf("the log was asked for %d times: now, and as of then", n)
+	if n, fetched := counted.questions.Load(), r.asked["/.well-known/did.jsonl"]; n != 2 || fetched != 1 {
+		t.Errorf("the resolver was asked %d times, now and as of then, and fetched the log %d times", n, fetched)
 	}
+}
+
+// counting counts the questions to a resolver.
+type counting struct {
+	did.Resolver
+	questions atomic.Int32
+}
+
+func (c *counting) Resolve(ctx context.Context, d did.DID, o did.Options) (did.Resolution, error) {
+	c.questions.Add(1)
+	return c.Resolver.Resolve(ctx, d, o)
 }
 
 // A did:web has no history, and says so.

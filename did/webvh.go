@@ -44,9 +44,6 @@ func parseWebVH(d DID) (webvhID, error) {
 	if id.origin, id.path, err = webPlace(strings.Split(rest, ":")); err != nil {
 		return webvhID{}, fmt.Errorf("%w DID %q: %v", ErrInvalid, d, err)
 	}
-	if i := strings.LastIndexByte(id.origin, ':'); len(id.origin)-i == 2 {
-		return webvhID{}, fmt.Errorf("%w DID %q: a port has two digits at least", ErrInvalid, d)
-	}
 	if strings.HasPrefix(id.origin, "https://") && !strings.Contains(id.origin, ".") {
 		return webvhID{}, fmt.Errorf("%w DID %q: the host name needs a domain, such as example.edu", ErrInvalid, d)
 	}

@@ -132,9 +132,7 @@ type Owner struct {
 
 // OwnerOf tells which account controls a did:pkh or did:ethr now. The first names its
 // account; for the second its network's contract is asked, as an identity can be handed
-// to another account: its old one then signs for nobody. Its whole history counts, as for
-// a [Resolver]: the contract gives an identity that was given up back to its first
-// account, which did:ethr doesn't. Other methods wrap
+// to another account: its old one then signs for nobody. Other methods wrap
 // [ErrMethodNotSupported]; one that was given up wraps [ErrDeactivated]; a network that
 // isn't configured, or doesn't answer, wraps [ErrCouldNotCheck].
 func OwnerOf(ctx context.Context, networks []Network, d DID) (Owner, error) {
@@ -159,18 +157,19 @@ func OwnerOf(ctx context.Context, networks []Network, d DID) (Owner, error) {
 		}
 		ctx, cancel := context.WithTimeout(ctx, personalTime)
 		defer cancel()
-		history, err := n.history(ctx, id.account)
+		answer, err := n.Chain.Call(ctx, n.Registry, append(keccak([]byte("identityOwner(address)"))[:4], word(id.account)...))
 		if err != nil {
-			return Owner{}, err
+			return Owner{}, n.failed(err)
 		}
-		owner := id.account
-		for _, c := range history {
-			if c.givesUp() {
-				return Owner{}, fmt.Errorf("%s: %w", d, ErrDeactivated)
-			}
-			if c.kind == topicOwner {
-				owner = c.address
-			}
+		if len(answer) != 32 {
+			return Owner{}, n.inconsistent("it has no ERC-1056 registry at %s", n.Registry)
+		}
+		owner, ok := abiAddress(answer)
+		if !ok {
+			return Owner{}, n.inconsistent("the registry at %s answers with no account", n.Registry)
+		}
+		if owner.IsZero() {
+			return Owner{}, fmt.Errorf("%s: %w", d, ErrDeactivated)
 		}
 		return Owner{Account{n.ChainID, owner}, n.Registry}, nil
 	}

@@ -104,12 +104,13 @@ func (a Account) key() PublicKey {
 }
 
 // HasAccount says whether the document lists, for the use rel, a method that stands for
-// the account, and at a time had neither expired nor been revoked: implementations differ
-// in the method's id and type, so only the account counts.
-func (d *Document) HasAccount(account Account, rel Relationship, at time.Time) bool {
+// the account, and by now has neither expired nor been revoked: implementations differ in
+// the method's id and type, so only the account counts.
+func (d *Document) HasAccount(account Account, rel Relationship) bool {
+	now := time.Now()
 	for _, id := range *d.listed(rel) {
 		m, err := d.methodFor(id, rel)
-		if err != nil || m.BlockchainAccountID == "" || !m.Expires.IsZero() && at.After(m.Expires) || !m.Revoked.IsZero() && !at.Before(m.Revoked) {
+		if err != nil || m.BlockchainAccountID == "" || !m.Expires.IsZero() && now.After(m.Expires) || !m.Revoked.IsZero() && !now.Before(m.Revoked) {
 			continue
 		}
 		if own, err := ParseAccount(m.BlockchainAccountID); err == nil && own == account {

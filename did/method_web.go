@@ -102,7 +102,8 @@ func webPlace(parts []string) (origin, path string, err error) {
 		origin += ":" + port
 	}
 	for _, p := range parts[1:] {
-		if p == "" || !inPath(p) {
+		clear, _ := url.PathUnescape(p)
+		if p == "" || !inPath(p) || strings.TrimSpace(clear) != clear {
 			return "", "", fmt.Errorf("%q can't be a part of a path", p)
 		}
 		path += "/" + p

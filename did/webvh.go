@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Limits of what is read for one did:webvh. A log is checked from its first entry on
@@ -18,6 +19,10 @@ const (
 	// each is a point of a curve to be checked, some for as long as several signatures.
 	maxWebVHWork = 3 * maxWebVHEntries
 )
+
+// clockSkew is how far an entry's time may lie ahead of ours: clocks differ, and whoever
+// has just changed a key is to be found all the same.
+const clockSkew = 10 * time.Second
 
 // placeholder stands for the SCID while the first entry, which it is the hash of, is made.
 const placeholder = "{SCID}"

@@ -34,7 +34,7 @@ type webvhEntry struct {
 }
 
 // readWebVH checks a log, entry by entry, up to the first that breaks a rule (did:webvh
-// 1.0, "Read (Resolve)"). Entries may not be later than now. Whoever stops waiting, by ctx,
+// 1.0, "Read (Resolve)"). Entries may not be later than now, but for ten seconds. Whoever stops waiting, by ctx,
 // is told that it couldn't be checked.
 func readWebVH(ctx context.Context, log []byte, now time.Time) *webvhHistory {
 	h := &webvhHistory{}
@@ -95,7 +95,7 @@ func readEntry(before *webvhEntry, line []byte, now time.Time) (webvhEntry, erro
 	if before != nil && !e.time.After(before.time) {
 		return e, errors.New("its versionTime isn't later than that of the entry before")
 	}
-	if e.time.After(now) {
+	if e.time.After(now.Add(clockSkew)) {
 		return e, errors.New("its versionTime lies in the future")
 	}
 	given := v.Get("parameters")

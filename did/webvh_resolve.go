@@ -92,7 +92,7 @@ func (h *webvhHistory) pick(o Options, now time.Time) (int, error) {
 	default:
 		at := o.VersionTime
 		if at.IsZero() {
-			at = now
+			at = now.Add(clockSkew) // the newest, whose time may lie as far ahead
 		}
 		i, _ = slices.BinarySearchFunc(h.entries, at, func(e webvhEntry, at time.Time) int {
 			if e.time.After(at) {

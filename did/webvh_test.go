@@ -280,6 +280,16 @@ func TestWebVHVersions(t *testing.T) {
 	}
 }
 
+// Whoever rotates a key is found at once also by those whose clocks are a little behind.
+func TestWebVHOfAClockThatIsAhead(t *testing.T) {
+	log := newWebVH(t, "https://example.edu")
+	for behind, want := range map[time.Duration]error{0: nil, 10 * time.Second: nil, 11 * time.Second: did.ErrInvalid} {
+		if r, err := did.ResolveWebVH(log.DID(), log.Bytes(), nil, did.Options{}, day(1).Add(-behind)); !errors.Is(err, want) || (err == nil) != (r.Metadata.VersionNumber == 1) {
+			t.Errorf("%s behind: %v; want %v", behind, err, want)
+		}
+	}
+}
+
 // The files of did:webvh are fetched through the client that reaches no private network,
 // and a log needs its witnesses' file when it names witnesses.
 func TestResolveWebVHOverHTTP(t *testing.T) {

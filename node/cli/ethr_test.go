@@ -2,8 +2,6 @@ package cli
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -13,23 +11,6 @@ import (
 	"clrnode/internal/jose"
 	"clrnode/testnet"
 )
-
-// Who asks a chain that is away doesn't have to wait for everybody who asked before.
-func TestAChainThatIsAwayHoldsNobody(t *testing.T) {
-	n, err := parseNetwork("x:5=http://localhost:1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	n.Chain.(*otherChain).dialing <- struct{}{} // somebody else is at it
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := n.Chain.Call(ctx, n.Registry, nil); !errors.Is(err, context.Canceled) {
-		t.Errorf("Call = %v", err)
-	}
-	if _, _, err := n.Chain.Events(ctx, n.Registry, n.Registry, 1); !errors.Is(err, context.Canceled) {
-		t.Errorf("Events = %v", err)
-	}
-}
 
 // A credential whose issuer is an Ethereum account verifies on the node and beside it:
 // the chain of a node is one on which such identifiers live, and others are named by flag.

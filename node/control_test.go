@@ -2,7 +2,6 @@ package node_test
 
 import (
 	"bytes"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"strconv"
@@ -11,79 +10,18 @@ import (
 	"testing"
 	"time"
 
-	"github.com/btcsuite/btcd/btcec/v2"
-	"github.com/btcsuite/btcd/btcec/v2/ecdsa"
-	"golang.org/x/crypto/sha3"
-
 	"clrnode/did"
 	"clrnode/node"
 	"clrnode/registry"
 	"clrnode/testnet"
+	"clrnode/testnet/wallet"
 	"clrnode/vc"
 	"clrnode/vc/clr"
 )
 
-// A wallet holds a DID and presents it as it is asked.
-type wallet struct {
-	id  string
-	key vc.Key
-}
-
-func newWallet(t *testing.T) wallet {
-	t.Helper()
-	signer, err := did.GenerateEd25519()
-	if err != nil {
-		t.Fatal(err)
-	}
-	id, method := did.KeyDID(signer.Public())
-	return wallet{id.String(), vc.Key{Method: method, Signer: signer}}
-}
-
-func (w wallet) present(t *testing.T, c node.DIDChallenge, form vc.Form, credentials ...any) []byte {
-	t.Helper()
-	context := clr.ContextVC
-	if form == vc.FormJWT11 {
-		context = "https://www.w3.org/2018/credentials/v1"
-	}
-	doc := vc.Credential{"@context": []any{context}, "type": []any{"VerifiablePresentation"}, "holder": w.id}
-	if len(credentials) > 0 {
-		doc["verifiableCredential"] = credentials
-	}
-	s, err := vc.Present(t.Context(), doc, w.key, vc.Options{Form: form, Created: time.Now(), Challenge: c.Nonce, Domain: []string{c.Domain}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s.Bytes()
-}
-
-// An account is the key of an Ethereum wallet.
-type account struct{ key *btcec.PrivateKey }
-
-func newAccount(t *testing.T) account {
-	t.Helper()
-	key, err := btcec.NewPrivateKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return account{key}
-}
-
-func keccak(b []byte) []byte {
-	h := sha3.NewLegacyKeccak256()
-	h.Write(b)
-	return h.Sum(nil)
-}
-
-func (a account) address() string {
-	var address did.Address
-	copy(address[:], keccak(a.key.PubKey().SerializeUncompressed()[1:])[12:])
-	return address.String()
-}
-
-// sign is personal_sign.
-func (a account) sign(text string) string {
-	compact := ecdsa.SignCompact(a.key, keccak([]byte("\x19Ethereum Signed Message:\n"+strconv.Itoa(len(text))+text)), false)
-	return "0x" + hex.EncodeToString(append(compact[1:], compact[0]))
+// present is what a wallet makes of a challenge.
+func present(w wallet.Wallet, c node.DIDChallenge, form vc.Form, credentials ...any) []byte {
+	return w.Present(form, c.Nonce, c.Domain, credentials...)
 }
 
 func ask(t *testing.T, n *node.Node, learner, method, about string) node.DIDChallenge {
@@ -144,33 +82,33 @@ func testLearnersProveControl(t *testing.T) {
 		}
 	}
 
-	mobile := newWallet(t)
+	mobile := wallet.New(t)
 	c := ask(t, n, ada.ID, node.ControlByPresentation, "")
-	first, err := n.LinkDID(ctx, ada.ID, node.DIDProof{Nonce: c.Nonce, Presentation: mobile.present(t, c, vc.FormRDFC)}, "learner")
+	first, err := n.LinkDID(ctx, ada.ID, node.DIDProof{Nonce: c.Nonce, Presentation: present(mobile, c, vc.FormRDFC)}, "learner")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e := first.Evidence; first.DID != mobile.id || !first.Named || e.Verified != "data-integrity" || e.Nonce != c.Nonce || e.Origin != "http://localhost:8080" || !strings.Contains(e.Statement, c.Nonce) || e.By != "learner" {
+	if e := first.Evidence; first.DID != mobile.DID || !first.Named || e.Verified != "data-integrity" || e.Nonce != c.Nonce || e.Origin != "http://localhost:8080" || !strings.Contains(e.Statement, c.Nonce) || e.By != "learner" {
 		t.Errorf("linked %+v", first)
 	}
 	done(t, n, first.Job)
-	stands(mobile.id)
+	stands(mobile.DID)
 
 	for form, verified := range map[vc.Form]string{vc.FormJCS: "data-integrity", vc.FormJWT: "jwt", vc.FormJWT11: "jwt"} {
-		w := newWallet(t)
+		w := wallet.New(t)
 		c := ask(t, n, ada.ID, node.ControlByPresentation, "")
-		l, err := n.LinkDID(ctx, ada.ID, node.DIDProof{Nonce: c.Nonce, Presentation: w.present(t, c, form)}, "learner")
-		if err != nil || l.DID != w.id || l.Named || l.Job != "" || l.Evidence.Verified != verified {
+		l, err := n.LinkDID(ctx, ada.ID, node.DIDProof{Nonce: c.Nonce, Presentation: present(w, c, form)}, "learner")
+		if err != nil || l.DID != w.DID || l.Named || l.Job != "" || l.Evidence.Verified != verified {
 			t.Errorf("form %d: %+v, %v", form, l, err)
 		}
 	}
 
-	a := newAccount(t)
-	network := "did:ethr:0x" + strconv.FormatUint(testnet.ChainID, 16) + ":" + a.address()
+	a := wallet.NewAccount(t)
+	network := "did:ethr:0x" + strconv.FormatUint(testnet.ChainID, 16) + ":" + a.Address()
 	var wallets []node.DIDLink
-	for _, about := range []string{"eip155:137:" + a.address(), network, a.address()} {
+	for _, about := range []string{"eip155:137:" + a.Address(), network, a.Address()} {
 		c := ask(t, n, ada.ID, node.ControlByEthereum, about)
-		l, err := n.LinkDID(ctx, ada.ID, node.DIDProof{Nonce: c.Nonce, Signature: a.sign(c.Message)}, "learner")
+		l, err := n.LinkDID(ctx, ada.ID, node.DIDProof{Nonce: c.Nonce, Signature: a.Sign(c.Message)}, "learner")
 		if err != nil || l.DID != c.DID || l.Evidence.Verified != did.ByKey || l.Evidence.Statement != c.Message || l.Evidence.Account != c.Account {
 			t.Fatalf("%s: %+v, %v", about, l, err)
 		}
@@ -207,8 +145,8 @@ func testLearnersProveControl(t *testing.T) {
 	}
 
 	// What is somebody's isn't another's, and others don't reach it.
-	c = ask(t, n, bob.ID, node.ControlByEthereum, a.address())
-	if _, err := n.LinkDID(ctx, bob.ID, node.DIDProof{Nonce: c.Nonce, Signature: a.sign(c.Message)}, "learner"); !errors.Is(err, node.ErrRefused) || strings.Contains(err.Error(), "Ada") || strings.Contains(err.Error(), ada.ID) {
+	c = ask(t, n, bob.ID, node.ControlByEthereum, a.Address())
+	if _, err := n.LinkDID(ctx, bob.ID, node.DIDProof{Nonce: c.Nonce, Signature: a.Sign(c.Message)}, "learner"); !errors.Is(err, node.ErrRefused) || strings.Contains(err.Error(), "Ada") || strings.Contains(err.Error(), ada.ID) {
 		t.Errorf("a DID of somebody else: %v", err)
 	}
 	if _, err := n.NameDID(ctx, bob.ID, wallets[0].ID, "learner"); !errors.Is(err, registry.ErrNotFound) {
@@ -221,16 +159,16 @@ func TestLinkingPublishesNothingElse(t *testing.T) {
 	n := startNode(t, startChain(t), &clock{})
 	publisher, ada, _ := college(t, n)
 	importFile(t, n, publisher, "roster.zip", roster(t, "97"))
-	w := newWallet(t)
+	w := wallet.New(t)
 	c := ask(t, n, ada.ID, node.ControlByPresentation, "")
-	l, err := n.LinkDID(t.Context(), ada.ID, node.DIDProof{Nonce: c.Nonce, Presentation: w.present(t, c, vc.FormJCS)}, "learner")
+	l, err := n.LinkDID(t.Context(), ada.ID, node.DIDProof{Nonce: c.Nonce, Presentation: present(w, c, vc.FormJCS)}, "learner")
 	if err != nil || l.Job != "" || !l.Named {
 		t.Fatalf("%+v, %v", l, err)
 	}
 	if j := issue(t, n, publisher); j.Done != 1 {
 		t.Errorf("the publisher issued %+v", j)
 	}
-	if v, _ := verdict(t, n, ada.ID); subject(t, v.Signed) != w.id {
+	if v, _ := verdict(t, n, ada.ID); subject(t, v.Signed) != w.DID {
 		t.Errorf("the record names %q", subject(t, v.Signed))
 	}
 }
@@ -240,7 +178,7 @@ func TestProofsThatProveNothing(t *testing.T) {
 	clock := &clock{}
 	n := startNode(t, startChain(t), clock)
 	_, ada, bob := college(t, n)
-	w, a := newWallet(t), newAccount(t)
+	w, a := wallet.New(t), wallet.NewAccount(t)
 	signed, _ := verdict(t, n, ada.ID)
 	ethr := "did:ethr:0x" + strconv.FormatUint(testnet.ChainID, 16) + ":"
 	refuse := func(name string, learner string, p node.DIDProof, says string) {
@@ -253,7 +191,7 @@ func TestProofsThatProveNothing(t *testing.T) {
 
 	c := ask(t, n, ada.ID, node.ControlByPresentation, "")
 	other := ask(t, n, ada.ID, node.ControlByPresentation, "")
-	good := w.present(t, c, vc.FormJWT)
+	good := present(w, c, vc.FormJWT)
 	altered := bytes.Clone(good)
 	altered[bytes.LastIndexByte(good, '.')+9] ^= 1
 	elsewhere := c
@@ -262,12 +200,12 @@ func TestProofsThatProveNothing(t *testing.T) {
 		presentation []byte
 		says         string
 	}{
-		"another challenge": {w.present(t, other, vc.FormJWT), "challenge"}, "another challenge, in JSON": {w.present(t, other, vc.FormRDFC), "challenge"},
-		"another site": {w.present(t, elsewhere, vc.FormJWT), "made for “http://localhost:8081”"}, "another site, in JSON": {w.present(t, elsewhere, vc.FormJCS), "localhost:8081"},
+		"another challenge": {present(w, other, vc.FormJWT), "challenge"}, "another challenge, in JSON": {present(w, other, vc.FormRDFC), "challenge"},
+		"another site": {present(w, elsewhere, vc.FormJWT), "made for “http://localhost:8081”"}, "another site, in JSON": {present(w, elsewhere, vc.FormJCS), "localhost:8081"},
 		"nothing": {nil, "missing"}, "junk": {[]byte("{}"), "not a presentation"}, "a record": {signed.Signed, "isn't a presentation"},
 		"altered":          {altered, ""},
-		"a record in it":   {w.present(t, c, vc.FormRDFC, json.RawMessage(signed.Signed)), "without"},
-		"nobody signed it": {[]byte(`{"@context":["` + clr.ContextVC + `"],"type":["VerifiablePresentation"],"holder":"` + w.id + `"}`), "signed"},
+		"a record in it":   {present(w, c, vc.FormRDFC, json.RawMessage(signed.Signed)), "without"},
+		"nobody signed it": {[]byte(`{"@context":["` + clr.ContextVC + `"],"type":["VerifiablePresentation"],"holder":"` + w.DID + `"}`), "signed"},
 		"far too long":     {append(good, make([]byte, 70_000)...), "larger than 64 KB"},
 	} {
 		refuse(name, ada.ID, node.DIDProof{Nonce: c.Nonce, Presentation: p.presentation}, p.says)
@@ -280,9 +218,9 @@ func TestProofsThatProveNothing(t *testing.T) {
 	}
 	refuse("a second time", ada.ID, node.DIDProof{Nonce: c.Nonce, Presentation: good}, "was used")
 
-	e := ask(t, n, ada.ID, node.ControlByEthereum, ethr+a.address())
+	e := ask(t, n, ada.ID, node.ControlByEthereum, ethr+a.Address())
 	for name, p := range map[string][3]string{
-		"somebody else's key": {e.Message, newAccount(t).sign(e.Message), "wasn't made by the account"},
+		"somebody else's key": {e.Message, wallet.NewAccount(t).Sign(e.Message), "wasn't made by the account"},
 		"no signature":        {e.Message, "", "hexadecimal"}, "not hexadecimal": {"", "signature", "hexadecimal"},
 		"another site":      {strings.Replace(e.Message, "localhost:8080 wants", "localhost:8081 wants", 1), "", "not for \"localhost:8080\""},
 		"another statement": {strings.Replace(e.Message, "I control", "I gave away", 1), "", "statement"},
@@ -291,25 +229,25 @@ func TestProofsThatProveNothing(t *testing.T) {
 	} {
 		signature := p[1]
 		if signature == "" && name != "no signature" {
-			signature = a.sign(p[0])
+			signature = a.Sign(p[0])
 		}
 		refuse(name, ada.ID, node.DIDProof{Nonce: e.Nonce, Message: p[0], Signature: signature}, p[2])
 	}
 	// A text of the wallet's own counts, if it says the same.
 	own := strings.Replace(e.Message, "\nResources:", "\nRequest ID: 7\nResources:", 1)
-	if l, err := n.LinkDID(t.Context(), ada.ID, node.DIDProof{Nonce: e.Nonce, Message: own, Signature: a.sign(own)}, "learner"); err != nil || l.Evidence.Statement != own {
+	if l, err := n.LinkDID(t.Context(), ada.ID, node.DIDProof{Nonce: e.Nonce, Message: own, Signature: a.Sign(own)}, "learner"); err != nil || l.Evidence.Statement != own {
 		t.Errorf("a text of the wallet's own: %+v, %v", l, err)
 	}
 
 	// No chain: not proven, and not disproven.
-	e = ask(t, n, ada.ID, node.ControlByEthereum, a.address())
-	if _, err := n.LinkDID(t.Context(), ada.ID, node.DIDProof{Nonce: e.Nonce, Signature: newAccount(t).sign(e.Message)}, "learner"); !errors.Is(err, did.ErrCouldNotCheck) || errors.Is(err, node.ErrRefused) {
+	e = ask(t, n, ada.ID, node.ControlByEthereum, a.Address())
+	if _, err := n.LinkDID(t.Context(), ada.ID, node.DIDProof{Nonce: e.Nonce, Signature: wallet.NewAccount(t).Sign(e.Message)}, "learner"); !errors.Is(err, did.ErrCouldNotCheck) || errors.Is(err, node.ErrRefused) {
 		t.Errorf("what a contract could have signed: %v", err)
 	}
-	if _, err := n.ChallengeDID(t.Context(), ada.ID, node.ControlByEthereum, "did:ethr:sepolia:"+a.address()); !errors.Is(err, did.ErrCouldNotCheck) {
+	if _, err := n.ChallengeDID(t.Context(), ada.ID, node.ControlByEthereum, "did:ethr:sepolia:"+a.Address()); !errors.Is(err, did.ErrCouldNotCheck) {
 		t.Errorf("a network that isn't known: %v", err)
 	}
-	for _, about := range []string{"", "ada", "did:key:z6Mk", w.id, "0x12", "eip155:1:0x0000000000000000000000000000000000000000"} {
+	for _, about := range []string{"", "ada", "did:key:z6Mk", w.DID, "0x12", "eip155:1:0x0000000000000000000000000000000000000000"} {
 		if _, err := n.ChallengeDID(t.Context(), ada.ID, node.ControlByEthereum, about); !errors.Is(err, node.ErrRefused) {
 			t.Errorf("a challenge for %q: %v", about, err)
 		}
@@ -319,7 +257,7 @@ func TestProofsThatProveNothing(t *testing.T) {
 	}
 
 	late := ask(t, n, ada.ID, node.ControlByPresentation, "")
-	proof := newWallet(t).present(t, late, vc.FormJWT)
+	proof := present(wallet.New(t), late, vc.FormJWT)
 	clock.advance(5*time.Minute + time.Second)
 	refuse("too late", ada.ID, node.DIDProof{Nonce: late.Nonce, Presentation: proof}, "expired")
 }
@@ -336,7 +274,7 @@ func testOneProofLinks(t *testing.T) {
 	c := ask(t, n, ada.ID, node.ControlByPresentation, "")
 	var proofs [][]byte
 	for range 6 {
-		proofs = append(proofs, newWallet(t).present(t, c, vc.FormJWT))
+		proofs = append(proofs, present(wallet.New(t), c, vc.FormJWT))
 	}
 	var linked, refused int
 	var mu sync.Mutex
@@ -366,7 +304,7 @@ func testOneProofLinks(t *testing.T) {
 func TestAWalletAnswers(t *testing.T) {
 	n := startNode(t, startChain(t), &clock{})
 	_, ada, bob := college(t, n)
-	w := newWallet(t)
+	w := wallet.New(t)
 	c := ask(t, n, ada.ID, node.ControlByPresentation, "")
 	if _, err := n.ConfirmDID(t.Context(), ada.ID, c.Nonce, "learner"); !errors.Is(err, node.ErrRefused) {
 		t.Errorf("before the wallet answered: %v", err)
@@ -377,27 +315,27 @@ func TestAWalletAnswers(t *testing.T) {
 	if err := n.AnswerDIDChallenge(t.Context(), c.Nonce, []byte("{}")); !errors.Is(err, node.ErrRefused) {
 		t.Errorf("junk from a wallet: %v", err)
 	}
-	if err := n.AnswerDIDChallenge(t.Context(), c.Nonce, w.present(t, c, vc.FormRDFC)); err != nil {
+	if err := n.AnswerDIDChallenge(t.Context(), c.Nonce, present(w, c, vc.FormRDFC)); err != nil {
 		t.Fatal(err)
 	}
 	if links, err := n.LinkedDIDs(t.Context(), ada.ID); err != nil || len(links) != 0 {
 		t.Errorf("it is linked without the learner's word: %+v, %v", links, err)
 	}
 	// Somebody who saw the code is too late.
-	if err := n.AnswerDIDChallenge(t.Context(), c.Nonce, newWallet(t).present(t, c, vc.FormRDFC)); !errors.Is(err, node.ErrRefused) {
+	if err := n.AnswerDIDChallenge(t.Context(), c.Nonce, present(wallet.New(t), c, vc.FormRDFC)); !errors.Is(err, node.ErrRefused) {
 		t.Errorf("a second answer: %v", err)
 	}
 	if _, err := n.WalletRequest(t.Context(), c.Nonce); !errors.Is(err, registry.ErrNotFound) {
 		t.Errorf("the request after it was answered: %v", err)
 	}
-	if now, err := n.DIDChallenge(t.Context(), ada.ID, c.Nonce); err != nil || now.Answered != w.id {
+	if now, err := n.DIDChallenge(t.Context(), ada.ID, c.Nonce); err != nil || now.Answered != w.DID {
 		t.Errorf("DIDChallenge() = %+v, %v", now, err)
 	}
 	if _, err := n.ConfirmDID(t.Context(), bob.ID, c.Nonce, "learner"); !errors.Is(err, node.ErrRefused) {
 		t.Errorf("somebody else confirms: %v", err)
 	}
 	l, err := n.ConfirmDID(t.Context(), ada.ID, c.Nonce, "learner")
-	if err != nil || l.DID != w.id || !l.Named || l.Evidence.By != "wallet" {
+	if err != nil || l.DID != w.DID || !l.Named || l.Evidence.By != "wallet" {
 		t.Fatalf("ConfirmDID() = %+v, %v", l, err)
 	}
 	done(t, n, l.Job)

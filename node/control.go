@@ -420,7 +420,7 @@ func (n *Node) proveAccount(ctx context.Context, c challenge, proof DIDProof, e 
 	}
 	e.Statement, e.Signature, e.Account = text, hex.EncodeToString(signature), owner.Account.String()
 	if !owner.Registry.IsZero() {
-		e.Registry = owner.Registry.String()
+		e.Registry, e.Block = owner.Registry.String(), owner.Block
 	}
 	return d, nil
 }

@@ -7,16 +7,12 @@ import (
 	"errors"
 	"math/big"
 	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/btcsuite/btcd/btcec/v2"
-	"github.com/btcsuite/btcd/btcec/v2/ecdsa"
-	"golang.org/x/crypto/sha3"
-
 	"clrnode/did"
+	"clrnode/testnet/wallet"
 )
 
 // signInText has all fields of EIP-4361, in their order.
@@ -125,28 +121,15 @@ func FuzzSignIn(f *testing.F) {
 	})
 }
 
-// A wallet is a key that signs as wallets do.
-type wallet struct{ key *btcec.PrivateKey }
-
-func newWallet(t *testing.T) wallet { return wallet{must(btcec.NewPrivateKey())} }
-
-func (w wallet) address() (a did.Address) {
-	h := sha3.NewLegacyKeccak256()
-	h.Write(w.key.PubKey().SerializeUncompressed()[1:])
-	copy(a[:], h.Sum(nil)[12:])
-	return a
-}
-
-func (w wallet) sign(text string) []byte {
-	h := sha3.NewLegacyKeccak256()
-	h.Write([]byte("\x19Ethereum Signed Message:\n" + strconv.Itoa(len(text)) + text))
-	compact := ecdsa.SignCompact(w.key, h.Sum(nil), false)
-	return append(compact[1:], compact[0])
+// signed are the bytes of an account's signature.
+func signed(t *testing.T, a wallet.Account, text string) []byte {
+	t.Helper()
+	return must(hex.DecodeString(strings.TrimPrefix(a.Sign(text), "0x")))
 }
 
 func TestSignInCheck(t *testing.T) {
-	w := newWallet(t)
-	account := did.Account{Chain: 0x539, Address: w.address()}
+	w := wallet.NewAccount(t)
+	account := did.Account{Chain: 0x539, Address: must(did.ParseAddress(w.Address()))}
 	now := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
 	occasion := did.Occasion{Origin: "https://records.example.edu:8443", Account: account, Statement: "I link it.", Nonce: "abcdefgh12", Resource: "did:pkh:" + account.String(), Now: now, Lasts: 5 * time.Minute}
 	good := did.SignIn{Domain: "records.example.edu:8443", Address: account.Address, Statement: "I link it.", URI: "https://records.example.edu:8443/me", ChainID: 0x539,
@@ -191,9 +174,9 @@ func TestSignInCheck(t *testing.T) {
 
 // A signature counts for its text and account alone, in the form that Ethereum has.
 func TestVerifyPersonal(t *testing.T) {
-	w := newWallet(t)
-	account := did.Account{Chain: 7, Address: w.address()}
-	good := w.sign(signInText)
+	w := wallet.NewAccount(t)
+	account := did.Account{Chain: 7, Address: must(did.ParseAddress(w.Address()))}
+	good := signed(t, w, signInText)
 	verify := func(account did.Account, text string, sig []byte, networks ...did.Network) error {
 		t.Helper()
 		how, err := did.VerifyPersonal(t.Context(), networks, account, text, sig)

@@ -375,7 +375,7 @@ func (n *Node) provePresentation(ctx context.Context, c challenge, proof DIDProo
 	}
 	for _, check := range report.Envelope.Checks {
 		if check.Outcome == vc.Unchecked {
-			return d, fmt.Errorf("%w: %s", did.ErrCouldNotCheck, check.Sentence)
+			return d, fmt.Errorf("%w%s", did.ErrCouldNotCheck, strings.TrimPrefix(check.Sentence, "Could not check"))
 		}
 	}
 	if presented == nil || presented.Holder() == "" {

@@ -256,6 +256,24 @@ func TestProofsThatProveNothing(t *testing.T) {
 		t.Errorf("another way: %v", err)
 	}
 
+	// A host that doesn't answer takes no challenge.
+	c = ask(t, n, ada.ID, node.ControlByPresentation, "")
+	signer, err := did.GenerateEd25519()
+	if err != nil {
+		t.Fatal(err)
+	}
+	away, err := vc.Present(t.Context(), vc.Credential{"@context": []any{clr.ContextVC}, "type": []any{"VerifiablePresentation"}, "holder": "did:web:nowhere.invalid"},
+		vc.Key{Method: "did:web:nowhere.invalid#key", Signer: signer}, vc.Options{Challenge: c.Nonce, Domain: []string{c.Domain}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.LinkDID(t.Context(), ada.ID, node.DIDProof{Nonce: c.Nonce, Presentation: away.Bytes()}, "learner"); !errors.Is(err, did.ErrCouldNotCheck) || errors.Is(err, node.ErrRefused) || strings.Count(strings.ToLower(err.Error()), "could not check") != 1 {
+		t.Errorf("a DID whose host is away: %v", err)
+	}
+	if _, err := n.LinkDID(t.Context(), ada.ID, node.DIDProof{Nonce: c.Nonce, Presentation: present(wallet.New(t), c, vc.FormJWT)}, "learner"); err != nil {
+		t.Errorf("the challenge after it: %v", err)
+	}
+
 	late := ask(t, n, ada.ID, node.ControlByPresentation, "")
 	proof := present(wallet.New(t), late, vc.FormJWT)
 	clock.advance(5*time.Minute + time.Second)

@@ -42,7 +42,8 @@ type server struct {
 	csrf     *http.CrossOriginProtection
 	proxies  []netip.Prefix
 
-	logins, opens, checks, resolves *limiter // per client address
+	logins, opens, checks, resolves, proofs *limiter // per client address
+	changes                                 *limiter // of the DID in a record, per learner
 
 	places, resolvePlaces places // of what strangers have checked, and have resolved
 }
@@ -76,6 +77,10 @@ func Handler(n *node.Node, o Options) http.Handler {
 	post("/vc-api/credentials/status", s.issuing(s.vcStatus))
 	post("/vc-api/credentials/verify", s.vcChecking(s.vcVerify))
 	post("/vc-api/presentations/verify", s.vcChecking(s.vcVerifyPresentation))
+
+	// The wallet that scanned a learner's challenge.
+	get("/vc-api/exchanges/{challenge}", s.limited(s.opens, s.anyProgram(s.exchange))) // a page to browsers
+	post("/vc-api/exchanges/{challenge}", s.limited(s.proofs, s.placed(maxAnswer, s.anyProgram(s.answerExchange))))
 
 	// For programs with a publisher's token.
 	post("/v1/publishers/{publisher}/imports", s.token(node.ScopeImport, s.importFile))
@@ -130,6 +135,21 @@ func Handler(n *node.Node, o Options) http.Handler {
 	get("/me/shares", s.me(s.shares))
 	post("/me/shares", s.me(s.createShare))
 	post("/me/shares/{share}/end", s.me(s.endShare))
+	get("/me/identifiers", s.me(s.identifiers))
+	post("/me/identifiers/named", s.me(s.sparing(s.nameDID)))
+	post("/me/identifiers/challenges", s.limited(s.proofs, s.me(s.challenge)))
+	get("/me/identifiers/challenges/{challenge}", s.me(s.challengePage))
+	post("/me/identifiers/challenges/{challenge}", s.limited(s.proofs, s.placed(maxAnswer, s.me(s.prove))))
+	post("/me/identifiers/challenges/{challenge}/confirm", s.me(s.confirmDID))
+	post("/me/identifiers/{identifier}/unlink", s.me(s.sparing(s.unlinkDID)))
+
+	// The same for programs that have a learner's session.
+	get("/v1/me/identifiers", s.meProgram(s.identifiersJSON))
+	post("/v1/me/identifiers", s.limited(s.proofs, s.placed(maxAnswer, s.meProgram(s.linkJSON))))
+	post("/v1/me/identifiers/named", s.meProgram(s.sparing(s.nameJSON)))
+	post("/v1/me/identifiers/challenges", s.limited(s.proofs, s.meProgram(s.challengeJSON)))
+	get("/v1/me/identifiers/challenges/{challenge}", s.meProgram(s.challengeStateJSON))
+	post("/v1/me/identifiers/{identifier}/unlink", s.meProgram(s.sparing(s.unlinkJSON)))
 
 	return front{r}
 }
@@ -147,6 +167,8 @@ func newServer(n *node.Node, o Options) *server {
 		opens:    newLimiter(2, 60, o.Now),
 		checks:   newLimiter(1, 40, o.Now),
 		resolves: newLimiter(5, 240, o.Now),
+		proofs:   newLimiter(1, 40, o.Now),
+		changes:  newLimiter(rate.Every(time.Minute), 10, o.Now),
 	}
 	if u, err := url.Parse(n.PublicURL()); err == nil {
 		s.host, s.secure = u.Host, u.Scheme == "https"

@@ -295,7 +295,7 @@ func TestScreens(t *testing.T) {
 		{"learner-rtl", p + "/learners/" + s.learners["layla"]}, {"revoke", p + "/learners/" + s.learners["ada"] + "/revoke"},
 		{"conflicts", p + "/conflicts"}, {"import", p + "/import"}, {"dry-run", p + "/imports/" + staged.ID}, {"issue", p + "/issue"},
 		{"revoke-achievement", p + "/learners/" + s.learners["ada"] + "/achievements/" + pathOf(s.embedded("ada", "Databases")) + "/revoke"}, {"policy", p + "/policy"},
-		{"anchors", p + "/anchors"}, {"me", "/me"}, {"shares", "/me/shares"}, {"cover", share.URL}, {"verify", "/verify"},
+		{"anchors", p + "/anchors"}, {"me", "/me"}, {"shares", "/me/shares"}, {"identifiers", "/me/identifiers"}, {"cover", share.URL}, {"verify", "/verify"},
 		{"hosted", "/credentials/" + s.record("ada").Credential.ID}, {"missing", "/nothing"},
 	} {
 		b.open(screen.path)

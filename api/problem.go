@@ -11,6 +11,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"clrnode/api/web"
+	"clrnode/did"
 	"clrnode/node"
 	"clrnode/registry"
 	"clrnode/vc"
@@ -52,6 +53,8 @@ func problemOf(err error) (p problem, logged bool) {
 		return problem{http.StatusUnprocessableEntity, "The file cannot be imported", bad.Error()}, false
 	case errors.As(err, &junk):
 		return problem{http.StatusUnprocessableEntity, "Not a credential", sentence(errors.New(junk.Reason))}, false
+	case errors.Is(err, did.ErrCouldNotCheck):
+		return problem{http.StatusServiceUnavailable, "Could not check", sentence(err)}, false
 	case errors.Is(err, node.ErrRefused):
 		return problem{http.StatusUnprocessableEntity, "Refused", sentence(err)}, false
 	case errors.Is(err, registry.ErrBadRows), errors.Is(err, registry.ErrLeaving), errors.Is(err, registry.ErrImportBusy), errors.Is(err, registry.ErrImportStale):

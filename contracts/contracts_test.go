@@ -73,7 +73,7 @@ func TestCompiledFormIsOfTheSource(t *testing.T) {
 	if out, err := exec.Command("node", "build/compile.cjs", dir).CombinedOutput(); err != nil {
 		t.Fatalf("compile: %v\n%s", err, out)
 	}
-	for _, name := range []string{"AnchorRegistry.abi.json", "AnchorRegistry.bin", "EthereumDIDRegistry.abi.json", "EthereumDIDRegistry.bin"} {
+	for _, name := range []string{"AnchorRegistry.abi.json", "AnchorRegistry.bin", "EthereumDIDRegistry.abi.json", "EthereumDIDRegistry.bin", "testdata/ContractWallet.abi.json", "testdata/ContractWallet.bin"} {
 		want, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)

@@ -128,11 +128,14 @@ func abiWord(n int) []byte {
 type Owner struct {
 	Account  Account
 	Registry Address // the ERC-1056 contract that was asked, on the account's chain; zero: the identifier says it
+	Block    string  // number of that chain's block with the identity's newest change; "" if there was none
 }
 
 // OwnerOf tells which account controls a did:pkh or did:ethr now. The first names its
 // account; for the second its network's contract is asked, as an identity can be handed
-// to another account: its old one then signs for nobody. Other methods wrap
+// to another account: its old one then signs for nobody. The contract alone would name
+// the first account again of an identity that was given up, so that its history is read
+// too, and both must agree. Other methods wrap
 // [ErrMethodNotSupported]; one that was given up wraps [ErrDeactivated]; a network that
 // isn't configured, or doesn't answer, wraps [ErrCouldNotCheck].
 func OwnerOf(ctx context.Context, networks []Network, d DID) (Owner, error) {
@@ -157,6 +160,10 @@ func OwnerOf(ctx context.Context, networks []Network, d DID) (Owner, error) {
 		}
 		ctx, cancel := context.WithTimeout(ctx, personalTime)
 		defer cancel()
+		found, err := n.resolve(ctx, d, id, Options{})
+		if err != nil {
+			return Owner{}, fmt.Errorf("%s: %w", d, err)
+		}
 		answer, err := n.Chain.Call(ctx, n.Registry, append(keccak([]byte("identityOwner(address)"))[:4], word(id.account)...))
 		if err != nil {
 			return Owner{}, n.failed(err)
@@ -168,10 +175,11 @@ func OwnerOf(ctx context.Context, networks []Network, d DID) (Owner, error) {
 		if !ok {
 			return Owner{}, n.inconsistent("the registry at %s answers with no account", n.Registry)
 		}
-		if owner.IsZero() {
-			return Owner{}, fmt.Errorf("%s: %w", d, ErrDeactivated)
+		account := Account{n.ChainID, owner}
+		if !found.Document.HasAccount(account, Authentication) {
+			return Owner{}, n.inconsistent("the registry at %s names %s as the owner, and the identity's history another account", n.Registry, owner)
 		}
-		return Owner{Account{n.ChainID, owner}, n.Registry}, nil
+		return Owner{account, n.Registry, found.Metadata.VersionID}, nil
 	}
 	return Owner{}, fmt.Errorf("%s: %w: its network isn't configured here", d, ErrCouldNotCheck)
 }

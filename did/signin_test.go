@@ -7,16 +7,12 @@ import (
 	"errors"
 	"math/big"
 	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/btcsuite/btcd/btcec/v2"
-	"github.com/btcsuite/btcd/btcec/v2/ecdsa"
-	"golang.org/x/crypto/sha3"
-
 	"clrnode/did"
+	"clrnode/testnet/wallet"
 )
 
 // signInText has all fields of EIP-4361, in their order.
@@ -125,28 +121,15 @@ func FuzzSignIn(f *testing.F) {
 	})
 }
 
-// A wallet is a key that signs as wallets do.
-type wallet struct{ key *btcec.PrivateKey }
-
-func newWallet(t *testing.T) wallet { return wallet{must(btcec.NewPrivateKey())} }
-
-func (w wallet) address() (a did.Address) {
-	h := sha3.NewLegacyKeccak256()
-	h.Write(w.key.PubKey().SerializeUncompressed()[1:])
-	copy(a[:], h.Sum(nil)[12:])
-	return a
-}
-
-func (w wallet) sign(text string) []byte {
-	h := sha3.NewLegacyKeccak256()
-	h.Write([]byte("\x19Ethereum Signed Message:\n" + strconv.Itoa(len(text)) + text))
-	compact := ecdsa.SignCompact(w.key, h.Sum(nil), false)
-	return append(compact[1:], compact[0])
+// signed are the bytes of an account's signature.
+func signed(t *testing.T, a wallet.Account, text string) []byte {
+	t.Helper()
+	return must(hex.DecodeString(strings.TrimPrefix(a.Sign(text), "0x")))
 }
 
 func TestSignInCheck(t *testing.T) {
-	w := newWallet(t)
-	account := did.Account{Chain: 0x539, Address: w.address()}
+	w := wallet.NewAccount(t)
+	account := did.Account{Chain: 0x539, Address: must(did.ParseAddress(w.Address()))}
 	now := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
 	occasion := did.Occasion{Origin: "https://records.example.edu:8443", Account: account, Statement: "I link it.", Nonce: "abcdefgh12", Resource: "did:pkh:" + account.String(), Now: now, Lasts: 5 * time.Minute}
 	good := did.SignIn{Domain: "records.example.edu:8443", Address: account.Address, Statement: "I link it.", URI: "https://records.example.edu:8443/me", ChainID: 0x539,
@@ -191,9 +174,9 @@ func TestSignInCheck(t *testing.T) {
 
 // A signature counts for its text and account alone, in the form that Ethereum has.
 func TestVerifyPersonal(t *testing.T) {
-	w := newWallet(t)
-	account := did.Account{Chain: 7, Address: w.address()}
-	good := w.sign(signInText)
+	w := wallet.NewAccount(t)
+	account := did.Account{Chain: 7, Address: must(did.ParseAddress(w.Address()))}
+	good := signed(t, w, signInText)
 	verify := func(account did.Account, text string, sig []byte, networks ...did.Network) error {
 		t.Helper()
 		how, err := did.VerifyPersonal(t.Context(), networks, account, text, sig)
@@ -252,35 +235,64 @@ func (away) Call(context.Context, did.Address, []byte) ([]byte, error) {
 }
 
 func TestOwnerOf(t *testing.T) {
-	owner := padded(did.Address{19: 5})
-	network := func(answer []byte) did.Network {
-		return did.Network{Name: "mainnet", ChainID: 1, Registry: did.Address{9}, Chain: &liar{changed: answer}}
+	self, next := must(did.ParseAddress("0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed")), did.Address{19: 5}
+	// network is a chain whose registry says that the identity has this owner, and this history.
+	network := func(owner []byte, history ...did.Event) did.Network {
+		l := &registryOf{owner: owner, events: history}
+		return did.Network{Name: "mainnet", ChainID: 1, Registry: did.Address{9}, Chain: l}
 	}
+	word := func(a did.Address) []byte { w := padded(a); return w[:] }
+	handed := network(word(next), ownerEvent(self, next, 0))
 	for text, want := range map[string]did.Owner{
-		"did:pkh:eip155:10:0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed": {Account: must(did.ParseAccount("eip155:10:0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"))},
-		"did:ethr:0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed":          {Account: did.Account{Chain: 1, Address: did.Address{19: 5}}, Registry: did.Address{9}},
-		"did:ethr:0x1:0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed":      {Account: did.Account{Chain: 1, Address: did.Address{19: 5}}, Registry: did.Address{9}},
+		"did:pkh:eip155:10:" + self.String(): {Account: did.Account{Chain: 10, Address: self}},
+		"did:ethr:" + self.String():          {Account: did.Account{Chain: 1, Address: next}, Registry: did.Address{9}, Block: "7"},
+		"did:ethr:0x1:" + self.String():      {Account: did.Account{Chain: 1, Address: next}, Registry: did.Address{9}, Block: "7"},
 	} {
-		if got, err := did.OwnerOf(t.Context(), []did.Network{network(owner[:])}, must(did.Parse(text))); err != nil || got != want {
+		if got, err := did.OwnerOf(t.Context(), []did.Network{handed}, must(did.Parse(text))); err != nil || got != want {
 			t.Errorf("OwnerOf(%s) = %+v, %v", text, got, err)
 		}
+	}
+	if got, err := did.OwnerOf(t.Context(), []did.Network{network(word(self))}, must(did.Parse("did:ethr:"+self.String()))); err != nil || got.Account.Address != self || got.Block != "" {
+		t.Errorf("without a change: %+v, %v", got, err)
 	}
 	for name, c := range map[string]struct {
 		did     string
 		network did.Network
 		want    error
 	}{
-		"given up":         {"did:ethr:0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed", network(make([]byte, 32)), did.ErrDeactivated},
-		"no registry":      {"did:ethr:0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed", network(nil), did.ErrCouldNotCheck},
-		"no account":       {"did:ethr:0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed", network(bytes.Repeat([]byte{1}, 32)), did.ErrCouldNotCheck},
-		"another network":  {"did:ethr:sepolia:0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed", network(owner[:]), did.ErrCouldNotCheck},
-		"away":             {"did:ethr:0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed", did.Network{Name: "mainnet", ChainID: 1, Chain: away{}}, did.ErrCouldNotCheck},
-		"a mistyped one":   {"did:ethr:0x5aaeb6053F3E94C9b9A09f33669435E7Ef1BeAed", network(owner[:]), did.ErrInvalid},
-		"the zero account": {"did:pkh:eip155:1:0x0000000000000000000000000000000000000000", network(owner[:]), did.ErrInvalid},
-		"a key":            {"did:key:z6MkrJVnaZkeFzdQyMZu1cgjg7k1pZZ6pvBQ7XJPt4swbTQ2", network(owner[:]), did.ErrMethodNotSupported},
+		"given up":         {"did:ethr:" + self.String(), network(word(self), ownerEvent(self, did.Address{}, 0)), did.ErrDeactivated},
+		"two stories":      {"did:ethr:" + self.String(), network(word(self), ownerEvent(self, next, 0)), did.ErrCouldNotCheck},
+		"no owner":         {"did:ethr:" + self.String(), network(make([]byte, 32)), did.ErrCouldNotCheck},
+		"no registry":      {"did:ethr:" + self.String(), network(nil), did.ErrCouldNotCheck},
+		"no account":       {"did:ethr:" + self.String(), network(bytes.Repeat([]byte{1}, 32)), did.ErrCouldNotCheck},
+		"another network":  {"did:ethr:sepolia:" + self.String(), handed, did.ErrCouldNotCheck},
+		"away":             {"did:ethr:" + self.String(), did.Network{Name: "mainnet", ChainID: 1, Chain: away{}}, did.ErrCouldNotCheck},
+		"a mistyped one":   {"did:ethr:0x5aaeb6053F3E94C9b9A09f33669435E7Ef1BeAed", handed, did.ErrInvalid},
+		"the zero account": {"did:pkh:eip155:1:0x0000000000000000000000000000000000000000", handed, did.ErrInvalid},
+		"a key":            {"did:key:z6MkrJVnaZkeFzdQyMZu1cgjg7k1pZZ6pvBQ7XJPt4swbTQ2", handed, did.ErrMethodNotSupported},
 	} {
 		if _, err := did.OwnerOf(t.Context(), []did.Network{c.network}, must(did.Parse(c.did))); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 	}
+}
+
+// registryOf is the node of a chain whose registry may contradict itself, as no honest one's does.
+type registryOf struct {
+	owner  []byte
+	events []did.Event
+}
+
+func (r *registryOf) Call(_ context.Context, _ did.Address, input []byte) ([]byte, error) {
+	if bytes.Equal(input[:4], []byte{0x87, 0x33, 0xd4, 0xe8}) { // identityOwner(address)
+		return r.owner, nil
+	}
+	if len(r.events) == 0 {
+		return number(0), nil
+	}
+	return number(7), nil
+}
+
+func (r *registryOf) Events(context.Context, did.Address, did.Address, uint64) ([]did.Event, time.Time, error) {
+	return r.events, time.Unix(7, 0), nil
 }

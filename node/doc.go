@@ -17,6 +17,7 @@
 //	contracts      Solidity, its compiled form and its Go calls
 //	testnet        the embedded chain and the generator of demo rosters
 //	testnet/network  chain, nodes and proxy as processes, for tests and demos
+//	testnet/wallet  wallets of learners, for tests
 //	testnet/measure  a program that measures a node with many learners
 //	internal/jcs   strict JSON and its canonical form
 //
@@ -137,6 +138,13 @@
 //     database a few times a step, however many learners it has.
 //   - A node's issue jobs plan and finish in turns, and sign at once: next to each other, a
 //     database refused every other one.
+//   - A learner's record is issued again by itself when it is to name another DID, and then
+//     only if nothing else in it waits: what a publisher hasn't issued, no learner publishes.
+//   - A challenge to prove control of a DID is taken in the transaction that links it, so
+//     that a mistyped proof costs none; what a wallet answers by itself is linked when the
+//     learner says so in their session, as others may have seen its code.
+//   - The owner of a did:ethr is the one that its contract and its history agree on: the
+//     contract alone names the first one again after the identity was given up.
 //   - The embedded store packs each document by itself, with a dictionary of what
 //     documents have in common; signed bytes come back as they were.
 package node

@@ -63,6 +63,7 @@ type Node struct {
 	publicURL string
 	ledger    Ledger
 	resolver  did.Resolver
+	networks  []did.Network
 	client    *http.Client
 	log       *slog.Logger
 	now       func() time.Time
@@ -106,7 +107,7 @@ func New(ctx context.Context, o Options) (*Node, error) {
 	}
 	n := &Node{
 		db: o.DB, sealer: o.Sealer, publicURL: strings.TrimRight(o.PublicURL, "/"),
-		ledger: o.Ledger, client: o.Client, log: o.Log, now: o.Now,
+		ledger: o.Ledger, networks: o.Networks, client: o.Client, log: o.Log, now: o.Now,
 		dev: o.Dev, anchorEvery: o.AnchorEvery, wake: make(chan struct{}, 1), checking: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), checkingOwn: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), running: map[string]bool{}, stopped: map[string]string{},
 	}
 	if o.Resolver == nil {

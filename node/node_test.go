@@ -84,8 +84,12 @@ func startNode(t testing.TB, l node.Ledger, c *clock) *node.Node {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var networks []did.Network
+	if chain, ok := l.(*evm.Client); ok {
+		networks = append(networks, chain.DIDNetwork(""))
+	}
 	n, err := node.New(t.Context(), node.Options{
-		DB: db, Sealer: sealer, PublicURL: "http://localhost:8080", Ledger: l, Client: did.NewClient(did.Outgoing{}), Now: c.now, AnchorEvery: time.Nanosecond,
+		DB: db, Sealer: sealer, PublicURL: "http://localhost:8080", Ledger: l, Networks: networks, Client: did.NewClient(did.Outgoing{}), Now: c.now, AnchorEvery: time.Nanosecond,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -54,7 +54,7 @@ func (n *Node) tend() {
 // nodes do it at once does no harm.
 func (n *Node) sweep(ctx context.Context) error {
 	var err error
-	for _, kind := range []string{ticketLogin, ticketSession} {
+	for _, kind := range []string{ticketLogin, ticketSession, ticketChallenge} {
 		for after, more := "", true; more && err == nil; more = after != "" {
 			err = n.db.Update(ctx, func(tx *registry.Tx) (err error) { after, err = tx.SweepTickets(kind, after); return err })
 		}

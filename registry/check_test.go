@@ -54,7 +54,8 @@ func soundDB(t *testing.T) *DB {
 		a.Version = 2
 		s := Share{ID: NewID(), Publisher: "pub", Learner: people[0].ID, Created: tx.Now, Expires: tx.Now.Add(time.Hour)}
 		_, err := tx.Revoke(b, "a test", "test")
-		return errors.Join(err, tx.PutCredential(a), version(tx, a, "two"), tx.AddShare(s, NewSecret()),
+		_, linking := tx.LinkDID(LinkedDID{ID: "d", Publisher: "pub", Learner: people[0].ID, DID: "did:key:one"})
+		return errors.Join(err, linking, tx.PutCredential(a), version(tx, a, "two"), tx.AddShare(s, NewSecret()),
 			tx.AddToken(Token{ID: "t", Publisher: "pub"}, NewSecret()),
 			tx.PutJob(Job{ID: "j", Publisher: "pub", State: JobRunning}),
 			tx.openConflict(Conflict{ID: "c", Publisher: "pub", Learner: people[0].ID, Other: people[1].ID, Kind: ConflictIdentity}))

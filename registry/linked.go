@@ -56,6 +56,7 @@ type Evidence struct {
 	// Of Ethereum wallets.
 	Account  string `json:"account,omitempty"`  // that signed, in CAIP-10 form
 	Registry string `json:"registry,omitempty"` // the ERC-1056 contract that named it as the owner of a did:ethr, on the account's chain
+	Block    string `json:"block,omitempty"`    // number of that chain's block with the identity's newest change
 }
 
 // didKey stands for a DID in keys, in one way for each of its spellings: of a wallet's

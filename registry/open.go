@@ -15,6 +15,7 @@ type step func(*Tx) error
 
 var steps = []step{
 	func(*Tx) error { return nil }, // 1: the first schema; an empty store is one
+	func(*Tx) error { return nil }, // 2: records say which DID they name; a program that knows 1 would lose that
 }
 
 type schema struct {

@@ -22,6 +22,7 @@ var functions = template.FuncMap{
 	"cut":      cut,
 	"kind":     outcomeClass,
 	"words":    Words,
+	"qr":       qr,
 	"error":    func(p Page, field string) string { return p.ErrorFor(field) },
 	"inc":      func(n int) int { return n + 1 },
 	"depth":    func(finality string) int { return after(finality, "depth:") },

@@ -35,7 +35,13 @@ type answer struct {
 
 	ID, Address, PublicKey string
 	JWT, Signer, Alg       string
-	Verified               bool
+	Text, Signature        string
+	Fields                 struct {
+		Domain, Address, Statement, URI, Version, Nonce, IssuedAt, ExpirationTime, NotBefore, RequestID string
+		ChainID                                                                                         uint64
+		Resources                                                                                       []string
+	}
+	Verified bool
 }
 
 // peers are the process that the first test which needs it starts, and TestMain ends.

@@ -46,7 +46,15 @@ type Token struct {
 //
 // Errors are of type *[Error]. They wrap [did.ErrInvalid], or [did.ErrKeyNotSupported]
 // when the token may be good but its algorithm or its jwk isn't known here.
-func Parse(token string) (*Token, error) {
+func Parse(token string) (*Token, error) { return parse(token, "") }
+
+// ParseTyped reads a token for another use, which its header must name as its type, such
+// as openid4vci-proof+jwt: what was signed for one use never counts for another (RFC
+// 8725, 3.11). Its header may also have key_attestation, which is not read.
+func ParseTyped(token, typ string) (*Token, error) { return parse(token, typ) }
+
+// parse reads a credential or presentation, or with typ a token of that type.
+func parse(token, typ string) (*Token, error) {
 	if len(token) > MaxSize {
 		return nil, invalid("it is longer than %d bytes", MaxSize)
 	}
@@ -63,7 +71,7 @@ func Parse(token string) (*Token, error) {
 	if t.Header, err = object("header", token[:first]); err != nil {
 		return nil, err
 	}
-	if err := t.readHeader(); err != nil {
+	if err := t.readHeader(typ); err != nil {
 		return nil, err
 	}
 	if t.Payload, err = object("payload", token[first+1:last]); err != nil {
@@ -91,7 +99,7 @@ func (t *Token) Verify(key did.PublicKey) error {
 	return key.Verify(unsafe.Slice(unsafe.StringData(t.signed), len(t.signed)), t.signature)
 }
 
-func (t *Token) readHeader() error {
+func (t *Token) readHeader(want string) error {
 	for i := range t.Header.List() {
 		m := &t.Header.List()[i]
 		switch m.Name {
@@ -105,6 +113,10 @@ func (t *Token) readHeader() error {
 				return &Error{"its header's jwk: " + err.Error(), err}
 			}
 			t.JWK = &key
+		case "key_attestation":
+			if want == "" || m.String() == "" {
+				return invalid("the header's key_attestation isn't expected here")
+			}
 		default:
 			reason, known := refused[m.Name]
 			if !known {
@@ -116,6 +128,12 @@ func (t *Token) readHeader() error {
 	t.Alg, t.Kid = t.Header.Str("alg"), t.Header.Str("kid")
 	if err := checkAlg(t.Alg); err != nil {
 		return err
+	}
+	if want != "" {
+		if t.Typ = mediaType(t.Header.Str("typ")); t.Typ != want {
+			return invalid("its header says that it is of type %q; it should say %s", t.Header.Str("typ"), want)
+		}
+		return nil
 	}
 	var ok bool
 	if t.Typ, ok = typeOf(t.Header.Str("typ")); !ok {
@@ -133,10 +151,11 @@ const (
 // RFC 7516, 4.1).
 var refused = map[string]string{
 	"x5c": certificates, "x5u": certificates, "x5t": certificates, "x5t#S256": certificates,
-	"jku":  "a set of keys isn't fetched from an address that the token itself gives; name the key by kid or jwk",
-	"crit": "extensions that must be understood aren't",
-	"b64":  "a payload that isn't base64url can't be told from another",
-	"enc":  encrypted, "zip": encrypted,
+	"jku":         "a set of keys isn't fetched from an address that the token itself gives; name the key by kid or jwk",
+	"trust_chain": "OpenID Federation isn't followed; name the key by kid or jwk",
+	"crit":        "extensions that must be understood aren't",
+	"b64":         "a payload that isn't base64url can't be told from another",
+	"enc":         encrypted, "zip": encrypted,
 }
 
 // checkAlg lets through the algorithms that [did.PublicKey] knows.
@@ -160,13 +179,15 @@ func typeOf(typ string) (string, bool) {
 	if typ == "" {
 		return "", true
 	}
-	typ = strings.TrimPrefix(strings.ToLower(typ), "application/")
+	typ = mediaType(typ)
 	switch typ {
 	case "vc+jwt", "vp+jwt", "jwt":
 		return typ, true
 	}
 	return "", false
 }
+
+func mediaType(typ string) string { return strings.TrimPrefix(strings.ToLower(typ), "application/") }
 
 func object(name, part string) (*jcs.Value, error) {
 	raw, err := decode(name, part)

@@ -10,14 +10,18 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"clrnode/did"
 	"clrnode/node"
 	"clrnode/registry/pgtest"
 	"clrnode/testnet"
+	"clrnode/testnet/wallet"
+	"clrnode/vc"
 )
 
 func TestMain(m *testing.M) {
@@ -50,6 +54,33 @@ func TestScriptsThatMove(t *testing.T) {
 	a, b := pgtest.Database(t), pgtest.Database(t)
 	p := scripts(func(env *testscript.Env) { env.Setenv("DB", a); env.Setenv("DB2", b) })
 	p.Files = []string{"testdata/postgres/migrate.txtar"}
+	testscript.Run(t, p)
+}
+
+// Learners prove control of their wallets.
+func TestScriptsWithWallets(t *testing.T) {
+	w, account := wallet.New(t), wallet.NewAccount(t)
+	p := scripts(func(env *testscript.Env) { env.Setenv("ACCOUNT", account.Address()) })
+	p.Files = []string{"testdata/wallets/link.txtar"}
+	// wallet present|sign ASKED OUT does what a wallet does with what link printed, and
+	// sets CHALLENGE.
+	p.Cmds["wallet"] = func(ts *testscript.TestScript, _ bool, args []string) {
+		asked := ts.ReadFile(args[1])
+		if args[0] == "sign" {
+			text := strings.TrimSuffix(asked, "\n")
+			m, err := did.ParseSignIn(text)
+			ts.Check(err)
+			ts.Setenv("CHALLENGE", m.Nonce)
+			ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(account.Sign(text)+"\n"), 0o600))
+			return
+		}
+		words := strings.Fields(asked)
+		if len(words) != 4 {
+			ts.Fatalf("a wallet can't read %q", asked)
+		}
+		ts.Setenv("CHALLENGE", words[1])
+		ts.Check(os.WriteFile(ts.MkAbs(args[2]), w.Present(vc.FormRDFC, words[1], words[3]), 0o600))
+	}
 	testscript.Run(t, p)
 }
 

@@ -166,6 +166,11 @@ var deeds = map[string]deed{
 		signed, receipt, err := n.Export(ctx, l.ID)
 		return exported{l.ID, signed, receipt}, err
 	}),
+	"challenge-did": aboutLearner(challengeDID),
+	"link-did":      aboutLearner(linkDID),
+	"linked-dids":   aboutLearner(linkedDIDs),
+	"name-did":      aboutLearner(nameDID),
+	"unlink-did":    aboutLearner(unlinkDID),
 	"create-token": on(func(ctx context.Context, n *node.Node, a tokenArgs) (tokenResult, error) {
 		secret, t, err := n.CreateToken(ctx, a.Publisher, a.Scopes, a.Lasts)
 		return tokenResult{secret, t}, err

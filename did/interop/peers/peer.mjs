@@ -9,6 +9,7 @@ import * as EcdsaMultikey from '@digitalbazaar/ecdsa-multikey';
 import * as Ed25519Multikey from '@digitalbazaar/ed25519-multikey';
 import {createJWT, decodeJWT, verifyJWT, ES256KSigner, hexToBytes} from 'did-jwt';
 import * as ethr from 'ethr-did-resolver';
+import {SiweMessage} from 'siwe';
 import {JsonRpcProvider, NonceManager, SigningKey, Wallet} from 'ethers';
 
 // Standard output is for the answer alone; libraries that talk do so elsewhere.
@@ -69,6 +70,23 @@ const deeds = {
   // address is what ethers makes of a private key.
   async address({key}) {
     return {address: new Wallet(key).address, publicKey: new SigningKey(key).compressedPublicKey};
+  },
+  // personalSign is what a wallet of ethers signs of a text.
+  async personalSign({key, text}) {
+    return {signature: await new Wallet(key).signMessage(text)};
+  },
+  // siwe reads a text of EIP-4361 and writes it again, or writes one of its fields, and
+  // says whether a signature is good for it.
+  async siwe({text, fields, signature, domain, nonce, time}) {
+    const message = new SiweMessage(text ?? fields);
+    const {success = false} = signature ? await message.verify({signature, domain, nonce, time}).catch(e => e) : {};
+    return {text: message.toMessage(), fields: {...message}, verified: success};
+  },
+  // presentation is one without credentials that did-jwt signs for a did:ethr.
+  async presentation({did, key, nonce, audience, recoverable}) {
+    const alg = recoverable ? 'ES256K-R' : 'ES256K';
+    const vp = {'@context': ['https://www.w3.org/2018/credentials/v1'], type: ['VerifiablePresentation'], holder: did};
+    return {jwt: await createJWT({vp, nonce, aud: audience}, {issuer: did, signer: ES256KSigner(hexToBytes(key), recoverable), alg}, {alg, kid: did + '#controller'})};
   },
   // token is a JWT that did-jwt signs for a did:ethr.
   async token({did, key, recoverable}) {

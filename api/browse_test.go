@@ -286,6 +286,11 @@ func TestScreens(t *testing.T) {
 			b.look(fmt.Sprintf("%s-%d", name, width))
 		}
 	}
+	changed, err := s.node.ChangeKey(ctx, s.publisher.ID, node.KeyChange{Key: s.publisher.Key}, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	revokeKey := p + "/keys/" + changed.Current.ID + "/revoke"
 	link, err := s.node.Login(ctx, node.RoleLearner, s.publisher.ID, "layla")
 	if err != nil {
 		t.Fatal(err)
@@ -294,7 +299,7 @@ func TestScreens(t *testing.T) {
 		{"landing", "/"}, {"in", "/in"}, {"ticket", link}, {"overview", p}, {"learners", p + "/learners"}, {"emptied", p + "/learners?show=emptied"}, {"learner", p + "/learners/" + s.learners["ada"]},
 		{"learner-rtl", p + "/learners/" + s.learners["layla"]}, {"revoke", p + "/learners/" + s.learners["ada"] + "/revoke"},
 		{"conflicts", p + "/conflicts"}, {"import", p + "/import"}, {"dry-run", p + "/imports/" + staged.ID}, {"issue", p + "/issue"},
-		{"revoke-achievement", p + "/learners/" + s.learners["ada"] + "/achievements/" + pathOf(s.embedded("ada", "Databases")) + "/revoke"}, {"policy", p + "/policy"},
+		{"revoke-achievement", p + "/learners/" + s.learners["ada"] + "/achievements/" + pathOf(s.embedded("ada", "Databases")) + "/revoke"}, {"policy", p + "/policy"}, {"keys", p + "/keys"}, {"revokekey", revokeKey},
 		{"anchors", p + "/anchors"}, {"me", "/me"}, {"shares", "/me/shares"}, {"cover", share.URL}, {"verify", "/verify"},
 		{"hosted", "/credentials/" + s.record("ada").Credential.ID}, {"missing", "/nothing"},
 	} {

@@ -122,9 +122,17 @@ func (n *Node) Profile(ctx context.Context, name string) (Profile, error) {
 		return Profile{}, err
 	}
 	return Profile{
-		Name: name, ID: pub.DID, Method: pub.Method, Format: "eddsa-rdfc-2022", Statuses: bothPurposes,
+		Name: name, ID: pub.DID, Method: pub.Method, Format: suiteOf(pub.Method), Statuses: bothPurposes,
 		publisher: pub.ID, issuer: pub.ID, form: vc.FormRDFC,
 	}, nil
+}
+
+// suiteOf is the cryptosuite in which a publisher's key signs.
+func suiteOf(method string) string {
+	if k, err := did.ParseMultibase(fragment(method)); err == nil && k.Algorithm() != "Ed25519" {
+		return "ecdsa-rdfc-2019"
+	}
+	return "eddsa-rdfc-2022"
 }
 
 // issuerKey is who issues under a name of the registry, a publisher's id or that of a
@@ -132,21 +140,24 @@ func (n *Node) Profile(ctx context.Context, name string) (Profile, error) {
 func (n *Node) issuerKey(ctx context.Context, issuer string) (string, vc.Key, error) {
 	name, forTests := strings.CutPrefix(issuer, registry.Profile{}.Issuer())
 	if !forTests {
-		p, err := n.Publisher(ctx, issuer)
-		if err != nil {
-			return "", vc.Key{}, err
-		}
-		key, err := n.signer(ctx, p)
+		p, key, err := n.signing(ctx, issuer)
 		return p.DID, key, err
 	}
 	var p registry.Profile
-	if err := n.db.View(ctx, func(tx *registry.Tx) (err error) { p, err = tx.Profile(name); return err }); err != nil {
+	var k registry.Key
+	err := n.db.View(ctx, func(tx *registry.Tx) (err error) {
+		if p, err = tx.Profile(name); err != nil {
+			return err
+		}
+		k, err = tx.Key(p.Key)
+		return err
+	})
+	if err != nil {
 		return "", vc.Key{}, err
 	}
-	der, err := n.secret(ctx, p.Key)
+	signer, err := n.signerOf(k)
 	if err != nil {
 		return "", vc.Key{}, fmt.Errorf("signing key of the profile %s: %w", name, err)
 	}
-	s, err := did.SignerFromPKCS8(der)
-	return p.DID, vc.Key{Method: p.Method, Signer: s}, err
+	return p.DID, vc.Key{Method: p.Method, Signer: signer}, nil
 }

@@ -16,7 +16,6 @@ import (
 	"clrnode/anchor"
 	"clrnode/did"
 	"clrnode/registry"
-	"clrnode/vc"
 	"clrnode/vc/clr"
 )
 
@@ -60,17 +59,12 @@ func (n *Node) AddPublisher(ctx context.Context, name string, verify []string, d
 	if err != nil {
 		return registry.Publisher{}, err
 	}
-	signing, err := did.GenerateEd25519()
-	if err != nil {
-		return registry.Publisher{}, err
-	}
-	public := signing.Public().Multibase()
 	log, err := btcec.NewPrivateKey()
 	if err != nil {
 		return registry.Publisher{}, err
 	}
 	address := logAddress(log.PubKey())
-	key, err := n.sealed(id, registry.KeyEd25519, public, signing.Seed())
+	key, public, err := n.newKey(id, "Ed25519")
 	if err != nil {
 		return registry.Publisher{}, err
 	}
@@ -141,21 +135,11 @@ func (n *Node) secret(ctx context.Context, id string) ([]byte, error) {
 	return n.sealer.OpenKey(k)
 }
 
-// signer is the key that signs the publisher's credentials today.
-func (n *Node) signer(ctx context.Context, p registry.Publisher) (vc.Key, error) {
-	seed, err := n.secret(ctx, p.Key)
-	if err != nil {
-		return vc.Key{}, fmt.Errorf("signing key of publisher %s: %w", p.ID, err)
-	}
-	s, err := did.Ed25519FromSeed(seed)
-	return vc.Key{Method: p.Method, Signer: s}, err
-}
-
 // profile is how the publisher stands in credentials as their issuer.
 func profile(p registry.Publisher) clr.Profile { return clr.Profile{ID: p.DID, Name: p.Name} }
 
-// Document is the DID document of a publisher: its signing key, and where its
-// anchors are found.
+// Document is the DID document of a publisher: the key that signs today, those that did
+// before, and where its anchors are found.
 func (n *Node) Document(ctx context.Context, publisher string) (*did.Document, error) {
 	p, err := n.Publisher(ctx, publisher)
 	if err != nil {
@@ -165,11 +149,10 @@ func (n *Node) Document(ctx context.Context, publisher string) (*did.Document, e
 	if err != nil {
 		return nil, err
 	}
-	_, multibase, _ := strings.Cut(p.Method, "#")
-	doc := &did.Document{
-		ID:                 d,
-		VerificationMethod: []did.VerificationMethod{{ID: p.Method, Type: "Multikey", Controller: p.DID, PublicKeyMultibase: multibase}},
-		AssertionMethod:    []string{p.Method},
+	doc := &did.Document{ID: d}
+	for _, k := range publishedKeys(p, p.DID) {
+		doc.VerificationMethod = append(doc.VerificationMethod, k)
+		doc.AssertionMethod = append(doc.AssertionMethod, k.ID)
 	}
 	endpoint := map[string]string{"receipts": n.publicURL + "/anchors/"}
 	if chain, ok := n.chain(); ok {

@@ -35,6 +35,9 @@ func (tx *Tx) Key(id string) (Key, error) { return get[Key](tx, tableKeys, id) }
 // PutKey writes k.
 func (tx *Tx) PutKey(k Key) error { return put(tx, tableKeys, k, k.ID) }
 
+// DropKey removes a key for good, with its private part.
+func (tx *Tx) DropKey(id string) error { return tx.docs.Delete(tableKeys, keyOf(id)) }
+
 // A Sealer seals secrets with XChaCha20-Poly1305 under one 32-byte key. The zero
 // Sealer seals and opens nothing.
 type Sealer struct{ key []byte }

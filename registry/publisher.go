@@ -25,13 +25,56 @@ type Publisher struct {
 	ID      string    `json:"id"`
 	Name    string    `json:"name"`
 	Demo    bool      `json:"demo,omitempty"`
-	DID     string    `json:"did"`    // did:web under the public URL
-	Method  string    `json:"method"` // verification method URL that signs today
-	Key     string    `json:"key"`    // id of that method's key
-	LogKey  string    `json:"logKey"` // id of the key that owns the anchor log
-	Log     string    `json:"log"`    // the log's address, 0x and 40 hex digits
+	DID     string    `json:"did"`               // did:web under the public URL
+	Method  string    `json:"method"`            // verification method URL that signs today
+	Key     string    `json:"key"`               // id of that method's key
+	Earlier []OldKey  `json:"earlier,omitempty"` // keys that signed before, the oldest first
+	LogKey  string    `json:"logKey"`            // id of the key that owns the anchor log
+	Log     string    `json:"log"`               // the log's address, 0x and 40 hex digits
 	Policy  Policy    `json:"policy"`
 	Created time.Time `json:"created"`
+}
+
+// An OldKey is a key that signed a publisher's credentials before. Of it nothing is left
+// that could sign.
+type OldKey struct {
+	ID          string    `json:"id"`
+	Method      string    `json:"method"` // verification method URL
+	Created     time.Time `json:"created"`
+	Retired     time.Time `json:"retired,omitzero"`     // when another took its place
+	Compromised time.Time `json:"compromised,omitzero"` // since when it may be in wrong hands; zero: it isn't
+}
+
+// KeyOf names the key that signed a credential of which the registry says that it was
+// key: where it says nothing, the publisher's first.
+func (p Publisher) KeyOf(key string) string {
+	switch {
+	case key != "":
+		return key
+	case len(p.Earlier) > 0:
+		return p.Earlier[0].ID
+	}
+	return p.Key
+}
+
+// Note is what the registry says of a credential that the publisher's key signs now:
+// nothing, as long as there was no other.
+func (p Publisher) Note() string {
+	if len(p.Earlier) == 0 {
+		return ""
+	}
+	return p.Key
+}
+
+// Compromised tells since when the key that signed a credential may be in wrong hands;
+// zero if it isn't. key is what the registry says of the credential.
+func (p Publisher) Compromised(key string) time.Time {
+	key = p.KeyOf(key)
+	i := slices.IndexFunc(p.Earlier, func(k OldKey) bool { return k.ID == key })
+	if i < 0 {
+		return time.Time{}
+	}
+	return p.Earlier[i].Compromised
 }
 
 // A Policy is what a publisher decided about its records. It holds from now on:

@@ -124,7 +124,7 @@ Without a command it serves. Settings come from flags, then from the environment
 	root.PersistentFlags().BoolVar(&p.json, "json", false, "write data as JSON")
 	root.PersistentFlags().BoolVar(&p.quiet, "quiet", false, "say nothing but results and errors")
 	root.AddCommand(p.publishersCommand(), p.loginCommand(), p.importCommand(), p.learnersCommand(),
-		p.conflictsCommand(), p.issueCommand(), p.revokeCommand(), p.exportCommand(), p.verifyCommand(),
+		p.conflictsCommand(), p.issueCommand(), p.revokeCommand(), p.keysCommand(), p.exportCommand(), p.verifyCommand(),
 		p.backupCommand(), p.restoreCommand(), p.migrateCommand(), p.doctorCommand(),
 		p.tokenCommand(), p.didCommand(), p.canonizeCommand(), p.jsonldCommand(), p.statusCommand(), p.chainCommand(), p.versionCommand())
 	return root

@@ -62,54 +62,21 @@ var recordAlgorithms = []string{"Ed25519", "P-256", "P-384"}
 // RecordAlgorithms are the algorithms that a publisher's key may have.
 func RecordAlgorithms() []string { return slices.Clone(recordAlgorithms) }
 
-// newKey makes a signing key for a publisher.
-func (n *Node) newKey(publisher, algorithm string) (k registry.Key, public string, err error) {
-	signer, err := did.Generate(algorithm)
-	if err != nil {
-		return k, "", err
-	}
-	kind, secret := registry.KeyEd25519, signer.Seed()
-	if secret == nil {
-		kind = registry.KeyPKCS8
-		if secret, err = signer.PKCS8(); err != nil {
-			return k, "", err
-		}
-	}
-	public = signer.Public().Multibase()
-	k, err = n.sealed(publisher, kind, public, secret)
-	return k, public, err
-}
-
-// signerOf opens a key that signs credentials.
-func (n *Node) signerOf(k registry.Key) (did.Signer, error) {
-	secret, err := n.sealer.OpenKey(k)
-	if err != nil {
-		return nil, err
-	}
-	if k.Kind == registry.KeyEd25519 {
-		return did.Ed25519FromSeed(secret)
-	}
-	return did.SignerFromPKCS8(secret)
-}
-
 // signing is a publisher and the key that signs its credentials at the same moment.
 func (n *Node) signing(ctx context.Context, publisher string) (p registry.Publisher, key vc.Key, err error) {
-	var k registry.Key
-	err = n.db.View(ctx, func(tx *registry.Tx) (err error) {
-		if p, err = tx.Publisher(publisher); err != nil {
-			return err
+	for {
+		if p, err = n.Publisher(ctx, publisher); err != nil {
+			return p, key, err
 		}
-		k, err = tx.Key(p.Key)
-		return err
-	})
-	if err != nil {
-		return p, key, err
+		key, err = n.signer(ctx, p)
+		if !errors.Is(err, registry.ErrNotFound) {
+			return p, key, err
+		}
+		if now, e := n.Publisher(ctx, publisher); e != nil || now.Key == p.Key {
+			return p, key, err
+		}
+		// Another key took its place between the two readings.
 	}
-	signer, err := n.signerOf(k)
-	if err != nil {
-		return p, key, fmt.Errorf("signing key of publisher %s: %w", p.ID, err)
-	}
-	return p, vc.Key{Method: p.Method, Signer: signer}, nil
 }
 
 // publishedKeys are the keys of a publisher's DID document, under the DID id: those that
@@ -174,9 +141,8 @@ func (n *Node) ChangeKey(ctx context.Context, publisher string, c KeyChange, by 
 		return done, badRequest(fmt.Sprintf("%q is no algorithm for sealing records: use %s", c.Algorithm, strings.Join(recordAlgorithms, ", ")))
 	}
 	var fresh registry.Key
-	var public string
 	if at == 0 {
-		if fresh, public, err = n.newKey(publisher, c.Algorithm); err != nil {
+		if fresh, err = n.newKey(ctx, publisher, c.Algorithm, KeysSealed); err != nil {
 			return done, err
 		}
 	}
@@ -193,7 +159,7 @@ func (n *Node) ChangeKey(ctx context.Context, publisher string, c KeyChange, by 
 		if at == 0 {
 			old := registry.OldKey{ID: p.Key, Method: p.Method, Created: keys[0].Created, Retired: tx.Now}
 			p.Earlier = append(p.Earlier, old)
-			p.Key, p.Method = fresh.ID, p.DID+"#"+public
+			p.Key, p.Method = fresh.ID, p.DID+"#"+fresh.Public
 			if err := errors.Join(tx.DropKey(old.ID), tx.PutKey(fresh), tx.ResignLists(p.ID)); err != nil {
 				return err
 			}

@@ -59,21 +59,21 @@ func (n *Node) AddPublisher(ctx context.Context, name string, verify []string, d
 	if err != nil {
 		return registry.Publisher{}, err
 	}
+	key, err := n.newKey(ctx, id, "Ed25519", KeysSealed)
+	if err != nil {
+		return registry.Publisher{}, err
+	}
 	log, err := btcec.NewPrivateKey()
 	if err != nil {
 		return registry.Publisher{}, err
 	}
 	address := logAddress(log.PubKey())
-	key, public, err := n.newKey(id, "Ed25519")
-	if err != nil {
-		return registry.Publisher{}, err
-	}
 	logKey, err := n.sealed(id, registry.KeySecp256k1, address.String(), log.Serialize())
 	if err != nil {
 		return registry.Publisher{}, err
 	}
 	p := registry.Publisher{
-		ID: id, Name: name, Demo: demo, DID: d.String(), Method: d.String() + "#" + public,
+		ID: id, Name: name, Demo: demo, DID: d.String(), Method: d.String() + "#" + key.Public,
 		Key: key.ID, LogKey: logKey.ID, Log: address.String(), Policy: registry.DefaultPolicy(), Created: n.now().UTC(),
 	}
 	p.Policy.Verify = verify
@@ -117,22 +117,6 @@ func (n *Node) SetPolicy(ctx context.Context, publisher, by string, change func(
 			tx.Trail(registry.TrailEntry{Publisher: p.ID, Who: by, What: "change policy", On: p.ID}))
 	})
 	return p, err
-}
-
-func (n *Node) sealed(publisher, kind, public string, secret []byte) (registry.Key, error) {
-	k := registry.Key{ID: registry.NewID(), Publisher: publisher, Kind: kind, Public: public, Created: n.now().UTC()}
-	err := n.sealer.SealKey(&k, secret)
-	return k, err
-}
-
-// secret opens a sealed key.
-func (n *Node) secret(ctx context.Context, id string) ([]byte, error) {
-	var k registry.Key
-	err := n.db.View(ctx, func(tx *registry.Tx) (err error) { k, err = tx.Key(id); return err })
-	if err != nil {
-		return nil, err
-	}
-	return n.sealer.OpenKey(k)
 }
 
 // profile is how the publisher stands in credentials as their issuer.

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"clrnode/did"
 	"clrnode/node"
 	"clrnode/registry"
 )
@@ -50,6 +51,21 @@ func TestKeysPage(t *testing.T) {
 	if v.Report.Verdict != "ok" || v.Credential.Version != 2 || strings.Contains(string(v.Signed), first) {
 		t.Errorf("issued again: version %d\n%s", v.Credential.Version, v.Report.Text())
 	}
+
+	// The did:webvh beside it tells the same, with all that was before.
+	log := program(s.browser(), "GET", "/p/"+s.publisher.ID+"/did.jsonl", "")
+	d, err := did.Parse(s.publisher.WebVH)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if where, err := did.WebVHLogURL(d); err != nil || where != s.url+"/p/"+s.publisher.ID+"/did.jsonl" || log.header.Get("Content-Type") != "text/jsonl" {
+		t.Errorf("the log of %s lies at %s, %v; it came as %v", d, where, err, log.header)
+	}
+	r, err := did.ResolveWebVH(d, []byte(log.body), nil, did.Options{}, time.Now())
+	if err != nil || r.Metadata.VersionNumber != 3 || len(r.Document.VerificationMethod) != 2 {
+		t.Errorf("the log: %s", r.Result(err))
+	}
+	wantProblem(t, program(s.browser(), "GET", "/p/nobody/did.jsonl", ""), 404, "")
 
 	// Nobody else may.
 	keys, err := s.node.Keys(context.Background(), s.publisher.ID)

@@ -147,36 +147,39 @@ func (n *Node) ChangeKey(ctx context.Context, publisher string, c KeyChange, by 
 		}
 	}
 	var job *registry.Job
-	err = n.db.Update(ctx, func(tx *registry.Tx) error {
-		p, err := tx.Publisher(publisher)
-		if err != nil {
-			return err
-		}
+	now := n.now().UTC()
+	err = n.changeIdentity(ctx, n.db, publisher, func(p *registry.Publisher) error {
 		if at == 0 && p.Key != c.Key {
 			return badRequest("another key has taken its place already: look at the keys again")
 		}
+		if at == 0 {
+			p.Earlier = append(p.Earlier, registry.OldKey{ID: p.Key, Method: p.Method, Created: keys[0].Created, Retired: now})
+			p.Key, p.Method = fresh.ID, p.DID+"#"+fresh.Public
+		}
+		if c.Compromised.IsZero() {
+			return nil
+		}
+		i := slices.IndexFunc(p.Earlier, func(k registry.OldKey) bool { return k.ID == c.Key })
+		if was := p.Earlier[i].Compromised; !was.IsZero() && !c.Compromised.Before(was) {
+			return badRequest("it is revoked since then already; only an earlier time can be given")
+		}
+		p.Earlier[i].Compromised = c.Compromised
+		return nil
+	}, func(tx *registry.Tx, p registry.Publisher) error {
 		entry := registry.TrailEntry{Publisher: p.ID, Who: by, What: "rotate key", On: c.Key}
 		if at == 0 {
-			old := registry.OldKey{ID: p.Key, Method: p.Method, Created: keys[0].Created, Retired: tx.Now}
-			p.Earlier = append(p.Earlier, old)
-			p.Key, p.Method = fresh.ID, p.DID+"#"+fresh.Public
-			if err := errors.Join(tx.DropKey(old.ID), tx.PutKey(fresh), tx.ResignLists(p.ID)); err != nil {
+			if err := errors.Join(tx.DropKey(c.Key), tx.PutKey(fresh), tx.ResignLists(p.ID)); err != nil {
 				return err
 			}
 		}
 		if job = nil; !c.Compromised.IsZero() {
-			i := slices.IndexFunc(p.Earlier, func(k registry.OldKey) bool { return k.ID == c.Key })
-			if was := p.Earlier[i].Compromised; !was.IsZero() && !c.Compromised.Before(was) {
-				return badRequest("it is revoked since then already; only an earlier time can be given")
-			}
-			p.Earlier[i].Compromised = c.Compromised
 			entry.What, entry.Why = "revoke key", "compromised since "+c.Compromised.Format(time.RFC3339)
 			job = &registry.Job{ID: registry.NewID(), Publisher: p.ID, Kind: registry.JobReissue, State: registry.JobRunning, By: by, Created: tx.Now}
 			if err := tx.PutJob(*job); err != nil {
 				return err
 			}
 		}
-		return errors.Join(tx.PutPublisher(p), tx.Trail(entry))
+		return tx.Trail(entry)
 	})
 	if err != nil {
 		return done, err

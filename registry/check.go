@@ -160,7 +160,14 @@ func checkPublishers(c *checker) error {
 	return each(c, tablePublishers, func(key string, _ []string, p Publisher) error {
 		_, _, err := named[Key](c, tablePublishers, key, tableKeys, p.Key)
 		_, _, err2 := named[Key](c, tablePublishers, key, tableKeys, p.LogKey)
-		return errors.Join(err, err2, c.want(p.ID == key, tablePublishers, key, "says that its id is %s", p.ID))
+		var err3 error
+		if p.WebVH != "" {
+			_, _, err3 = named[Key](c, tablePublishers, key, tableKeys, p.UpdateKey)
+		}
+		logged, err4 := c.there(tableDIDLogs, p.ID)
+		return errors.Join(err, err2, err3, err4,
+			c.want(logged == (p.WebVH != ""), tablePublishers, key, "has a did:webvh or a log of one, and not both"),
+			c.want(p.ID == key, tablePublishers, key, "says that its id is %s", p.ID))
 	})
 }
 

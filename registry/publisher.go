@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 var (
 	tablePublishers = Table{Name: "publishers"}
+	tableDIDLogs    = Table{Name: "did_logs", Opaque: true}
 	tableSettings   = Table{Name: "settings"}
 )
 
@@ -22,17 +24,26 @@ const (
 
 // A Publisher is a tenant of the node: who issues records.
 type Publisher struct {
-	ID      string    `json:"id"`
-	Name    string    `json:"name"`
-	Demo    bool      `json:"demo,omitempty"`
-	DID     string    `json:"did"`               // did:web under the public URL
-	Method  string    `json:"method"`            // verification method URL that signs today
-	Key     string    `json:"key"`               // id of that method's key
-	Earlier []OldKey  `json:"earlier,omitempty"` // keys that signed before, the oldest first
-	LogKey  string    `json:"logKey"`            // id of the key that owns the anchor log
-	Log     string    `json:"log"`               // the log's address, 0x and 40 hex digits
-	Policy  Policy    `json:"policy"`
-	Created time.Time `json:"created"`
+	ID        string      `json:"id"`
+	Name      string      `json:"name"`
+	Demo      bool        `json:"demo,omitempty"`
+	DID       string      `json:"did"`                 // did:web under the public URL: who issues its records
+	WebVH     string      `json:"webvh,omitempty"`     // its did:webvh, an alias with a history; empty: it has none yet
+	UpdateKey string      `json:"updateKey,omitempty"` // id of the key that will sign the next entry of the did:webvh's log
+	Method    string      `json:"method"`              // verification method URL that signs today
+	Key       string      `json:"key"`                 // id of that method's key
+	Earlier   []OldKey    `json:"earlier,omitempty"`   // keys that signed before, the oldest first
+	LogKey    string      `json:"logKey"`              // id of the key that owns the anchor log
+	Log       string      `json:"log"`                 // the log's address, 0x and 40 hex digits
+	Anchors   AnchorPlace `json:"anchors,omitzero"`    // where its identifiers say that the log is
+	Policy    Policy      `json:"policy"`
+	Created   time.Time   `json:"created"`
+}
+
+// An AnchorPlace is an anchor log on a chain.
+type AnchorPlace struct {
+	Log      string `json:"log"`      // in CAIP-10 form
+	Registry string `json:"registry"` // the contract, 0x and 40 hex digits
 }
 
 // An OldKey is a key that signed a publisher's credentials before. Of it nothing is left
@@ -128,6 +139,20 @@ func (tx *Tx) Publishers() ([]Publisher, error) {
 
 // PutPublisher writes p.
 func (tx *Tx) PutPublisher(p Publisher) error { return put(tx, tablePublishers, p, p.ID) }
+
+// DIDLog returns the log of a publisher's did:webvh, as it is published, or ErrNotFound.
+func (tx *Tx) DIDLog(publisher string) ([]byte, error) {
+	doc, err := tx.docs.Get(tableDIDLogs, keyOf(publisher))
+	if err != nil {
+		return nil, fmt.Errorf("did:webvh log of publisher %s: %w", publisher, err)
+	}
+	return bytes.Clone(doc), nil
+}
+
+// PutDIDLog writes the log of a publisher's did:webvh.
+func (tx *Tx) PutDIDLog(publisher string, log []byte) error {
+	return tx.docs.Put(tableDIDLogs, keyOf(publisher), log)
+}
 
 // Setting reads a setting of the node itself, "" if it was never set.
 func (tx *Tx) Setting(name string) (string, error) {

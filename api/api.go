@@ -60,7 +60,10 @@ func Handler(n *node.Node, o Options) http.Handler {
 	get("/healthz", s.anyProgram(s.health))
 	get("/readyz", s.anyProgram(s.ready))
 	get("/p/{publisher}/did.json", s.anyProgram(s.didDocument))
-	get("/p/{publisher}/did.jsonl", s.anyProgram(s.didLog)) // of the did:webvh
+	get("/p/{publisher}/did.jsonl", s.anyProgram(s.didLog))      // of the did:webvh
+	get("/p/{publisher}/issuer", s.anyProgram(s.issuerDocument)) // the same for who resolves no DIDs
+	get("/p/{publisher}/keys/{key}", s.anyProgram(s.keyDocument))
+	get("/.well-known/jwks.json", s.anyProgram(s.keySet))
 	get("/credentials/{id}/{n:[0-9]+}", s.anyProgram(s.hostedVersion))
 	get("/credentials/{id}/{n:[0-9]+}/anchor", s.anyProgram(s.hostedReceipt))
 	get("/anchors/{digest}", s.anyProgram(s.receipt)) // whoever knows the digest has the record

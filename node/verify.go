@@ -152,7 +152,10 @@ func (n *Node) ownCopy(ctx context.Context, path string) (r vc.Response, ok bool
 			}
 		}
 	default:
-		return r, false, nil
+		if r.Body, ok, err = n.ownKeys(ctx, path); !ok {
+			return r, false, err
+		}
+		r.ContentType = "application/json"
 	}
 	if errors.Is(err, registry.ErrNotFound) {
 		return vc.Response{Status: http.StatusNotFound}, true, nil

@@ -167,7 +167,7 @@ func (n *Node) firstEntry(ctx context.Context, p registry.Publisher) (*logEntry,
 		return nil, err
 	}
 	document := bytes.ReplaceAll(doc.JSON(), []byte(p.WebVH), []byte(unknown))
-	l, err := did.CreateWebVH(ctx, signer, did.WebVHChange{Document: document, NextKeys: []did.PublicKey{public}}, n.now().Truncate(time.Second))
+	l, err := did.CreateWebVH(ctx, signer, did.WebVHChange{Document: document, NextKeys: []did.PublicKey{public}, Portable: true}, n.now().Truncate(time.Second))
 	if err != nil {
 		return nil, err
 	}

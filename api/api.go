@@ -63,6 +63,8 @@ func Handler(n *node.Node, o Options) http.Handler {
 	get("/p/{publisher}/did.jsonl", s.anyProgram(s.didLog))      // of the did:webvh
 	get("/p/{publisher}/issuer", s.anyProgram(s.issuerDocument)) // the same for who resolves no DIDs
 	get("/p/{publisher}/keys/{key}", s.anyProgram(s.keyDocument))
+	get("/.well-known/did.json", s.anyProgram(s.rootDocument)) // these three by the host that was asked
+	get("/.well-known/did.jsonl", s.anyProgram(s.rootLog))
 	get("/.well-known/jwks.json", s.anyProgram(s.keySet))
 	get("/credentials/{id}/{n:[0-9]+}", s.anyProgram(s.hostedVersion))
 	get("/credentials/{id}/{n:[0-9]+}/anchor", s.anyProgram(s.hostedReceipt))
@@ -108,6 +110,7 @@ func Handler(n *node.Node, o Options) http.Handler {
 	post("/p/{publisher}/policy", s.publisher(s.setPolicy))
 	get("/p/{publisher}/keys", s.publisher(s.keysPage))
 	post("/p/{publisher}/keys", s.publisher(s.rotateKey))
+	post("/p/{publisher}/domain", s.publisher(s.setDomain))
 	get("/p/{publisher}/keys/{key}/revoke", s.publisher(s.revokeKeyForm))
 	post("/p/{publisher}/keys/{key}/revoke", s.publisher(s.revokeKey))
 	get("/p/{publisher}/conflicts", s.publisher(s.conflicts))

@@ -1,6 +1,49 @@
 package api
 
-import "net/http"
+import (
+	"errors"
+	"net/http"
+
+	"clrnode/api/web"
+	"clrnode/node"
+	"clrnode/registry"
+)
+
+// rootDocument serves the DID document at the root of a publisher's own domain, or of the
+// public URL where there is one publisher alone. The Host header is the client's word: only
+// domains that were registered are known.
+func (s *server) rootDocument(w http.ResponseWriter, r *http.Request) error {
+	d, err := s.node.DocumentAt(r.Context(), r.Host)
+	if err != nil {
+		return err
+	}
+	return serveAs(w, r, d.JSON(), "application/did+json", "application/did+ld+json", "application/did")
+}
+
+// rootLog serves the log of a did:webvh there.
+func (s *server) rootLog(w http.ResponseWriter, r *http.Request) error {
+	log, err := s.node.DIDLogAt(r.Context(), r.Host)
+	if err != nil {
+		return err
+	}
+	return serveBytes(w, r, "text/jsonl", cacheShort, log)
+}
+
+// setDomain gives a publisher a domain of its own, or takes it away.
+func (s *server) setDomain(w http.ResponseWriter, r *http.Request, p registry.Publisher) error {
+	if err := readForm(w, r); err != nil {
+		return err
+	}
+	_, err := s.node.SetDomain(r.Context(), p.ID, r.PostForm.Get("domain"), byPublisher)
+	if errors.Is(err, node.ErrRefused) {
+		return s.showKeys(w, r, p, http.StatusUnprocessableEntity, web.FieldError{Field: "domain", Sentence: sentence(err)})
+	}
+	if err != nil {
+		return err
+	}
+	s.say(r, "domain")
+	return seeOther(w, r, "/p/"+p.ID+"/keys")
+}
 
 // didDocument serves a publisher's DID document where did:web looks for it.
 func (s *server) didDocument(w http.ResponseWriter, r *http.Request) error {
@@ -47,7 +90,7 @@ func (s *server) keyDocument(w http.ResponseWriter, r *http.Request) error {
 
 // keySet serves the keys of all publishers.
 func (s *server) keySet(w http.ResponseWriter, r *http.Request) error {
-	set, err := s.node.KeySet(r.Context())
+	set, err := s.node.KeySet(r.Context(), r.Host)
 	if err != nil {
 		return err
 	}

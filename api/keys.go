@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"slices"
@@ -25,7 +26,8 @@ func (s *server) showKeys(w http.ResponseWriter, r *http.Request, p registry.Pub
 		Current    node.PublisherKey
 		Earlier    []node.PublisherKey
 		Algorithms []string
-	}{p, keys[0], keys[1:], node.RecordAlgorithms()}})
+		Domain     string // as it was typed
+	}{p, keys[0], keys[1:], node.RecordAlgorithms(), cmp.Or(r.PostForm.Get("domain"), p.Domain)}})
 }
 
 func (s *server) rotateKey(w http.ResponseWriter, r *http.Request, p registry.Publisher) error {

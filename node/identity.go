@@ -25,24 +25,38 @@ const (
 // A name is one of a publisher's DIDs, and the folder from which its document is read.
 type name struct{ did, folder string }
 
-// names are all of a publisher's, its did:webvh last.
+// names are all of a publisher's, first the issuer, last its did:webvh.
 func (n *Node) names(p registry.Publisher) []name {
-	folder := n.publicURL + "/p/" + p.ID + "/"
-	all := []name{{p.DID, folder}}
-	if p.WebVH != "" {
-		all = append(all, name{p.WebVH, folder})
+	var all []name
+	for _, of := range []func(registry.Publisher) (name, error){n.homeOf, n.placeOf} {
+		place, err := of(p)
+		switch {
+		case err != nil || slices.Contains(all, place): // no publisher can be made with such a public URL
+		case place.did == p.DID:
+			all = slices.Insert(all, 0, place)
+		default:
+			all = append(all, place)
+		}
+	}
+	if place, err := n.placeOf(p); err == nil && p.WebVH != "" {
+		all = append(all, name{p.WebVH, place.folder})
 	}
 	return all
 }
 
-// Document is the DID document of a publisher: the key that signs today, those that did
-// before, its other names, and where its anchors and status lists are found.
+// Document is the DID document of a publisher at its place below the public URL: the key
+// that signs today, those that did before, its other names, and where its anchors and
+// status lists are found.
 func (n *Node) Document(ctx context.Context, publisher string) (*did.Document, error) {
 	p, err := n.Publisher(ctx, publisher)
 	if err != nil {
 		return nil, err
 	}
-	return n.documentOf(p, n.names(p)[0])
+	home, err := n.homeOf(p)
+	if err != nil {
+		return nil, err
+	}
+	return n.documentOf(p, home)
 }
 
 // documentOf is the document of one of a publisher's names. It follows from what is stored
@@ -54,9 +68,9 @@ func (n *Node) documentOf(p registry.Publisher, own name) (*did.Document, error)
 		return nil, err
 	}
 	doc := &did.Document{ID: d}
-	for _, other := range n.names(p) {
-		if other != own {
-			doc.AlsoKnownAs = append(doc.AlsoKnownAs, other.did)
+	for _, alias := range n.aliases(p, own) {
+		if alias != own.did && !slices.Contains(doc.AlsoKnownAs, alias) {
+			doc.AlsoKnownAs = append(doc.AlsoKnownAs, alias)
 		}
 	}
 	for _, k := range publishedKeys(p, own.did) {
@@ -79,6 +93,30 @@ func (n *Node) documentOf(p registry.Publisher, own name) (*did.Document, error)
 		add("whois", "LinkedVerifiablePresentation", own.folder+"whois.vp")
 	}
 	return doc, err
+}
+
+// aliases are what a publisher is known as besides one of its names, perhaps with that. A
+// did:webvh that moved has to say from where; its did:web says the same in its own form.
+func (n *Node) aliases(p registry.Publisher, own name) (all []string) {
+	for _, other := range n.names(p) {
+		all = append(all, other.did)
+	}
+	place, err := n.placeOf(p)
+	switch _, former, moved := webOf(p.Former); {
+	case err != nil || !moved:
+	case own.did == p.WebVH:
+		all = append(all, p.Former)
+	case own.did == place.did:
+		all = slices.Insert(all, len(all)-1, former)
+	}
+	return all
+}
+
+// webOf takes a did:webvh apart: its SCID, and the did:web at the same place.
+func webOf(webvh string) (scid, web string, ok bool) {
+	rest, ok := strings.CutPrefix(webvh, "did:webvh:")
+	scid, place, _ := strings.Cut(rest, ":")
+	return scid, "did:web:" + place, ok
 }
 
 // placeOn is a publisher's anchor log on a chain.
@@ -149,12 +187,19 @@ func (n *Node) nextEntry(ctx context.Context, p registry.Publisher, log []byte) 
 }
 
 func (n *Node) firstEntry(ctx context.Context, p registry.Publisher) (*logEntry, error) {
+	place, err := n.placeOf(p)
+	if err != nil {
+		return nil, err
+	}
 	unknown, err := did.WebVHPlaceholder(n.publicURL, "p", p.ID)
+	if p.Domain != "" {
+		unknown, err = did.WebVHPlaceholder("https://" + p.Domain)
+	}
 	if err != nil {
 		return nil, nil // did:web alone
 	}
 	p.WebVH = strings.Replace(unknown, "{SCID}", "SCID", 1) // as braces stand in no DID
-	doc, err := n.documentOf(p, name{p.WebVH, n.names(p)[0].folder})
+	doc, err := n.documentOf(p, name{p.WebVH, place.folder})
 	if err != nil {
 		return nil, err
 	}
@@ -300,7 +345,10 @@ type ownResolver struct {
 }
 
 func (r ownResolver) Resolve(ctx context.Context, d did.DID, o did.Options) (did.Resolution, error) {
-	publisher, ok, err := r.node.ownerOf(d)
+	p, own, ok, err := r.node.nameOf(ctx, d)
+	if errors.Is(err, registry.ErrNotFound) {
+		return did.Resolution{}, fmt.Errorf("%s: this node has no such publisher: %w", d, did.ErrNotFound)
+	}
 	if err != nil {
 		return did.Resolution{}, err
 	}
@@ -312,10 +360,8 @@ func (r ownResolver) Resolve(ctx context.Context, d did.DID, o did.Options) (did
 		return found, err
 	}
 	if d.Method() == "webvh" {
-		log, err := r.node.DIDLog(ctx, publisher)
-		if errors.Is(err, registry.ErrNotFound) {
-			return did.Resolution{}, noPublisher(d)
-		} else if err != nil {
+		log, err := r.node.DIDLog(ctx, p.ID)
+		if err != nil {
 			return did.Resolution{}, err
 		}
 		return did.ResolveWebVH(d, log, nil, o, r.node.now().Add(logSkew))
@@ -323,28 +369,6 @@ func (r ownResolver) Resolve(ctx context.Context, d did.DID, o did.Options) (did
 	if o != (did.Options{}) {
 		return did.Resolution{}, fmt.Errorf("%s: %w", d, did.ErrNoHistory)
 	}
-	doc, err := r.node.Document(ctx, publisher)
-	if errors.Is(err, registry.ErrNotFound) {
-		return did.Resolution{}, noPublisher(d)
-	}
+	doc, err := r.node.documentOf(p, own)
 	return did.Resolution{Document: doc}, err
-}
-
-func noPublisher(d did.DID) error {
-	return fmt.Errorf("%s: this node has no such publisher: %w", d, did.ErrNotFound)
-}
-
-// ownerOf is the publisher whose DID d is, by its form, if it is one of this node's.
-func (n *Node) ownerOf(d did.DID) (publisher string, ok bool, err error) {
-	sample, err := did.Web(n.publicURL, "p", "x")
-	if err != nil {
-		return "", false, err
-	}
-	text := d.String()
-	if vh, ok := strings.CutPrefix(text, "did:webvh:"); ok {
-		_, place, _ := strings.Cut(vh, ":") // after the SCID
-		text = "did:web:" + place
-	}
-	id, ok := strings.CutPrefix(text, strings.TrimSuffix(sample.String(), "x"))
-	return id, ok && !strings.Contains(id, ":"), nil
 }

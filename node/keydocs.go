@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -95,9 +96,14 @@ func jwkOf(m did.VerificationMethod, kid string) ([]byte, error) {
 }
 
 // KeySet is the JSON Web Key Set of all publishers' keys, each named by its verification
-// method. Retired keys are in it, compromised ones are not.
-func (n *Node) KeySet(ctx context.Context) ([]byte, error) {
-	pubs, err := n.Publishers(ctx)
+// method; at a host that is one publisher's domain, of that one's. Retired keys are in it,
+// compromised ones are not. host is what the client sent as that.
+func (n *Node) KeySet(ctx context.Context, host string) ([]byte, error) {
+	var pubs []registry.Publisher
+	p, _, err := n.ownerOfHost(ctx, host)
+	if pubs = []registry.Publisher{p}; errors.Is(err, registry.ErrNotFound) {
+		pubs, err = n.Publishers(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +129,7 @@ func (n *Node) ownKeys(ctx context.Context, path string) (body []byte, ok bool, 
 	parts := strings.Split(path, "/")
 	switch {
 	case path == ".well-known/jwks.json":
-		body, err = n.KeySet(ctx)
+		body, err = n.KeySet(ctx, "")
 	case len(parts) == 3 && parts[0] == "p" && parts[2] == "issuer":
 		body, err = n.IssuerDocument(ctx, parts[1])
 	case len(parts) == 4 && parts[0] == "p" && parts[2] == "keys":

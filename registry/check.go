@@ -157,6 +157,15 @@ func named[T any](c *checker, of Table, key string, t Table, parts ...string) (v
 }
 
 func checkPublishers(c *checker) error {
+	if err := each(c, tableDomains, func(key string, _ []string, ref reference) error {
+		p, ok, err := named[Publisher](c, tableDomains, key, tablePublishers, ref.ID)
+		if ok {
+			err = c.want(p.Domain == key, tableDomains, key, "is not the domain of publisher %s", p.ID)
+		}
+		return err
+	}); err != nil {
+		return err
+	}
 	return each(c, tablePublishers, func(key string, _ []string, p Publisher) error {
 		_, _, err := named[Key](c, tablePublishers, key, tableKeys, p.Key)
 		_, _, err2 := named[Key](c, tablePublishers, key, tableKeys, p.LogKey)
@@ -166,6 +175,7 @@ func checkPublishers(c *checker) error {
 		}
 		logged, err4 := c.there(tableDIDLogs, p.ID)
 		return errors.Join(err, err2, err3, err4,
+			c.listed(tablePublishers, key, p.Domain != "", tableDomains, p.Domain),
 			c.want(logged == (p.WebVH != ""), tablePublishers, key, "has a did:webvh or a log of one, and not both"),
 			c.want(p.ID == key, tablePublishers, key, "says that its id is %s", p.ID))
 	})

@@ -56,7 +56,7 @@ func soundDB(t *testing.T) *DB {
 		_, err := tx.Revoke(b, "a test", "test")
 		return errors.Join(err, tx.PutCredential(a), version(tx, a, "two"), tx.AddShare(s, NewSecret()),
 			tx.AddToken(Token{ID: "t", Publisher: "pub"}, NewSecret()),
-			tx.PutJob(Job{ID: "j", Publisher: "pub", State: JobRunning}), withDIDLog(tx),
+			tx.PutJob(Job{ID: "j", Publisher: "pub", State: JobRunning}), withNames(tx),
 			tx.openConflict(Conflict{ID: "c", Publisher: "pub", Learner: people[0].ID, Other: people[1].ID, Kind: ConflictIdentity}))
 	})
 	update(t, db, func(tx *Tx) error {
@@ -74,11 +74,11 @@ func soundDB(t *testing.T) *DB {
 	return db
 }
 
-// withDIDLog gives the publisher a did:webvh.
-func withDIDLog(tx *Tx) error {
+// withNames gives the publisher a did:webvh and a domain.
+func withNames(tx *Tx) error {
 	p, err := tx.Publisher("pub")
-	p.WebVH, p.UpdateKey = "did:webvh:x:records.example.edu", "update"
-	return errors.Join(err, tx.PutPublisher(p), tx.PutKey(Key{ID: "update", Publisher: "pub"}), tx.PutDIDLog("pub", []byte("{}\n")))
+	p.WebVH, p.UpdateKey, p.Domain = "did:webvh:x:degrees.example.edu", "update", "degrees.example.edu"
+	return errors.Join(err, tx.PutDomain("pub", "", p.Domain), tx.PutPublisher(p), tx.PutKey(Key{ID: "update", Publisher: "pub"}), tx.PutDIDLog("pub", []byte("{}\n")))
 }
 
 // version adds the newest version of c, with text as its bytes.

@@ -11,6 +11,7 @@ import (
 
 var (
 	tablePublishers = Table{Name: "publishers"}
+	tableDomains    = Table{Name: "domains"}
 	tableDIDLogs    = Table{Name: "did_logs", Opaque: true}
 	tableSettings   = Table{Name: "settings"}
 )
@@ -29,6 +30,8 @@ type Publisher struct {
 	Demo      bool        `json:"demo,omitempty"`
 	DID       string      `json:"did"`                 // did:web under the public URL: who issues its records
 	WebVH     string      `json:"webvh,omitempty"`     // its did:webvh, an alias with a history; empty: it has none yet
+	Former    string      `json:"former,omitempty"`    // the did:webvh that it was before it moved, if it did
+	Domain    string      `json:"domain,omitempty"`    // a host of its own, as the DNS has it; see PutDomain
 	UpdateKey string      `json:"updateKey,omitempty"` // id of the key that will sign the next entry of the did:webvh's log
 	Method    string      `json:"method"`              // verification method URL that signs today
 	Key       string      `json:"key"`                 // id of that method's key
@@ -139,6 +142,51 @@ func (tx *Tx) Publishers() ([]Publisher, error) {
 
 // PutPublisher writes p.
 func (tx *Tx) PutPublisher(p Publisher) error { return put(tx, tablePublishers, p, p.ID) }
+
+// ErrTaken is returned for a domain that is another publisher's.
+var ErrTaken = errors.New("it is another publisher's")
+
+// OwnerOf returns the id of the publisher that has this domain, or ErrNotFound.
+func (tx *Tx) OwnerOf(domain string) (string, error) {
+	ref, err := get[reference](tx, tableDomains, domain)
+	return ref.ID, err
+}
+
+// PutDomain makes domain a publisher's, instead of the one that it had; empty is none.
+// ErrTaken if it is another's.
+func (tx *Tx) PutDomain(publisher, had, domain string) error {
+	if had != "" {
+		if err := tx.docs.Delete(tableDomains, keyOf(had)); err != nil {
+			return err
+		}
+	}
+	if domain == "" {
+		return nil
+	}
+	owner, err := tx.OwnerOf(domain)
+	switch {
+	case err == nil && owner != publisher:
+		return ErrTaken
+	case err != nil && !errors.Is(err, ErrNotFound):
+		return err
+	}
+	return put(tx, tableDomains, reference{publisher}, domain)
+}
+
+// HasIssued tells whether something may have been signed in a publisher's name: a status
+// list is opened before the first credential is.
+func (tx *Tx) HasIssued(publisher string) (bool, error) {
+	for row, err := range tx.docs.Scan(tableLists, "", "", 0) {
+		if err != nil {
+			return false, err
+		}
+		l, err := decode[StatusList](row)
+		if err != nil || l.Publisher == publisher {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
 
 // DIDLog returns the log of a publisher's did:webvh, as it is published, or ErrNotFound.
 func (tx *Tx) DIDLog(publisher string) ([]byte, error) {

@@ -22,6 +22,7 @@ func Tables() []Table {
 		tableLearnerCredentials,
 		tableUnanchored,
 		tableDIDLogs,
+		tableDomains,
 		tableIdentities,
 		tableImportAffects,
 		tableImportBad,

@@ -39,6 +39,7 @@ type (
 		By        string
 	}
 	revokeArgs struct{ Credential, Reason, By string }
+	domainArgs struct{ Publisher, Domain, By string }
 	keyArgs    struct {
 		Publisher string
 		Change    node.KeyChange // its Key may be empty, for today's
@@ -158,6 +159,13 @@ var deeds = map[string]deed{
 	}),
 	"revoke": on(func(ctx context.Context, n *node.Node, a revokeArgs) (registry.Credential, error) {
 		return n.Revoke(ctx, a.Credential, a.Reason, a.By)
+	}),
+	"set-domain": on(func(ctx context.Context, n *node.Node, a domainArgs) (registry.Publisher, error) {
+		p, err := n.OnePublisher(ctx, a.Publisher)
+		if err != nil {
+			return p, err
+		}
+		return n.SetDomain(ctx, p.ID, a.Domain, a.By)
 	}),
 	"keys": on(func(ctx context.Context, n *node.Node, a pageArgs) ([]node.PublisherKey, error) {
 		p, err := n.OnePublisher(ctx, a.Publisher)

@@ -112,3 +112,37 @@ func (p *program) changeKey(cmd *cobra.Command, d *door, c node.KeyChange, since
 	}
 	return err
 }
+
+func (p *program) domainCommand() *cobra.Command {
+	var none bool
+	c := &cobra.Command{
+		Use: "domain HOST | --none", Short: "Give a publisher a domain of its own for its identifiers",
+		Long: `Give a publisher a domain of its own, such as degrees.example.edu: its identifiers lie
+there too, once a TLS front leads that host to this node with the Host header as it came.
+As long as nothing was issued the domain is the issuer's name in records; afterwards it is
+one more name.`,
+		RunE: p.run(false, func(cmd *cobra.Command, d *door, args []string) error {
+			if none == (len(args) == 1) || len(args) > 1 {
+				return usage("publishers domain takes a host name, such as degrees.example.edu, or --none")
+			}
+			a := domainArgs{Publisher: p.cfg.Publisher, By: p.by}
+			if !none {
+				if a.Domain = args[0]; a.Domain == "" {
+					return usage("the host name is empty; --none takes the domain away")
+				}
+			}
+			pub, err := do[registry.Publisher](cmd.Context(), d, "set-domain", a)
+			if err != nil {
+				return err
+			}
+			return p.show(pub, func(w *tabwriter.Writer) {
+				fmt.Fprintf(w, "issuer\t%s\n", pub.DID)
+				if pub.WebVH != "" {
+					fmt.Fprintf(w, "also known as\t%s\n", pub.WebVH)
+				}
+			})
+		}),
+	}
+	c.Flags().BoolVar(&none, "none", false, "take its domain away")
+	return c
+}

@@ -36,6 +36,8 @@ type answer struct {
 	ID, Address, PublicKey string
 	JWT, Signer, Alg       string
 	Verified               bool
+	Text                   string
+	Web                    json.RawMessage
 }
 
 // peers are the process that the first test which needs it starts, and TestMain ends.

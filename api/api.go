@@ -66,6 +66,7 @@ func Handler(n *node.Node, o Options) http.Handler {
 	get("/.well-known/did.json", s.anyProgram(s.rootDocument)) // these three by the host that was asked
 	get("/.well-known/did.jsonl", s.anyProgram(s.rootLog))
 	get("/.well-known/jwks.json", s.anyProgram(s.keySet))
+	get("/.well-known/clrnode", s.anyProgram(s.self))
 	get("/credentials/{id}/{n:[0-9]+}", s.anyProgram(s.hostedVersion))
 	get("/credentials/{id}/{n:[0-9]+}/anchor", s.anyProgram(s.hostedReceipt))
 	get("/anchors/{digest}", s.anyProgram(s.receipt)) // whoever knows the digest has the record

@@ -29,12 +29,18 @@ func (s *server) rootLog(w http.ResponseWriter, r *http.Request) error {
 	return serveBytes(w, r, "text/jsonl", cacheShort, log)
 }
 
-// setDomain gives a publisher a domain of its own, or takes it away.
+// self says which node this is, for whoever wants to know where a domain leads.
+func (s *server) self(w http.ResponseWriter, r *http.Request) error {
+	return serveBytes(w, r, "application/json", cacheNewest, s.node.Self())
+}
+
+// setDomain gives a publisher a domain of its own, or takes it away. The domain has to lead
+// here already.
 func (s *server) setDomain(w http.ResponseWriter, r *http.Request, p registry.Publisher) error {
 	if err := readForm(w, r); err != nil {
 		return err
 	}
-	_, err := s.node.SetDomain(r.Context(), p.ID, r.PostForm.Get("domain"), byPublisher)
+	_, err := s.node.ClaimDomain(r.Context(), p.ID, r.PostForm.Get("domain"), byPublisher)
 	if errors.Is(err, node.ErrRefused) {
 		return s.showKeys(w, r, p, http.StatusUnprocessableEntity, web.FieldError{Field: "domain", Sentence: sentence(err)})
 	}

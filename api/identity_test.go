@@ -2,8 +2,10 @@ package api
 
 import (
 	"context"
+	"crypto/x509"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -34,14 +36,39 @@ func (s *site) at(host, path string) (int, string) {
 
 // A publisher's own domain is answered for by the host that was asked, and no other is.
 func TestDomainByHost(t *testing.T) {
-	s := newSite(t)
+	// A TLS front for example.com, which at first leads nowhere, then elsewhere.
+	var behind http.Handler = http.NotFoundHandler()
+	front := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { behind.ServeHTTP(w, r) }))
+	defer front.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(front.Certificate())
+	address := front.Listener.Addr().String()
+	s := startReaching(t, did.Outgoing{AllowHosts: []string{"example.com", "gone.example.com"}, Map: map[string]string{"example.com": address, "gone.example.com": "127.0.0.1:1"}, Roots: roots}, false)
 	b := s.as(node.RolePublisher, "")
 	at := "/p/" + s.publisher.ID
-	wantText(t, b.post(at+"/domain", url.Values{"domain": {"https://degrees.example.edu"}}), 422, `href="#domain"`, `value="https://degrees.example.edu"`)
-	if a := b.post(at+"/domain", url.Values{"domain": {"Degrees.example.edu"}}); a.status != 303 {
+	here := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, body := s.at(r.Host, r.URL.Path)
+		io.WriteString(w, body)
+	})
+	for domain, sentence := range map[string]string{
+		"https://example.com": "can&#39;t be a domain", "example.com": "another server answered", "gone.example.com": "doesn&#39;t lead to this node yet",
+	} {
+		wantText(t, b.post(at+"/domain", url.Values{"domain": {domain}}), 422, `href="#domain"`, `value="`+domain+`"`, sentence)
+	}
+	behind = http.RedirectHandler(s.url+"/.well-known/clrnode", http.StatusFound)
+	wantText(t, b.post(at+"/domain", url.Values{"domain": {"example.com"}}), 422, "doesn&#39;t lead to this node yet")
+	behind = here
+	if a := b.post(at+"/domain", url.Values{"domain": {"Example.com"}}); a.status != 303 {
 		t.Fatalf("set = %d\n%s", a.status, a.body)
 	}
-	wantText(t, b.get(at+"/keys"), 200, "The domain is changed", "did:web:degrees.example.edu", `value="degrees.example.edu"`)
+	wantText(t, b.get(at+"/keys"), 200, "The domain is changed", "did:web:example.com", `value="example.com"`)
+	if a := b.post(at+"/domain", url.Values{"domain": {""}}); a.status != 303 {
+		t.Fatalf("unset = %d\n%s", a.status, a.body)
+	}
+	// The operator is believed.
+	if _, err := s.node.SetDomain(context.Background(), s.publisher.ID, "Degrees.example.edu", "test"); err != nil {
+		t.Fatal(err)
+	}
 	if a := s.as(node.RoleAuditor, "").post(at+"/domain", url.Values{"domain": {""}}); a.status != 404 {
 		t.Errorf("an auditor's change of the domain = %d", a.status)
 	}
@@ -68,7 +95,7 @@ func TestDomainByHost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if where, err := did.WebVHLogURL(d); err != nil || where != "https://degrees.example.edu/.well-known/did.jsonl" || status != 200 || strings.Count(log, "\n") != 2 {
+	if where, err := did.WebVHLogURL(d); err != nil || where != "https://degrees.example.edu/.well-known/did.jsonl" || status != 200 || strings.Count(log, "\n") != 4 {
 		t.Errorf("the log of %s, at %s: %d, %d entries; %v", d, where, status, strings.Count(log, "\n"), err)
 	}
 	for _, host := range []string{"example.edu", "degrees.example.edu:8443", "degrees.example.edu@" + own, "evil.degrees.example.edu", "127.0.0.1"} {

@@ -1,10 +1,13 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -12,6 +15,7 @@ import (
 	"golang.org/x/net/idna"
 
 	"clrnode/did"
+	"clrnode/internal/jcs"
 	"clrnode/registry"
 )
 
@@ -32,7 +36,8 @@ func readDomain(s string) (string, error) {
 	return domain, nil
 }
 
-// SetDomain gives a publisher a domain of its own; empty takes it away. A TLS front has to
+// SetDomain gives a publisher a domain of its own, for the node's operator, who is
+// believed; empty takes it away. A TLS front has to
 // lead that host to this node, which answers there for the publisher's identifiers. The
 // did:webvh moves there. As long as nothing was issued, did:web:DOMAIN becomes the issuer;
 // afterwards it is one more name, as the issuer stands in what was issued.
@@ -89,6 +94,59 @@ func (n *Node) SetDomain(ctx context.Context, publisher, domain, by string) (reg
 		return registry.Publisher{}, err
 	}
 	return n.Publisher(ctx, publisher)
+}
+
+// ClaimDomain is SetDomain for who isn't the operator of the node: the domain's https has
+// to lead to this node already. Otherwise a publisher could make this node answer for a
+// stranger's identifiers.
+func (n *Node) ClaimDomain(ctx context.Context, publisher, domain, by string) (registry.Publisher, error) {
+	if domain != "" {
+		read, err := readDomain(domain)
+		if err == nil {
+			err = n.leadsHere(ctx, read)
+		}
+		if err != nil {
+			return registry.Publisher{}, err
+		}
+	}
+	return n.SetDomain(ctx, publisher, domain, by)
+}
+
+// selfPath is where a node says which one it is.
+const selfPath = "/.well-known/clrnode"
+
+// Self is what a node says of itself there: its public URL.
+func (n *Node) Self() []byte {
+	raw, err := jcs.Marshal(map[string]any{"publicUrl": n.publicURL})
+	if err != nil {
+		panic(fmt.Sprintf("the public URL isn't text: %v", err)) // New read it
+	}
+	return raw
+}
+
+// leadsHere asks a domain which node answers for it.
+func (n *Node) leadsHere(ctx context.Context, domain string) error {
+	address := "https://" + domain + selfPath
+	no := func(why string) error {
+		return badRequest(fmt.Sprintf("%s doesn't lead to this node yet: %s was asked, and %s. Let it lead here first, with the Host header as it came", domain, address, why))
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return no(err.Error())
+	}
+	resp, err := n.client.Do(req)
+	if err != nil {
+		return no(discreet(err).Error())
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
+	switch {
+	case resp.Request.URL.Host != domain:
+		return no("it leads to another site")
+	case err != nil || resp.StatusCode != http.StatusOK || !bytes.Equal(body, n.Self()):
+		return no("another server answered")
+	}
+	return nil
 }
 
 // rename makes another DID the issuer of what a publisher issues.

@@ -24,10 +24,11 @@ import (
 func readDomain(s string) (string, error) {
 	domain, err := idna.Lookup.ToASCII(strings.TrimSpace(s))
 	if err == nil {
-		if _, e := netip.ParseAddr(domain); e == nil || !strings.Contains(domain, ".") {
-			err = errors.New("it isn't a name with a dot")
-		} else if _, e := did.Web("https://" + domain); e != nil || strings.Contains(domain, ":") {
-			err = errors.New("it isn't the name of a host")
+		again, e := idna.Lookup.ToASCII(domain)
+		_, address := netip.ParseAddr(domain)
+		_, none := did.Web("https://" + domain)
+		if e != nil || again != domain || address == nil || none != nil || !strings.Contains(domain, ".") || strings.Contains(domain, ":") {
+			err = errors.New("it isn't the name of a host with a dot")
 		}
 	}
 	if err != nil {

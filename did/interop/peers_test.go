@@ -32,12 +32,12 @@ type answer struct {
 		VersionID, Updated, NextVersionID, NextUpdate string
 	} `json:"didDocumentMetadata"`
 	Resolution struct{ Error, Message string } `json:"didResolutionMetadata"`
+	Web        json.RawMessage // the did:web beside a did:webvh
+	Log        string          // of a did:webvh
 
 	ID, Address, PublicKey string
 	JWT, Signer, Alg       string
 	Verified               bool
-	Text                   string
-	Web                    json.RawMessage
 }
 
 // peers are the process that the first test which needs it starts, and TestMain ends.

@@ -132,14 +132,14 @@ func TestWebVHOfTheirs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := did.ResolveWebVH(d, []byte(theirs.Text), nil, did.Options{}, time.Now())
+	r, err := did.ResolveWebVH(d, []byte(theirs.Log), nil, did.Options{}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if key, err := r.Document.VerificationMethod[0].Key(); err != nil || key != second || r.Metadata.VersionNumber != 2 || !r.Metadata.WebVH.Portable {
 		t.Errorf("their log: %s, %v", r.Result(nil), err)
 	}
-	altered := bytes.Replace([]byte(theirs.Text), []byte("assertionMethod"), []byte("authentication1"), 1)
+	altered := bytes.Replace([]byte(theirs.Log), []byte("assertionMethod"), []byte("authentication1"), 1)
 	if _, err := did.ResolveWebVH(d, altered, nil, did.Options{}, time.Now()); err == nil {
 		t.Error("an altered log is good")
 	}

@@ -70,7 +70,7 @@ const deeds = {
     const {did, log} = await webvh.updateDID({log: made.log, signer: ed25519.signer(second), verifier: ed25519,
       updateKeys: [second.multikey], nextKeyHashes: [await hash(third)],
       verificationMethods: [{type: 'Multikey', publicKeyMultibase: second.multikey, purpose: 'assertionMethod'}], updated: '2026-01-02T00:00:00Z'});
-    return {id: did, text: log.map(entry => JSON.stringify(entry)).join('\n') + '\n'};
+    return {id: did, log: log.map(entry => JSON.stringify(entry)).join('\n') + '\n'};
   },
   // resolve asks did-resolver with key-did-resolver and ethr-did-resolver.
   async resolve({did, chain}) {

@@ -296,10 +296,11 @@ func TestScreens(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, screen := range []struct{ name, path string }{
+		{"keys", p + "/keys"}, {"revokekey", revokeKey},
 		{"landing", "/"}, {"in", "/in"}, {"ticket", link}, {"overview", p}, {"learners", p + "/learners"}, {"emptied", p + "/learners?show=emptied"}, {"learner", p + "/learners/" + s.learners["ada"]},
 		{"learner-rtl", p + "/learners/" + s.learners["layla"]}, {"revoke", p + "/learners/" + s.learners["ada"] + "/revoke"},
 		{"conflicts", p + "/conflicts"}, {"import", p + "/import"}, {"dry-run", p + "/imports/" + staged.ID}, {"issue", p + "/issue"},
-		{"revoke-achievement", p + "/learners/" + s.learners["ada"] + "/achievements/" + pathOf(s.embedded("ada", "Databases")) + "/revoke"}, {"policy", p + "/policy"}, {"keys", p + "/keys"}, {"revokekey", revokeKey},
+		{"revoke-achievement", p + "/learners/" + s.learners["ada"] + "/achievements/" + pathOf(s.embedded("ada", "Databases")) + "/revoke"}, {"policy", p + "/policy"},
 		{"anchors", p + "/anchors"}, {"me", "/me"}, {"shares", "/me/shares"}, {"cover", share.URL}, {"verify", "/verify"},
 		{"hosted", "/credentials/" + s.record("ada").Credential.ID}, {"missing", "/nothing"},
 	} {

@@ -137,7 +137,7 @@ func (n *Node) runIssue(ctx context.Context, db *registry.DB, j registry.Job) er
 	})
 	err := work.Wait()
 	switch {
-	case errors.Is(err, errStolenMeanwhile):
+	case errors.Is(err, errOvertaken):
 		return nil // it is still running, and goes on with the keys as they are now
 	case err != nil && (ctx.Err() != nil || passing(err)):
 		return err // the next look, or another node, goes on with it
@@ -317,16 +317,17 @@ func (n *Node) signGroup(ctx context.Context, g *group) error {
 	return signing.Wait()
 }
 
-// finishGroup stores what was signed and how far the job is. What a key signed that is
-// known by now to be in wrong hands is not stored: errStolenMeanwhile.
+// finishGroup stores what was signed and how far the job is. What is
+// worth nothing by now, as a key that signed it is in wrong hands, is not stored:
+// errOvertaken.
 func (n *Node) finishGroup(ctx context.Context, db *registry.DB, job registry.Job, p registry.Publisher, plans []*plan) error {
 	return db.Update(ctx, func(tx *registry.Tx) error {
 		now, err := tx.Publisher(p.ID)
 		if err != nil {
 			return err
 		}
-		if stolenSince(p, now) {
-			return errStolenMeanwhile
+		if overtaken(p, now) {
+			return errOvertaken
 		}
 		j, err := tx.Job(job.ID)
 		if err != nil {

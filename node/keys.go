@@ -198,9 +198,15 @@ func (n *Node) ChangeKey(ctx context.Context, publisher string, c KeyChange, by 
 	return done, nil
 }
 
-// errStolenMeanwhile ends work that a key did of which somebody said meanwhile that it is
-// in wrong hands. It has to be done again, with the new key.
-var errStolenMeanwhile = errors.New("the key that signed this was found to be compromised meanwhile")
+// errOvertaken ends work that is worth nothing by now: a key that signed it was found to be
+// compromised meanwhile, or the publisher issues under another name. It has to be done again.
+var errOvertaken = errors.New("the publisher's keys or its name were changed meanwhile")
+
+// overtaken tells whether what was signed for a publisher as it was before is worth nothing
+// as it is now.
+func overtaken(before, now registry.Publisher) bool {
+	return now.DID != before.DID || stolenSince(before, now)
+}
 
 // stolenSince tells whether one of a publisher's keys is compromised now of which nobody
 // knew that before.

@@ -154,6 +154,12 @@ func TestCompromisedKey(t *testing.T) {
 		t.Errorf("the document: %s, %v", doc.JSON(), err)
 	}
 
+	copy, report := verdict(t, n, ada.ID)
+	if report.Verdict != vc.OK || methodOf(t, copy.Signed) != first.Method {
+		t.Errorf("what was anchored before the key was stolen: %s", report.Text())
+	}
+	wantCheck(t, report.Envelope, "key.anchored", vc.OK)
+
 	// The same key turns out to have been stolen earlier: one record rests on it whole,
 	// of the other only achievements do.
 	importFile(t, n, publisher, "roster.zip", roster(t, "97"))
@@ -163,6 +169,9 @@ func TestCompromisedKey(t *testing.T) {
 	again := rotate(t, n, publisher, node.KeyChange{Key: first.ID, Compromised: first.Created})
 	if again.Current.ID != second.Current.ID {
 		t.Errorf("a retired key was rotated: %+v", again)
+	}
+	if _, report, err := n.Verify(t.Context(), copy.Signed, nil); err != nil || report.Verdict != vc.Failed {
+		t.Errorf("a copy of what was anchored after the key was stolen: %v, %v", report.Verdict, err)
 	}
 	// The record that was issued meanwhile has nothing of the first key any more.
 	if j := jobEnds(t, n, again.Job.ID); j.Done != 1 || j.Total != 1 || j.Skipped != 0 {
@@ -219,10 +228,18 @@ func TestCompromisedKeyOfHeldRecord(t *testing.T) {
 	}
 }
 
-// A key is retired, or found to be compromised, by another node while it signs: the job
-// loses nothing, and stores nothing that the compromised one signed.
-func TestKeyChangesWhileItSigns(t *testing.T) {
-	for name, since := range map[string]time.Time{"retired": {}, "compromised": time.Now()} {
+// While a node signs, another one retires its key, finds it to be compromised, or gives the
+// publisher another name: the job loses nothing, and stores nothing that is worth nothing.
+func TestIdentityChangesWhileItSigns(t *testing.T) {
+	change := func(since time.Time) func(*node.Node, registry.Publisher) {
+		return func(n *node.Node, p registry.Publisher) {
+			rotate(t, n, p.ID, node.KeyChange{Key: p.Key, Compromised: since})
+		}
+	}
+	for name, meanwhile := range map[string]func(*node.Node, registry.Publisher){
+		"retired": change(time.Time{}), "compromised": change(time.Now()),
+		"given a domain": func(n *node.Node, p registry.Publisher) { setDomain(t, n, p.ID, "degrees.example.edu") },
+	} {
 		t.Run(name, func(t *testing.T) {
 			s := newShared(t, startChain(t))
 			other, _ := s.node()
@@ -234,15 +251,17 @@ func TestKeyChangesWhileItSigns(t *testing.T) {
 				t.Fatal(err)
 			}
 			importFile(t, n, p.ID, "roster.zip", roster(t, "95"))
-			first := currentKey(t, n, p.ID)
-			var done node.KeyChanged
-			e.meanwhile = func() { done = rotate(t, other, p.ID, node.KeyChange{Key: first.ID, Compromised: since}) }
+			e.meanwhile = func() { meanwhile(other, p) }
 			if j := issue(t, n, p.ID); j.Done != 2 || len(j.Errors) > 0 || e.meanwhile != nil {
 				t.Errorf("issued %+v", j)
 			}
-			want := first.Method
-			if !since.IsZero() {
-				want = done.Current.Method
+			now, err := n.Publisher(t.Context(), p.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := now.Method
+			if name == "retired" {
+				want = p.Method
 			}
 			for _, number := range []string{"700001", "700002"} {
 				l, err := n.FindLearner(t.Context(), p.ID, number)

@@ -278,3 +278,55 @@ func TestIdentityChangesWhileItSigns(t *testing.T) {
 		})
 	}
 }
+
+// Keys change all the time while many records are issued: all are issued, each is good.
+func TestKeysChangeUnderLoad(t *testing.T) {
+	t.Run("badger", testKeysChangeUnderLoad)
+	t.Run("postgres", testKeysChangeUnderLoad)
+}
+
+func testKeysChangeUnderLoad(t *testing.T) {
+	const students = 240
+	n := startNode(t, nil, &clock{})
+	p, err := n.AddPublisher(t.Context(), "Test College", []string{"hosted"}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	importFile(t, n, p.ID, "roster.zip", university(t, students))
+	j, err := n.StartIssue(t.Context(), p.ID, nil, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var jobs []string
+	for changes := 0; changes < 4; changes++ {
+		c := node.KeyChange{}
+		if changes%2 == 1 {
+			c.Compromised = time.Now().Add(-time.Hour)
+		}
+		if done := rotate(t, n, p.ID, c); done.Job != nil {
+			jobs = append(jobs, done.Job.ID)
+		}
+	}
+	if j = jobEnds(t, n, j.ID); j.State != registry.JobDone || j.Done != students || len(j.Errors) > 0 {
+		t.Errorf("issued %+v", j)
+	}
+	for _, id := range jobs {
+		if j := jobEnds(t, n, id); j.State != registry.JobDone || j.Skipped > 0 {
+			t.Errorf("issued again %+v", j)
+		}
+	}
+	rows, err := n.Learners(t.Context(), p.ID, "", "", students+1)
+	if err != nil || len(rows) != students {
+		t.Fatalf("%d learners, %v", len(rows), err)
+	}
+	for _, l := range rows {
+		v, err := n.Record(t.Context(), l.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v.Report.Verdict != vc.OK {
+			t.Errorf("%s: %s", l.ID, v.Report.Text())
+		}
+	}
+	wantSound(t, n)
+}

@@ -46,6 +46,7 @@ type Check struct {
 	Existed time.Time `json:"existed,omitzero"`
 
 	Version *Version `json:"version,omitempty"` // of the DID document that answered, where its method has versions
+	List    *Listed  `json:"list,omitempty"`    // on which the issuer stands
 }
 
 // A Version is one of a DID document, as its DID method tells it.
@@ -68,6 +69,7 @@ type Part struct {
 	Checks     []Check  `json:"checks"`
 
 	issuer string // whole, as it is written
+	calls  string // what a list calls the issuer, and which
 }
 
 // A Report is everything that [Verify] found. Its JSON form is described by
@@ -130,6 +132,9 @@ func (p *Part) withCode(code string) (Check, bool) {
 
 // by names the issuer: what is known, then what it says of itself.
 func (p *Part) by() string {
+	if p.calls != "" {
+		return p.IssuerID + p.calls
+	}
 	if p.IssuerName == "" {
 		return p.IssuerID
 	}
@@ -158,7 +163,7 @@ func (r *Report) finish() {
 			unsure++
 		}
 	}
-	when := r.At.UTC().Format("2 January 2006, 15:04 UTC")
+	when := minute(r.At)
 	switch outcome {
 	case Failed:
 		r.Verdict = Failed

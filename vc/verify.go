@@ -428,23 +428,5 @@ func stamp(t time.Time) string {
 	return t.Format(time.RFC3339)
 }
 
-func (v *verifier) trust(part *Part, endorsement bool) []Check {
-	const section = "Open Badges 3.0, Verification"
-	who := part.by()
-	if part.IssuerName != "" {
-		who += ","
-	}
-	switch t := v.policy.Trust; {
-	case t.dids[part.issuer]:
-		return []Check{v.check("trust.ok", GroupIssuer, OK, "The issuer "+part.IssuerID+" is on the list “"+t.name+"”.", section, part.IssuerID)}
-	case t.any:
-		return []Check{v.check("trust.unlisted", GroupIssuer, Warning, "The issuer "+who+" is not in your list; judge for yourself whether you know it.", section, part.IssuerID)}
-	case endorsement:
-		return []Check{v.check("trust.unlisted", GroupIssuer, Warning, "The endorser "+who+" is not on your list “"+t.name+"”.", section, part.IssuerID)}
-	default:
-		return []Check{v.check("trust.unlisted", GroupIssuer, Failed, "The issuer "+who+" is not on your list “"+t.name+"”.", section, part.IssuerID)}
-	}
-}
-
 // day writes a date as the pages do.
 func day(t time.Time) string { return t.UTC().Format("2 January 2006") }

@@ -263,7 +263,7 @@ func putBatch(ctx context.Context, db *registry.DB, b registry.Batch) error {
 func (n *Node) enroll(ctx context.Context, p registry.Publisher) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	key, err := n.secret(ctx, p.LogKey)
+	_, key, err := n.opened(ctx, p.LogKey)
 	if err != nil {
 		return fmt.Errorf("log key of publisher %s: %w", p.ID, err)
 	}

@@ -63,21 +63,17 @@ func (n *Node) makeProfiles(ctx context.Context) error {
 		if !errors.Is(err, registry.ErrNotFound) {
 			return err
 		}
-		signer, err := did.Generate(t.algorithm)
+		p := registry.Profile{Name: t.name, Created: n.now().UTC()}
+		key, err := n.newKey(ctx, p.Issuer(), t.algorithm, KeysSealed)
 		if err != nil {
 			return err
 		}
-		der, err := signer.PKCS8()
+		public, err := did.ParseMultibase(key.Public)
 		if err != nil {
 			return err
 		}
-		d, method := did.KeyDID(signer.Public())
-		p := registry.Profile{Name: t.name, DID: d.String(), Method: method, Created: n.now().UTC()}
-		key, err := n.sealed(p.Issuer(), registry.KeyPKCS8, signer.Public().Multibase(), der)
-		if err != nil {
-			return err
-		}
-		p.Key = key.ID
+		d, method := did.KeyDID(public)
+		p.DID, p.Method, p.Key = d.String(), method, key.ID
 		err = n.db.Update(ctx, func(tx *registry.Tx) error {
 			if _, err := tx.Profile(t.name); !errors.Is(err, registry.ErrNotFound) {
 				return err // another node on this store was faster
@@ -143,10 +139,9 @@ func (n *Node) issuerKey(ctx context.Context, issuer string) (string, vc.Key, er
 	if err := n.db.View(ctx, func(tx *registry.Tx) (err error) { p, err = tx.Profile(name); return err }); err != nil {
 		return "", vc.Key{}, err
 	}
-	der, err := n.secret(ctx, p.Key)
+	s, err := n.signerOf(ctx, p.Key)
 	if err != nil {
 		return "", vc.Key{}, fmt.Errorf("signing key of the profile %s: %w", name, err)
 	}
-	s, err := did.SignerFromPKCS8(der)
-	return p.DID, vc.Key{Method: p.Method, Signer: s}, err
+	return p.DID, vc.Key{Method: p.Method, Signer: s}, nil
 }

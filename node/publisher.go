@@ -16,7 +16,6 @@ import (
 	"clrnode/anchor"
 	"clrnode/did"
 	"clrnode/registry"
-	"clrnode/vc"
 	"clrnode/vc/clr"
 )
 
@@ -60,26 +59,21 @@ func (n *Node) AddPublisher(ctx context.Context, name string, verify []string, d
 	if err != nil {
 		return registry.Publisher{}, err
 	}
-	signing, err := did.GenerateEd25519()
+	key, err := n.newKey(ctx, id, "Ed25519", KeysSealed)
 	if err != nil {
 		return registry.Publisher{}, err
 	}
-	public := signing.Public().Multibase()
 	log, err := btcec.NewPrivateKey()
 	if err != nil {
 		return registry.Publisher{}, err
 	}
 	address := logAddress(log.PubKey())
-	key, err := n.sealed(id, registry.KeyEd25519, public, signing.Seed())
-	if err != nil {
-		return registry.Publisher{}, err
-	}
 	logKey, err := n.sealed(id, registry.KeySecp256k1, address.String(), log.Serialize())
 	if err != nil {
 		return registry.Publisher{}, err
 	}
 	p := registry.Publisher{
-		ID: id, Name: name, Demo: demo, DID: d.String(), Method: d.String() + "#" + public,
+		ID: id, Name: name, Demo: demo, DID: d.String(), Method: d.String() + "#" + key.Public,
 		Key: key.ID, LogKey: logKey.ID, Log: address.String(), Policy: registry.DefaultPolicy(), Created: n.now().UTC(),
 	}
 	p.Policy.Verify = verify
@@ -123,32 +117,6 @@ func (n *Node) SetPolicy(ctx context.Context, publisher, by string, change func(
 			tx.Trail(registry.TrailEntry{Publisher: p.ID, Who: by, What: "change policy", On: p.ID}))
 	})
 	return p, err
-}
-
-func (n *Node) sealed(publisher, kind, public string, secret []byte) (registry.Key, error) {
-	k := registry.Key{ID: registry.NewID(), Publisher: publisher, Kind: kind, Public: public, Created: n.now().UTC()}
-	err := n.sealer.SealKey(&k, secret)
-	return k, err
-}
-
-// secret opens a sealed key.
-func (n *Node) secret(ctx context.Context, id string) ([]byte, error) {
-	var k registry.Key
-	err := n.db.View(ctx, func(tx *registry.Tx) (err error) { k, err = tx.Key(id); return err })
-	if err != nil {
-		return nil, err
-	}
-	return n.sealer.OpenKey(k)
-}
-
-// signer is the key that signs the publisher's credentials today.
-func (n *Node) signer(ctx context.Context, p registry.Publisher) (vc.Key, error) {
-	seed, err := n.secret(ctx, p.Key)
-	if err != nil {
-		return vc.Key{}, fmt.Errorf("signing key of publisher %s: %w", p.ID, err)
-	}
-	s, err := did.Ed25519FromSeed(seed)
-	return vc.Key{Method: p.Method, Signer: s}, err
 }
 
 // profile is how the publisher stands in credentials as their issuer.

@@ -1,6 +1,9 @@
 package registry
 
 import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -113,6 +116,31 @@ func TestSealer(t *testing.T) {
 	} {
 		if _, err := open(); err == nil {
 			t.Errorf("Open() with %s made no error", name)
+		}
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inside := struct { // fmt asks no Format of what isn't exported
+		Shown  Sealer
+		hidden Sealer
+		most   *Sealer
+	}{s, s, &s}
+	for _, v := range []any{s, &s, inside, &inside, []Sealer{s}, map[string]any{"s": s}} {
+		doc, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d", "%q"} {
+			shown := fmt.Sprintf(verb, v) + string(doc)
+			forms := []string{string(raw), fmt.Sprintf("%x", raw), base64.StdEncoding.EncodeToString(raw),
+				strings.Trim(fmt.Sprint(raw), "[]"), strings.TrimPrefix(strings.Trim(fmt.Sprintf("%#v", raw), "}"), "[]byte{")}
+			for _, form := range forms {
+				if strings.Contains(shown, form) {
+					t.Errorf("%s of %T shows the sealing key: %s", verb, v, shown)
+				}
+			}
 		}
 	}
 }

@@ -13,10 +13,6 @@ var (
 	tableStatuses = Table{Name: "credential_statuses"}
 )
 
-// KeyPKCS8 is the kind of a key that signs for a [Profile]: any algorithm, in the DER
-// of PKCS #8.
-const KeyPKCS8 = "pkcs8"
-
 // A Profile is an issuer for tests over the VC-API, with a did:key of its own. It
 // belongs to no publisher.
 type Profile struct {

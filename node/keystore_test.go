@@ -1,0 +1,117 @@
+package node
+
+import (
+	"bytes"
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"clrnode/did"
+	"clrnode/registry"
+)
+
+// keyNode is a node on an empty store.
+func keyNode(t *testing.T) *Node {
+	t.Helper()
+	engine, err := registry.OpenBadger(filepath.Join(t.TempDir(), "store"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := registry.Open(t.Context(), engine, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealer, err := registry.LoadSealer(filepath.Join(t.TempDir(), "key"), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := New(t.Context(), Options{DB: db, Sealer: sealer, PublicURL: "http://localhost:8080", Client: did.NewClient(did.Outgoing{})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		n.Close()
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return n
+}
+
+func keep(t *testing.T, n *Node, k registry.Key) {
+	t.Helper()
+	if err := n.db.Update(t.Context(), func(tx *registry.Tx) error { return tx.PutKey(k) }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A key of each algorithm is stored sealed, and signs what its public key verifies.
+func TestKeyOfEachAlgorithm(t *testing.T) {
+	n := keyNode(t)
+	msg := []byte("a message")
+	for _, algorithm := range []string{"Ed25519", "P-256", "P-384", "secp256k1", "RSA"} {
+		k, err := n.newKey(t.Context(), "pub", algorithm, KeysSealed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keep(t, n, k)
+		s, err := n.signerOf(t.Context(), k.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sig, err := s.Sign(t.Context(), msg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		public, err := did.ParseMultibase(k.Public)
+		if err := errors.Join(err, public.Verify(msg, sig)); err != nil || public.Algorithm() != algorithm {
+			t.Errorf("%s: the stored public key, of %s, and what the private one signs: %v", algorithm, public.Algorithm(), err)
+		}
+		der, err := s.(*did.MemorySigner).PKCS8()
+		if err != nil || bytes.Contains(k.Sealed, der[len(der)-16:]) {
+			t.Errorf("%s: the private key lies in clear: %v", algorithm, err)
+		}
+	}
+	if _, err := n.newKey(t.Context(), "pub", "P-512", KeysSealed); !errors.Is(err, did.ErrKeyNotSupported) {
+		t.Errorf("newKey() of an unknown algorithm = %v", err)
+	}
+	if _, err := n.newKey(t.Context(), "pub", "P-256", "drawer"); !errors.Is(err, ErrRefused) {
+		t.Errorf("newKey() for an unknown key store = %v", err)
+	}
+}
+
+// The keys of earlier versions, sealed seeds of Ed25519, sign on.
+func TestKeyOfEarlierVersion(t *testing.T) {
+	n := keyNode(t)
+	old, err := did.GenerateEd25519()
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := n.sealed("pub", registry.KeyEd25519, old.Public().Multibase(), old.Seed())
+	if err != nil {
+		t.Fatal(err)
+	}
+	keep(t, n, k)
+	if s, err := n.signerOf(t.Context(), k.ID); err != nil || s.Public() != old.Public() {
+		t.Errorf("signerOf() a sealed seed = %v, %v", s, err)
+	}
+	// A key that isn't the one it is said to be signs nothing.
+	other, err := n.newKey(t.Context(), "pub", "Ed25519", KeysSealed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other.Public = k.Public
+	keep(t, n, other)
+	if s, err := n.signerOf(t.Context(), other.ID); err == nil || !strings.Contains(err.Error(), "another public one") {
+		t.Errorf("signerOf() a key under another's public key = %v, %v", s, err)
+	}
+	log, err := n.sealed("pub", registry.KeySecp256k1, "0x00", make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	keep(t, n, log)
+	if s, err := n.signerOf(t.Context(), log.ID); err == nil {
+		t.Errorf("signerOf() a log's key = %v, which would sign credentials", s)
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"clrnode/node"
+	"clrnode/vc"
 )
 
 // Options are what Handler needs beside the node. The zero value logs to
@@ -60,6 +61,7 @@ func Handler(n *node.Node, o Options) http.Handler {
 	get("/healthz", s.anyProgram(s.health))
 	get("/readyz", s.anyProgram(s.ready))
 	get("/p/{publisher}/did.json", s.anyProgram(s.didDocument))
+	get(vc.DIDConfigPath, s.anyProgram(s.didConfig))
 	get("/credentials/{id}/{n:[0-9]+}", s.anyProgram(s.hostedVersion))
 	get("/credentials/{id}/{n:[0-9]+}/anchor", s.anyProgram(s.hostedReceipt))
 	get("/anchors/{digest}", s.anyProgram(s.receipt)) // whoever knows the digest has the record

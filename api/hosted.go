@@ -60,6 +60,15 @@ func (s *server) didDocument(w http.ResponseWriter, r *http.Request) error {
 	return serveBytes(w, r, kind, cacheShort, d.JSON())
 }
 
+// didConfig serves the file in which this site says which DIDs are its own.
+func (s *server) didConfig(w http.ResponseWriter, r *http.Request) error {
+	raw, err := s.node.DIDConfig(r.Context())
+	if err != nil {
+		return err
+	}
+	return serveBytes(w, r, "application/json", cacheShort, raw)
+}
+
 // hosted serves the newest version of a hosted credential: its very bytes to
 // programs, a page to browsers. What was revoked is 410 with the reason, hosted or
 // not.

@@ -78,7 +78,8 @@ type Node struct {
 	checkingOwn chan struct{} // the same of what this node issued, which asks no stranger's host
 	lists       vc.ListCache  // of others; its own are as the registry has them
 	trust       *TrustLists
-	copies      copies // hosted ones, ready to be served
+	copies      copies   // hosted ones, ready to be served
+	links       linkages // of publishers' DIDs to this site
 
 	background context.Context // ends when Close begins
 	stop       context.CancelFunc

@@ -145,6 +145,12 @@ func (n *Node) ownCopy(ctx context.Context, path string) (r vc.Response, ok bool
 		if v, _, err = n.OpenShare(ctx, id, ViewerProgram); err == nil {
 			r.Body = v.Signed
 		}
+	case ".well-known":
+		if "/"+path != vc.DIDConfigPath {
+			return r, false, nil
+		}
+		r.ContentType = "application/json"
+		r.Body, err = n.DIDConfig(ctx)
 	case "credentials":
 		var c *HostedCopy
 		if c, err = n.Hosted(ctx, id, 0); err == nil {
@@ -182,7 +188,7 @@ func Fetcher(client *http.Client) vc.FetchFunc {
 		if len(body) > maxFetched {
 			return vc.Response{}, fmt.Errorf("%s answered more than %d MiB", url, maxFetched>>20)
 		}
-		return vc.Response{Status: resp.StatusCode, Body: body, ContentType: resp.Header.Get("Content-Type")}, nil
+		return vc.Response{Status: resp.StatusCode, Body: body, ContentType: resp.Header.Get("Content-Type"), URL: resp.Request.URL.String()}, nil
 	}
 }
 

@@ -64,6 +64,7 @@ type Part struct {
 	Name       string   `json:"name,omitempty"`
 	IssuerID   string   `json:"issuerId,omitempty"`   // proven when the part's checks are ok
 	IssuerName string   `json:"issuerName,omitempty"` // what the issuer calls itself; nobody proved it
+	Domains    []string `json:"domains,omitempty"`    // hosts of web sites that are provably the issuer's
 	Pointer    string   `json:"pointer"`              // JSON Pointer in the document; "" is the envelope
 	Outcome    Outcome  `json:"outcome"`              // the worst of the checks
 	Checks     []Check  `json:"checks"`
@@ -266,6 +267,9 @@ func (r *Report) Text() string {
 		fmt.Fprintf(&b, "%s. ", r.What)
 	}
 	fmt.Fprintf(&b, "%s\n", r.Sentence)
+	if len(r.Envelope.Domains) > 0 {
+		fmt.Fprintf(&b, "The issuer's web site, proven: %s\n", strings.Join(r.Envelope.Domains, ", "))
+	}
 	for _, c := range r.Envelope.Checks {
 		fmt.Fprintf(&b, "  %-15s  %s\n", c.Outcome, c.Sentence)
 	}

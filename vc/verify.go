@@ -340,6 +340,7 @@ func (v *verifier) envelope(ctx context.Context, s Signed, part *Part, a *anchor
 	}
 	if proven {
 		part.add(v.trust(part, false)...)
+		part.add(v.domains(ctx, part)...)
 	}
 	// Where the key had no answer these are asked all the same, so that the report
 	// says which checks had one.
@@ -365,6 +366,7 @@ func (v *verifier) embedded(ctx context.Context, e *inner, part *Part, envelopeI
 	}
 	if part.issuer != envelopeIssuer {
 		part.add(v.trust(part, e.kind == "endorsement" || e.kind == "evidence")...)
+		part.add(v.domains(ctx, part)...)
 	}
 	if part.issuer != issuerID(e.within) && e.kind != "" && e.kind != "evidence" && (e.kind == "verifiableCredential" || kindOf(e.doc) != kindEndorsement) {
 		part.add(v.subject(e.doc, e.within, e.pointer))

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"clrnode/node"
+	"clrnode/vc"
 )
 
 // Options are what Handler needs beside the node. The zero value logs to
@@ -63,9 +64,10 @@ func Handler(n *node.Node, o Options) http.Handler {
 	get("/p/{publisher}/did.jsonl", s.anyProgram(s.didLog))      // of the did:webvh
 	get("/p/{publisher}/issuer", s.anyProgram(s.issuerDocument)) // the same for who resolves no DIDs
 	get("/p/{publisher}/keys/{key}", s.anyProgram(s.keyDocument))
-	get("/.well-known/did.json", s.anyProgram(s.rootDocument)) // these three by the host that was asked
+	get("/.well-known/did.json", s.anyProgram(s.rootDocument)) // these four by the host that was asked
 	get("/.well-known/did.jsonl", s.anyProgram(s.rootLog))
 	get("/.well-known/jwks.json", s.anyProgram(s.keySet))
+	get(vc.DIDConfigPath, s.anyProgram(s.didConfig))
 	get("/.well-known/clrnode", s.anyProgram(s.self))
 	get("/credentials/{id}/{n:[0-9]+}", s.anyProgram(s.hostedVersion))
 	get("/credentials/{id}/{n:[0-9]+}/anchor", s.anyProgram(s.hostedReceipt))

@@ -29,6 +29,15 @@ func (s *server) rootLog(w http.ResponseWriter, r *http.Request) error {
 	return serveBytes(w, r, "text/jsonl", cacheShort, log)
 }
 
+// didConfig serves the file in which this site says which DIDs are its own.
+func (s *server) didConfig(w http.ResponseWriter, r *http.Request) error {
+	raw, err := s.node.DIDConfig(r.Context())
+	if err != nil {
+		return err
+	}
+	return serveBytes(w, r, "application/json", cacheShort, raw)
+}
+
 // self says which node this is, for whoever wants to know where a domain leads.
 func (s *server) self(w http.ResponseWriter, r *http.Request) error {
 	return serveBytes(w, r, "application/json", cacheNewest, s.node.Self())

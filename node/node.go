@@ -51,6 +51,10 @@ type Options struct {
 	// store before it goes on with its work; registry.LeaseTime if zero.
 	LeaseTime time.Duration
 
+	// TrustLists are the places of lists of trusted issuers: files, and https URLs (see
+	// [vc.ParseTrustList]).
+	TrustLists []string
+
 	// Dev gives the VC-API its issuers for tests.
 	Dev bool
 }
@@ -73,7 +77,9 @@ type Node struct {
 	checking    chan struct{} // holds one for each verification that is under way of what strangers sent
 	checkingOwn chan struct{} // the same of what this node issued, which asks no stranger's host
 	lists       vc.ListCache  // of others; its own are as the registry has them
-	copies      copies        // hosted ones, ready to be served
+	trust       *TrustLists
+	copies      copies   // hosted ones, ready to be served
+	links       linkages // of publishers' DIDs to this site
 
 	background context.Context // ends when Close begins
 	stop       context.CancelFunc
@@ -109,6 +115,9 @@ func New(ctx context.Context, o Options) (*Node, error) {
 		ledger: o.Ledger, client: o.Client, log: o.Log, now: o.Now,
 		dev: o.Dev, anchorEvery: o.AnchorEvery, wake: make(chan struct{}, 1), checking: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), checkingOwn: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), running: map[string]bool{}, stopped: map[string]string{},
 	}
+	if n.trust, err = NewTrustLists(o.Client, o.Log, o.Now, o.TrustLists...); err != nil {
+		return nil, err
+	}
 	n.resolver = ownResolver{n, did.NewResolver(o.Client, o.Networks...)}
 	if err := n.keepPublicURL(ctx); err != nil {
 		return nil, err
@@ -129,6 +138,7 @@ func New(ctx context.Context, o Options) (*Node, error) {
 	}
 	n.work.Go(n.anchorLoop)
 	n.work.Go(n.tend)
+	n.work.Go(n.keepTrust)
 	return n, nil
 }
 

@@ -98,6 +98,9 @@ func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger
 		return h, err
 	}
 	o := node.Options{DB: db, Networks: networks, Sealer: sealer, PublicURL: url, Log: log, Dev: cfg.Dev, AnchorEvery: cfg.AnchorEvery, LeaseTime: cfg.LeaseTime, Client: did.NewClient(outgoing)}
+	if cfg.serves {
+		o.TrustLists = cfg.TrustLists
+	}
 	if withChain {
 		ledger, err := h.openChain(ctx, cfg, db, log)
 		if err != nil {

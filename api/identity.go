@@ -29,9 +29,10 @@ func (s *server) rootLog(w http.ResponseWriter, r *http.Request) error {
 	return serveBytes(w, r, "text/jsonl", cacheShort, log)
 }
 
-// didConfig serves the file in which this site says which DIDs are its own.
+// didConfig serves the file in which the site that was asked says which
+// DIDs are its own.
 func (s *server) didConfig(w http.ResponseWriter, r *http.Request) error {
-	raw, err := s.node.DIDConfig(r.Context())
+	raw, err := s.node.DIDConfig(r.Context(), r.Host)
 	if err != nil {
 		return err
 	}

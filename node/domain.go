@@ -2,7 +2,9 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -19,8 +21,8 @@ const (
 	maxLinked = 200
 )
 
-// linkages are the credentials that link publishers' DIDs to this site, by the keys that
-// signed them.
+// linkages are the credentials that link publishers' DIDs to this site and to their own
+// domains, by the site and the key that signed them.
 type linkages struct {
 	mu   sync.Mutex
 	made map[string]linkage
@@ -31,41 +33,52 @@ type linkage struct {
 	until        time.Time
 }
 
-// DIDConfig is the file in which this site says that the DIDs of its publishers are its own
-// (DIF Well Known DID Configuration), for 200 of them at most.
-func (n *Node) DIDConfig(ctx context.Context) ([]byte, error) {
-	pubs, err := n.Publishers(ctx)
+// DIDConfig is the file in which a site says that the DIDs of its publishers are its own
+// (DIF Well Known DID Configuration), for 200 of them at most: the public URL's site of all
+// publishers, and a publisher's own domain of that one. host is what the client sent as
+// that; of any that isn't a publisher's domain the answer is the public URL's.
+func (n *Node) DIDConfig(ctx context.Context, host string) ([]byte, error) {
+	origin := n.origin()
+	var pubs []registry.Publisher
+	p, own, err := n.ownerOfHost(ctx, host)
+	if pubs = []registry.Publisher{p}; errors.Is(err, registry.ErrNotFound) {
+		pubs, err = n.Publishers(ctx)
+	} else if own.folder == "https://"+p.Domain+"/" {
+		origin = "https://" + p.Domain
+	}
 	if err != nil {
 		return nil, err
 	}
 	n.links.mu.Lock()
 	defer n.links.mu.Unlock()
-	made := map[string]linkage{}
+	if n.links.made == nil {
+		n.links.made = map[string]linkage{}
+	}
+	now := n.now().UTC()
+	maps.DeleteFunc(n.links.made, func(_ string, l linkage) bool { return now.After(l.until) })
 	var all []vc.Signed
 	for _, p := range pubs[:min(len(pubs), maxLinked)] {
-		l, err := n.linkageOf(ctx, p)
+		l, err := n.linkageOf(ctx, p, origin, now)
 		if err != nil {
-			return nil, fmt.Errorf("link publisher %s to this site: %w", p.ID, err)
+			return nil, fmt.Errorf("link publisher %s to %s: %w", p.ID, origin, err)
 		}
-		made[p.Method] = l
 		all = append(all, l.proof, l.token)
 	}
-	n.links.made = made
 	return vc.DIDConfig(all...), nil
 }
 
-func (n *Node) linkageOf(ctx context.Context, p registry.Publisher) (linkage, error) {
-	now := n.now().UTC()
-	l, ok := n.links.made[p.Method]
-	if ok && now.Before(l.until.Add(-linkHolds/2)) {
+func (n *Node) linkageOf(ctx context.Context, p registry.Publisher, origin string, now time.Time) (linkage, error) {
+	if l, ok := n.links.made[origin+" "+p.Method]; ok && now.Before(l.until.Add(-linkHolds/2)) {
 		return l, nil
 	}
-	key, err := n.signer(ctx, p)
+	_, key, err := n.signing(ctx, p.ID)
 	if err != nil {
 		return linkage{}, err
 	}
-	l.until = now.Add(linkHolds)
-	l.proof, l.token, err = vc.LinkDomain(ctx, n.origin(), key, now, l.until)
+	l := linkage{until: now.Add(linkHolds)}
+	if l.proof, l.token, err = vc.LinkDomain(ctx, origin, key, now, l.until); err == nil {
+		n.links.made[origin+" "+key.Method] = l
+	}
 	return l, err
 }
 

@@ -24,7 +24,7 @@ func TestTheSiteNamesItsPublishers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	first, err := n.DIDConfig(t.Context())
+	first, err := n.DIDConfig(t.Context(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func TestTheSiteNamesItsPublishers(t *testing.T) {
 	}
 	again := func() []byte {
 		t.Helper()
-		raw, err := n.DIDConfig(t.Context())
+		raw, err := n.DIDConfig(t.Context(), "")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,6 +13,7 @@ import (
 	"clrnode/anchor"
 	"clrnode/did"
 	"clrnode/registry"
+	"clrnode/vc"
 )
 
 // The types of the services in a publisher's DID document, beside those that did:webvh
@@ -88,11 +89,30 @@ func (n *Node) documentOf(p registry.Publisher, own name) (*did.Document, error)
 	}
 	add("anchors", anchorService, anchors)
 	add("status", statusService, n.statusURL(""))
+	switch origins := n.origins(p); len(origins) {
+	case 0:
+	case 1:
+		add("domains", vc.LinkedDomains, origins[0])
+	default:
+		add("domains", vc.LinkedDomains, map[string][]string{"origins": origins})
+	}
 	if p.WebVH != "" { // what did:webvh says of every DID, said here for the did:web too
 		add("files", "relativeRef", own.folder)
 		add("whois", "LinkedVerifiablePresentation", own.folder+"whois.vp")
 	}
 	return doc, err
+}
+
+// origins are the web sites that say in their turn that the publisher is theirs: this one,
+// and its own domain. A site on this machine alone is nobody's.
+func (n *Node) origins(p registry.Publisher) (all []string) {
+	if own := n.origin(); strings.HasPrefix(own, "https://") {
+		all = append(all, own)
+	}
+	if p.Domain != "" && !slices.Contains(all, "https://"+p.Domain) {
+		all = append(all, "https://"+p.Domain)
+	}
+	return all
 }
 
 // aliases are what a publisher is known as besides one of its names, perhaps with that. A

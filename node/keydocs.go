@@ -11,6 +11,7 @@ import (
 	"clrnode/did"
 	"clrnode/internal/jcs"
 	"clrnode/registry"
+	"clrnode/vc"
 )
 
 // Who doesn't resolve DIDs finds a publisher's keys at addresses on the web: an issuer's
@@ -123,11 +124,14 @@ func (n *Node) KeySet(ctx context.Context, host string) ([]byte, error) {
 	return jcs.Marshal(map[string]any{"keys": set})
 }
 
-// ownKeys answers for the addresses of keys what the node answers over HTTP. path is
+// ownKeys answers for the addresses of keys, and of the file that links DIDs to this site,
+// what the node answers over HTTP. path is
 // without a slash at its beginning; ok is false for other addresses.
 func (n *Node) ownKeys(ctx context.Context, path string) (body []byte, ok bool, err error) {
 	parts := strings.Split(path, "/")
 	switch {
+	case "/"+path == vc.DIDConfigPath:
+		body, err = n.DIDConfig(ctx, "")
 	case path == ".well-known/jwks.json":
 		body, err = n.KeySet(ctx, "")
 	case len(parts) == 3 && parts[0] == "p" && parts[2] == "issuer":

@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -131,6 +132,25 @@ func TestOwnDomain(t *testing.T) {
 	}
 	if _, report := verdict(t, n, ada2.ID); report.Verdict != vc.OK {
 		t.Errorf("what it issued before: %s", report.Text())
+	}
+	linked := func(host string) string {
+		t.Helper()
+		raw, err := n.DIDConfig(t.Context(), host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(raw)
+	}
+	if file := linked("badges.example.edu"); strings.Count(file, `"id":"`+before.DID+`"`) != 1 || !strings.Contains(file, `"origin":"https://badges.example.edu"`) || strings.Contains(file, "did:web:degrees") {
+		t.Errorf("the domain's file of its DIDs: %s", file)
+	}
+	if file := linked("localhost:8080"); strings.Count(file, `"origin":"http://localhost:8080"`) != 2 {
+		t.Errorf("the site's file of its DIDs: %s", file)
+	}
+	if own, _ := n.Document(t.Context(), second); !slices.ContainsFunc(own.Service, func(s did.Service) bool {
+		return s.Is(vc.LinkedDomains) && string(s.Endpoint) == `"https://badges.example.edu"`
+	}) {
+		t.Errorf("its document doesn't name its domain: %s", own.JSON())
 	}
 	setDomain(t, n, second, "")
 	moved(t, n, second, before.DID, 3)

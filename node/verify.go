@@ -145,12 +145,6 @@ func (n *Node) ownCopy(ctx context.Context, path string) (r vc.Response, ok bool
 		if v, _, err = n.OpenShare(ctx, id, ViewerProgram); err == nil {
 			r.Body = v.Signed
 		}
-	case ".well-known":
-		if "/"+path != vc.DIDConfigPath {
-			return r, false, nil
-		}
-		r.ContentType = "application/json"
-		r.Body, err = n.DIDConfig(ctx)
 	case "credentials":
 		var c *HostedCopy
 		if c, err = n.Hosted(ctx, id, 0); err == nil {

@@ -356,39 +356,3 @@ func (n *Node) DIDLog(ctx context.Context, publisher string) (log []byte, err er
 	err = n.db.View(ctx, func(tx *registry.Tx) error { log, err = tx.DIDLog(publisher); return err })
 	return log, err
 }
-
-// ownResolver answers the DIDs of this node's publishers from the registry, and
-// asks next for others.
-type ownResolver struct {
-	node *Node
-	next did.Resolver
-}
-
-func (r ownResolver) Resolve(ctx context.Context, d did.DID, o did.Options) (did.Resolution, error) {
-	p, own, ok, err := r.node.nameOf(ctx, d)
-	if errors.Is(err, registry.ErrNotFound) {
-		return did.Resolution{}, fmt.Errorf("%s: this node has no such publisher: %w", d, did.ErrNotFound)
-	}
-	if err != nil {
-		return did.Resolution{}, err
-	}
-	if !ok {
-		found, err := r.next.Resolve(ctx, d, o)
-		if errors.Is(err, did.ErrCouldNotCheck) {
-			err = fmt.Errorf("%w: %w", did.ErrCouldNotCheck, discreet(err))
-		}
-		return found, err
-	}
-	if d.Method() == "webvh" {
-		log, err := r.node.DIDLog(ctx, p.ID)
-		if err != nil {
-			return did.Resolution{}, err
-		}
-		return did.ResolveWebVH(d, log, nil, o, r.node.now().Add(logSkew))
-	}
-	if o != (did.Options{}) {
-		return did.Resolution{}, fmt.Errorf("%s: %w", d, did.ErrNoHistory)
-	}
-	doc, err := r.node.documentOf(p, own)
-	return did.Resolution{Document: doc}, err
-}

@@ -144,6 +144,42 @@ func logAddress(k *btcec.PublicKey) (a anchor.Address) {
 	return a
 }
 
+// ownResolver answers the DIDs of this node's publishers from the registry, and
+// asks next for others.
+type ownResolver struct {
+	node *Node
+	next did.Resolver
+}
+
+func (r ownResolver) Resolve(ctx context.Context, d did.DID, o did.Options) (did.Resolution, error) {
+	p, own, ok, err := r.node.nameOf(ctx, d)
+	if errors.Is(err, registry.ErrNotFound) {
+		return did.Resolution{}, fmt.Errorf("%s: this node has no such publisher: %w", d, did.ErrNotFound)
+	}
+	if err != nil {
+		return did.Resolution{}, err
+	}
+	if ok && d.Method() == "webvh" {
+		log, err := r.node.DIDLog(ctx, p.ID)
+		if err != nil {
+			return did.Resolution{}, err
+		}
+		return did.ResolveWebVH(d, log, nil, o, r.node.now().Add(logSkew))
+	}
+	if !ok {
+		found, err := r.next.Resolve(ctx, d, o)
+		if errors.Is(err, did.ErrCouldNotCheck) {
+			err = fmt.Errorf("%w: %w", did.ErrCouldNotCheck, discreet(err))
+		}
+		return found, err
+	}
+	if o != (did.Options{}) {
+		return did.Resolution{}, fmt.Errorf("%s: %w", d, did.ErrNoHistory)
+	}
+	doc, err := r.node.documentOf(p, own)
+	return did.Resolution{Document: doc}, err
+}
+
 func hexDigest(d [32]byte) string { return hex.EncodeToString(d[:]) }
 
 // receiptService is where the publisher of this DID document serves receipts,

@@ -213,6 +213,9 @@ func (n *Node) planGroups(ctx context.Context, db *registry.DB, j registry.Job, 
 		if err != nil {
 			return err
 		}
+		if err := n.keepDocument(ctx, p.ID); err != nil {
+			return err
+		}
 		var learners []string
 		if len(j.Learners) > 0 {
 			at, found := slices.BinarySearch(j.Learners, after)

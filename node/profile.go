@@ -133,6 +133,9 @@ func (n *Node) issuerKey(ctx context.Context, issuer string) (string, vc.Key, er
 			return "", vc.Key{}, err
 		}
 		key, err := n.signer(ctx, p)
+		if err == nil {
+			err = n.keepDocument(ctx, p.ID)
+		}
 		return p.DID, key, err
 	}
 	var p registry.Profile

@@ -190,7 +190,7 @@ func (r ownResolver) Resolve(ctx context.Context, d did.DID, o did.Options) (did
 		return found, err
 	}
 	if o != (did.Options{}) {
-		return did.Resolution{}, fmt.Errorf("%s: %w", d, did.ErrNoHistory)
+		return r.node.copyOf(ctx, id, d, o)
 	}
 	doc, err := r.node.Document(ctx, id)
 	if errors.Is(err, registry.ErrNotFound) {

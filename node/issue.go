@@ -216,6 +216,9 @@ func (n *Node) planGroups(ctx context.Context, db *registry.DB, j registry.Job, 
 		if err != nil {
 			return err
 		}
+		if err := n.keepDocument(ctx, p.ID); err != nil {
+			return err
+		}
 		learners, err := nextLearners(ctx, db, p, j, after)
 		if err != nil {
 			return err

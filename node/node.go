@@ -78,8 +78,10 @@ type Node struct {
 	checkingOwn chan struct{} // the same of what this node issued, which asks no stranger's host
 	lists       vc.ListCache  // of others; its own are as the registry has them
 	trust       *TrustLists
-	copies      copies   // hosted ones, ready to be served
-	links       linkages // of publishers' DIDs to this site
+	copies      copies // hosted ones, ready to be served
+	documents   sync.Mutex
+	kept        map[string]string // what publishers' DID documents said when a copy was kept last; guarded by documents
+	links       linkages          // of publishers' DIDs to this site
 
 	background context.Context // ends when Close begins
 	stop       context.CancelFunc
@@ -113,7 +115,7 @@ func New(ctx context.Context, o Options) (*Node, error) {
 	n := &Node{
 		db: o.DB, sealer: o.Sealer, publicURL: strings.TrimRight(o.PublicURL, "/"),
 		ledger: o.Ledger, client: o.Client, log: o.Log, now: o.Now,
-		dev: o.Dev, anchorEvery: o.AnchorEvery, wake: make(chan struct{}, 1), checking: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), checkingOwn: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), running: map[string]bool{}, stopped: map[string]string{},
+		dev: o.Dev, anchorEvery: o.AnchorEvery, wake: make(chan struct{}, 1), checking: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), checkingOwn: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), running: map[string]bool{}, kept: map[string]string{}, stopped: map[string]string{},
 	}
 	if n.trust, err = NewTrustLists(o.Client, o.Log, o.Now, o.TrustLists...); err != nil {
 		return nil, err

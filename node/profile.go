@@ -137,6 +137,9 @@ func (n *Node) issuerKey(ctx context.Context, issuer string) (string, vc.Key, er
 	name, forTests := strings.CutPrefix(issuer, registry.Profile{}.Issuer())
 	if !forTests {
 		p, key, err := n.signing(ctx, issuer)
+		if err == nil {
+			err = n.keepDocument(ctx, p.ID)
+		}
 		return p.DID, key, err
 	}
 	var p registry.Profile

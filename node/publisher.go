@@ -174,7 +174,7 @@ func (r ownResolver) Resolve(ctx context.Context, d did.DID, o did.Options) (did
 		return found, err
 	}
 	if o != (did.Options{}) {
-		return did.Resolution{}, fmt.Errorf("%s: %w", d, did.ErrNoHistory)
+		return r.node.copyOf(ctx, p.ID, d, o)
 	}
 	doc, err := r.node.documentOf(p, own)
 	return did.Resolution{Document: doc}, err

@@ -46,7 +46,7 @@ func (db *DB) Check(ctx context.Context, report func(rows int)) (faults []Fault,
 		defer func() { faults = c.faults; report(c.rows) }()
 		for _, part := range []func(*checker) error{
 			checkPublishers, checkLearners, checkLearnerIndices, checkAssertions, checkSourceRows, checkRecords, checkConflicts,
-			checkBatches, checkLists, checkCredentials, checkVersions, checkVersionIndices, checkPlaces, checkShares, checkLinkedDIDs, checkWork, checkCounters,
+			checkBatches, checkLists, checkCredentials, checkVersions, checkVersionIndices, checkPlaces, checkShares, checkLinkedDIDs, checkDocuments, checkWork, checkCounters,
 		} {
 			if err := part(c); err != nil {
 				return err
@@ -462,6 +462,19 @@ func checkBatches(c *checker) error {
 		}
 	}
 	return nil
+}
+
+// checkDocuments looks at the copies of publishers' DID documents: they are counted without
+// a gap.
+func checkDocuments(c *checker) error {
+	last := map[string]int{}
+	return each(c, tableDocuments, func(key string, _ []string, d DocumentCopy) error {
+		_, _, err := named[Publisher](c, tableDocuments, key, tablePublishers, d.Publisher)
+		last[d.DID]++
+		return errors.Join(err,
+			c.want(key == keyOf(d.documentKey()...), tableDocuments, key, "says that it is copy %d of the document of %s", d.Number, d.DID),
+			c.want(d.Number == last[d.DID], tableDocuments, key, "is copy %d, and there are %d before it", d.Number, last[d.DID]-1))
+	})
 }
 
 // checkLinkedDIDs looks at the DIDs of learners, and from what finds those to them.

@@ -107,7 +107,7 @@ func TestCheckNoticesWhatIsLost(t *testing.T) {
 	// What stands alone: nothing tells that it was there.
 	alone := []Table{tableProfiles, tableAssertions, tableTrail, tableSettings, tableSchema, tableShareDays, tableSourcePolicies, tableAchievementRows,
 		tableImportBad, tableImportChunks, tableImportClaims, tableImportAffects, tableImportSpreads, tableImportLast, tableLeases, tableLeaseBeats,
-		tableListsOpen, tablePublishers}
+		tableListsOpen, tablePublishers, tableDocuments}
 	seen := map[string]bool{}
 	var rows []tableRow
 	if err := db.engine.View(t.Context(), func(d Docs) error {

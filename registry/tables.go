@@ -21,6 +21,7 @@ func Tables() []Table {
 		tableDigests,
 		tableLearnerCredentials,
 		tableUnanchored,
+		tableDocuments,
 		tableDIDLogs,
 		tableDomains,
 		tableIdentities,

@@ -97,19 +97,19 @@ const (
 // is wrong.
 func ParseTrustList(raw []byte) (*TrustList, error) {
 	if len(raw) > MaxTrustList {
-		return nil, fmt.Errorf("the list is longer than %d MiB", MaxTrustList>>20)
+		return nil, fmt.Errorf("it is longer than %d MiB", MaxTrustList>>20)
 	}
 	if bytes.HasPrefix(bytes.TrimSpace(raw), []byte("ey")) {
 		return nil, errFederation
 	}
 	doc, err := jcs.Read(raw)
 	if err != nil {
-		return nil, fmt.Errorf("the list isn't JSON that can be read: %w", err)
+		return nil, fmt.Errorf("it isn't JSON that can be read: %w", err)
 	}
 	l := &TrustList{issuers: map[string]ListedIssuer{}}
 	switch {
 	case doc.Is(jcs.Array):
-		return nil, errors.New("this is a list of registries, not of issuers: name the address of each registry in it by itself")
+		return nil, errors.New("it is a list of registries, not of issuers: name the address of each registry in it by itself")
 	case doc.Has("trustAnchorEC"), doc.Str("type") == "oidf":
 		return nil, errFederation
 	case doc.Has("registry"):
@@ -117,18 +117,18 @@ func ParseTrustList(raw []byte) (*TrustList, error) {
 	case doc.Has("issuers"):
 		err = l.readOwn(doc)
 	default:
-		err = errors.New(`it has neither "issuers" nor, as registries of the DCC have it, "registry"`)
+		err = errors.New(`it names no issuers: it has neither "issuers" nor, as registries of the DCC have it, "registry"`)
 	}
 	if err == nil && len(l.issuers) == 0 {
 		err = errors.New("it names no issuers")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the list can't be used: %w", err)
+		return nil, err
 	}
 	return l, nil
 }
 
-var errFederation = errors.New("this is a registry of the kind OpenID Federation, which isn't supported; name a list of issuers in its place")
+var errFederation = errors.New("it is a registry of the kind OpenID Federation, which isn't supported; name a list of issuers in its place")
 
 func (l *TrustList) readOwn(doc *jcs.Value) error {
 	if err := onlyMembers(doc, "name", "updated", "expires", "issuers"); err != nil {

@@ -43,8 +43,9 @@ type server struct {
 	csrf     *http.CrossOriginProtection
 	proxies  []netip.Prefix
 
-	logins, opens, checks *limiter // per client address
-	places                places   // of what strangers have checked
+	logins, opens, checks, resolves *limiter // per client address
+
+	places, resolvePlaces places // of what strangers have checked, and have resolved
 }
 
 // Handler serves n. Who may call a route stands on its line: anyone, or somebody
@@ -73,6 +74,8 @@ func Handler(n *node.Node, o Options) http.Handler {
 	get("/credentials/{id}/{n:[0-9]+}/anchor", s.anyProgram(s.hostedReceipt))
 	get("/anchors/{digest}", s.anyProgram(s.receipt)) // whoever knows the digest has the record
 	get("/status/{list}", s.anyProgram(s.statusList))
+	get("/1.0/identifiers/{did:.*}", s.resolving(s.identifier)) // DID Resolution
+	post("/1.0/identifiers/{did:.*}", s.resolving(s.identifier))
 	post("/v1/verify", s.limited(s.checks, s.placed(maxCredential, s.anyProgram(s.verifyJSON))))
 
 	// The VC-API. Anyone verifies; a publisher's token for issuing, or in developer mode
@@ -142,7 +145,7 @@ func Handler(n *node.Node, o Options) http.Handler {
 	post("/me/shares", s.me(s.createShare))
 	post("/me/shares/{share}/end", s.me(s.endShare))
 
-	return r
+	return front{r}
 }
 
 func newServer(n *node.Node, o Options) *server {
@@ -154,9 +157,10 @@ func newServer(n *node.Node, o Options) *server {
 	}
 	s := &server{
 		node: n, log: o.Log, now: o.Now, router: mux.NewRouter(), csrf: http.NewCrossOriginProtection(), proxies: o.TrustedProxies, dev: o.Dev,
-		logins: newLimiter(rate.Every(2*time.Second), 15, o.Now),
-		opens:  newLimiter(2, 60, o.Now),
-		checks: newLimiter(1, 40, o.Now),
+		logins:   newLimiter(rate.Every(2*time.Second), 15, o.Now),
+		opens:    newLimiter(2, 60, o.Now),
+		checks:   newLimiter(1, 40, o.Now),
+		resolves: newLimiter(5, 240, o.Now),
 	}
 	if u, err := url.Parse(n.PublicURL()); err == nil {
 		s.host, s.secure = u.Host, u.Scheme == "https"

@@ -449,7 +449,7 @@ func TestLogsTellNoSecrets(t *testing.T) {
 // Every route that has no variable answers something else than 500 to nobody.
 func TestEveryRouteAnswers(t *testing.T) {
 	s := newSite(t)
-	h := Handler(s.node, Options{}).(*mux.Router)
+	h := Handler(s.node, Options{}).(front).Router
 	err := h.Walk(func(route *mux.Route, _ *mux.Router, _ []*mux.Route) error {
 		path, err := route.GetPathTemplate()
 		if err != nil {

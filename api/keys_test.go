@@ -66,6 +66,13 @@ func TestKeysPage(t *testing.T) {
 		t.Errorf("the log: %s", r.Result(err))
 	}
 	wantProblem(t, program(s.browser(), "GET", "/p/nobody/did.jsonl", ""), 404, "")
+	for asked, keys := range map[string]int{s.publisher.WebVH: 2, s.publisher.WebVH + "?versionNumber=1": 1, s.publisher.WebVH + "?noCache=true": 2, s.publisher.DID: 2} {
+		id, options, _ := strings.Cut(asked, "?")
+		a := program(s.browser(), "GET", "/1.0/identifiers/"+url.PathEscape(id)+"?"+options, "", "Accept", "application/did")
+		if doc, err := did.ParseDocument([]byte(a.body)); a.status != 200 || err != nil || doc.ID.String() != id || len(doc.VerificationMethod) != keys {
+			t.Errorf("%s resolves to %d %s, %v; want %d keys", asked, a.status, a.body, err, keys)
+		}
+	}
 
 	// Nobody else may.
 	keys, err := s.node.Keys(context.Background(), s.publisher.ID)

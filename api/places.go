@@ -56,16 +56,21 @@ func (p *places) take(client string, size int64) (leave func(), ok bool) {
 	}, true
 }
 
-// placed serves who finds a place, before anything of the body is read; all others are
-// told to come back. most is the most that a body may have, and one of unknown size is
-// taken to have.
+// placed serves who finds a place among those of what is checked; see placedAmong.
 func (s *server) placed(most int64, next http.Handler) http.Handler {
+	return s.placedAmong(&s.places, most, next)
+}
+
+// placedAmong serves who finds a place, before anything of the body is read; all others
+// are told to come back. most is the most that a body may have, and one of unknown size is
+// taken to have.
+func (s *server) placedAmong(p *places, most int64, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		size := most
 		if r.ContentLength >= 0 {
 			size = min(size, r.ContentLength)
 		}
-		leave, ok := s.places.take(s.clientOf(r), size)
+		leave, ok := p.take(s.clientOf(r), size)
 		if !ok {
 			s.explain(w, r, busy, wantsPage(r), web.Who{})
 			return

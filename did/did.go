@@ -83,10 +83,10 @@ type URL struct {
 // ParseURL reads a DID URL by DID Core 1.0, section 3.2. It must be absolute: a
 // relative one ("#key-1") means something only inside a document. An empty query
 // or fragment is refused, so that String gives back exactly what was parsed.
-// Errors wrap [ErrInvalid].
+// Errors wrap [ErrInvalidURL].
 func ParseURL(s string) (URL, error) {
 	if len(s) > maxLength {
-		return URL{}, fmt.Errorf("%w DID URL: it is longer than %d bytes", ErrInvalid, maxLength)
+		return URL{}, fmt.Errorf("%w: it is longer than %d bytes", ErrInvalidURL, maxLength)
 	}
 	var u URL
 	rest, fragment, hasFragment := strings.Cut(s, "#")
@@ -96,16 +96,16 @@ func ParseURL(s string) (URL, error) {
 	}
 	u.Query, u.Fragment = query, fragment
 	if hasFragment && fragment == "" || hasQuery && query == "" {
-		return URL{}, fmt.Errorf("%w DID URL %q: the query or fragment is empty", ErrInvalid, s)
+		return URL{}, fmt.Errorf("%w %q: the query or fragment is empty", ErrInvalidURL, s)
 	}
 	for _, part := range []string{u.Path, query, fragment} {
 		if !percentOK(part) || !all(part, func(c byte) bool { return isIDChar(c) || strings.IndexByte("~!$&'()*+,;=:@/?%", c) >= 0 }) {
-			return URL{}, fmt.Errorf("%w DID URL %q: a character in it must be percent-encoded", ErrInvalid, s)
+			return URL{}, fmt.Errorf("%w %q: a character in it must be percent-encoded", ErrInvalidURL, s)
 		}
 	}
 	var err error
 	if u.DID, err = Parse(rest); err != nil {
-		return URL{}, fmt.Errorf("%w DID URL %q: it should begin with a DID", ErrInvalid, s)
+		return URL{}, fmt.Errorf("%w %q: it should begin with a DID", ErrInvalidURL, s)
 	}
 	return u, nil
 }
@@ -123,9 +123,9 @@ func (u URL) String() string {
 }
 
 // Options reads the parameters of the query that pick a version of the document: versionId
-// and versionTime (DID Resolution v1, 3), and did:webvh's versionNumber. Others are for
-// whoever knows them. A parameter that is empty, malformed or given twice wraps
-// [ErrInvalid]; two that pick a version wrap [ErrInvalidOptions].
+// and versionTime (DID Resolution v1, 3), in UTC and whole seconds, and did:webvh's
+// versionNumber. Others are for whoever knows them. A parameter that is empty, malformed or given twice wraps
+// [ErrInvalidURL]; two that pick a version wrap [ErrInvalidOptions].
 func (u URL) Options() (Options, error) {
 	var o Options
 	seen := map[string]bool{}
@@ -140,7 +140,9 @@ func (u URL) Options() (Options, error) {
 			case "versionId":
 				o.VersionID = value
 			case "versionTime":
-				o.VersionTime, err = time.Parse(time.RFC3339, value)
+				if o.VersionTime, err = time.Parse(time.RFC3339, value); err == nil && o.VersionTime.UTC().Format(time.RFC3339) != value {
+					err = strconv.ErrSyntax
+				}
 			case "versionNumber":
 				if o.VersionNumber, err = strconv.Atoi(value); err == nil && strconv.Itoa(o.VersionNumber) != value {
 					err = strconv.ErrSyntax
@@ -148,7 +150,7 @@ func (u URL) Options() (Options, error) {
 			}
 		}
 		if err != nil || value == "" || seen[name] {
-			return Options{}, fmt.Errorf("%w DID URL %q: give %s once, and a time as 2026-01-31T12:00:00Z", ErrInvalid, u, name)
+			return Options{}, fmt.Errorf("%w %q: give %s once, and a time as 2026-01-31T12:00:00Z", ErrInvalidURL, u, name)
 		}
 		seen[name] = true
 	}

@@ -7,12 +7,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"clrnode/did"
+	"clrnode/internal/jcs"
 )
 
 func Example() {
@@ -344,5 +346,35 @@ func FuzzParseDocument(f *testing.F) {
 		if !reflect.DeepEqual(back, d) {
 			t.Fatalf("%+v\n%+v", d, back)
 		}
+		lookIn(t, did.Resolution{Document: d, Published: must(jcs.Transform(raw))})
 	})
+}
+
+// lookIn finds everything in a document that has an id, by that id.
+func lookIn(t *testing.T, r did.Resolution) {
+	t.Helper()
+	if back, err := did.ParseDocument(r.Expanded().JSON()); err != nil || !reflect.DeepEqual(back, r.Document) {
+		t.Errorf("%s expanded is another document, %s, %v", r.Published, r.Expanded().JSON(), err)
+	}
+	for _, m := range r.Document.VerificationMethod {
+		if part, err := r.Find(must(did.ParseURL(m.ID))); err != nil || !json.Valid(part) {
+			t.Errorf("find %s in %s: %s, %v", m.ID, r.Published, part, err)
+		}
+	}
+	for _, s := range r.Document.Service {
+		one := r.Select(s.ID, "")
+		if back, err := did.ParseDocument(one.JSON()); err != nil || len(back.Service) != 1 || !reflect.DeepEqual(back, one.Document) {
+			t.Errorf("the service %s of %s is %s, %v", s.ID, r.Published, one.JSON(), err)
+		}
+		all, err := one.Document.Endpoints("", "")
+		below, err2 := one.Document.Endpoints("a/../../b?c", "d")
+		if err != nil || err2 != nil {
+			continue
+		}
+		for i := range all {
+			if a, b := must(url.Parse(all[i])), must(url.Parse(below[i])); a.Host != b.Host || a.Scheme != b.Scheme {
+				t.Errorf("%s leads to %s", all[i], below[i])
+			}
+		}
+	}
 }

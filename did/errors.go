@@ -12,6 +12,8 @@ var (
 	ErrInvalid = errors.New("invalid")
 	// ErrInvalidDocument is [ErrInvalid] for documents, where it matters that the identifier itself is fine.
 	ErrInvalidDocument = fmt.Errorf("%w DID document", ErrInvalid)
+	// ErrInvalidURL is [ErrInvalid] for what should be a DID URL.
+	ErrInvalidURL = fmt.Errorf("%w DID URL", ErrInvalid)
 	// ErrInvalidOptions: nobody can answer what the caller asked for, such as a version by id and by time.
 	ErrInvalidOptions = errors.New("invalid DID resolution options")
 	// ErrNotFound: the place where the document should lie answered that there is none, or it had no such version.
@@ -20,6 +22,10 @@ var (
 	ErrDeactivated = errors.New("deactivated")
 	// ErrMethodNotSupported: this program doesn't know the DID method.
 	ErrMethodNotSupported = errors.New("this DID method isn't supported")
+	// ErrFeatureNotSupported: this program doesn't know an option, or what it asks for isn't to be had.
+	ErrFeatureNotSupported = errors.New("this isn't supported")
+	// ErrRepresentation: the document, or what was asked for in it, doesn't come in any form that the caller takes.
+	ErrRepresentation = errors.New("this representation isn't supported")
 	// ErrNoHistory: an earlier version was asked for, and the DID method keeps none.
 	ErrNoHistory = errors.New("this DID method keeps no earlier versions")
 	// ErrKeyNotSupported: the key is of a type that this program can't use.
@@ -52,12 +58,16 @@ func ErrorType(err error) string {
 		return "NOT_FOUND"
 	case errors.Is(err, ErrMethodNotSupported):
 		return "METHOD_NOT_SUPPORTED"
-	case errors.Is(err, ErrNoHistory), errors.Is(err, ErrKeyNotSupported):
+	case errors.Is(err, ErrNoHistory), errors.Is(err, ErrKeyNotSupported), errors.Is(err, ErrFeatureNotSupported):
 		return "FEATURE_NOT_SUPPORTED"
+	case errors.Is(err, ErrRepresentation):
+		return "REPRESENTATION_NOT_SUPPORTED"
 	case errors.Is(err, ErrInvalidOptions):
 		return "INVALID_OPTIONS"
 	case errors.Is(err, ErrInvalidDocument):
 		return "INVALID_DID_DOCUMENT"
+	case errors.Is(err, ErrInvalidURL):
+		return "INVALID_DID_URL"
 	case errors.Is(err, ErrInvalid):
 		return "INVALID_DID"
 	}

@@ -93,41 +93,52 @@ func (n Network) is(name string) bool {
 	return name == n.Name || name == "0x"+strconv.FormatUint(n.ChainID, 16)
 }
 
-// resolveEthr reads an identity's history off the chain and makes the document that was
-// in force at the block, or the time, that o picks.
-func resolveEthr(ctx context.Context, networks []Network, d DID, o Options) (Resolution, error) {
+// ethr is how an identity's history is read off its chain. It answers for all versions.
+func (r resolver) ethr(d DID, o Options) (func(context.Context) (fetched, error), error) {
 	id, err := parseEthr(d)
 	if err != nil {
-		return Resolution{}, fmt.Errorf("resolve %s: %w", d, err)
+		return nil, fmt.Errorf("resolve %s: %w", d, err)
 	}
-	for _, n := range networks {
+	for _, n := range r.networks {
 		if !n.is(id.network) {
 			continue
 		}
 		if o.VersionNumber != 0 {
-			return Resolution{}, fmt.Errorf("resolve %s: %w by number: its versions are the numbers of blocks", d, ErrNoHistory)
+			return nil, fmt.Errorf("resolve %s: %w by number: its versions are the numbers of blocks", d, ErrNoHistory)
 		}
-		ctx, cancel := context.WithTimeout(ctx, ethrTime)
-		defer cancel()
-		r, err := n.resolve(ctx, d, id, o)
-		if err != nil {
-			err = fmt.Errorf("resolve %s: %w", d, err)
-		}
-		return r, err
+		return func(ctx context.Context) (fetched, error) {
+			ctx, cancel := context.WithTimeout(ctx, ethrTime)
+			defer cancel()
+			history, err := n.history(ctx, id.account)
+			if err != nil {
+				return fetched{}, fmt.Errorf("resolve %s: %w", d, err)
+			}
+			answer := func(ctx context.Context, o Options) (Resolution, error) {
+				ctx, cancel := context.WithTimeout(ctx, ethrTime)
+				defer cancel()
+				found, err := n.resolve(ctx, d, id, history, o)
+				if err != nil {
+					err = fmt.Errorf("resolve %s: %w", d, err)
+				}
+				return found, err
+			}
+			size := 0
+			for _, c := range history {
+				size += 512 + len(c.value)
+			}
+			return fetched{answer: answer, size: size, keep: keepChain}, nil
+		}, nil
 	}
 	name := id.network
 	if name == "" {
 		name = "mainnet"
 	}
-	return Resolution{}, fmt.Errorf("resolve %s: %w: no chain is configured for the network %.60q", d, ErrCouldNotCheck, name)
+	return nil, fmt.Errorf("resolve %s: %w: no chain is configured for the network %.60q", d, ErrCouldNotCheck, name)
 }
 
-func (n Network) resolve(ctx context.Context, d DID, id ethrID, o Options) (Resolution, error) {
+// resolve makes the document that was in force at the block, or the time, that o picks.
+func (n Network) resolve(ctx context.Context, d DID, id ethrID, history []ethrChange, o Options) (Resolution, error) {
 	at, err := n.moment(ctx, id.account, o)
-	if err != nil {
-		return Resolution{}, err
-	}
-	history, err := n.history(ctx, id.account)
 	if err != nil {
 		return Resolution{}, err
 	}

@@ -156,16 +156,30 @@ func sameHost(client *http.Client) *http.Client {
 	return &c
 }
 
-// resolveWeb fetches the document of a did:web.
-func resolveWeb(ctx context.Context, client *http.Client, d DID) (Resolution, error) {
+// web is how the document of a did:web is fetched.
+func (r resolver) web(d DID, o Options) (func(context.Context) (fetched, error), error) {
+	if !o.Newest() {
+		return nil, fmt.Errorf("resolve %s: %w", d, ErrNoHistory)
+	}
 	where, err := WebDocumentURL(d)
 	if err != nil {
-		return Resolution{}, err
+		return nil, err
 	}
-	raw, err := fetchWeb(ctx, client, d, where, "application/did, application/did+json, application/did+ld+json, application/json;q=0.9, */*;q=0.1", maxDocument)
-	if err != nil {
-		return Resolution{}, err
-	}
+	return func(ctx context.Context) (fetched, error) {
+		raw, header, err := fetchWeb(ctx, r.client, d, where, "application/did, application/did+json, application/did+ld+json, application/json;q=0.9, */*;q=0.1", maxDocument, nil)
+		if err != nil {
+			return fetched{}, err
+		}
+		found, err := published(d, where, raw)
+		return fetched{
+			answer: func(context.Context, Options) (Resolution, error) { return found, nil },
+			size:   8 * len(raw), keep: freshness(header),
+		}, err
+	}, nil
+}
+
+// published reads the document of a DID that lies somewhere.
+func published(d DID, where string, raw []byte) (Resolution, error) {
 	doc, err := ParseDocument(raw)
 	if err != nil {
 		return Resolution{}, fmt.Errorf("resolve %s: read %s: %w", d, where, err)
@@ -173,46 +187,61 @@ func resolveWeb(ctx context.Context, client *http.Client, d DID) (Resolution, er
 	if doc.ID != d {
 		return Resolution{}, fmt.Errorf("resolve %s: %w at %s: its id is %s", d, ErrInvalidDocument, where, doc.ID)
 	}
-	published, err := jcs.Transform(raw)
+	canonical, err := jcs.Transform(raw)
 	if err != nil {
 		return Resolution{}, fmt.Errorf("resolve %s: %w at %s: %w", d, ErrInvalidDocument, where, err)
 	}
-	return Resolution{Document: doc, Published: published}, nil
+	return Resolution{Document: doc, Published: canonical}, nil
 }
 
+// Files of more than largeFile bytes are read and checked a few at a time, whoever
+// publishes them and however many ask: they are what takes memory.
+const (
+	largeFile  = 4 << 20
+	largeTurns = 2
+)
+
 // fetchWeb gets a file of a DID, of at most max bytes; of a longer one, max+1 bytes, for
-// the reader of the file to refuse.
-func fetchWeb(ctx context.Context, client *http.Client, d DID, where, accept string, max int64) ([]byte, error) {
+// the reader of the file to refuse. It asks turn before it reads more than largeFile bytes;
+// where max is less than that, turn may be nil.
+func fetchWeb(ctx context.Context, client *http.Client, d DID, where, accept string, max int64, turn func(context.Context) error) ([]byte, http.Header, error) {
 	if client == nil {
-		return nil, fmt.Errorf("resolve %s: %w: no connections may be opened", d, ErrCouldNotCheck)
+		return nil, nil, fmt.Errorf("resolve %s: %w: no connections may be opened", d, ErrCouldNotCheck)
 	}
 	req, err := http.NewRequestWithContext(withMaxBytes(ctx, max+1), http.MethodGet, where, nil)
 	if err != nil {
-		return nil, fmt.Errorf("%w DID %q: %v", ErrInvalid, d, err)
+		return nil, nil, fmt.Errorf("%w DID %q: %v", ErrInvalid, d, err)
 	}
 	req.Header.Set("Accept", accept)
 	resp, err := sameHost(client).Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("resolve %s: %w: %w", d, ErrCouldNotCheck, err)
+		return nil, nil, fmt.Errorf("resolve %s: %w: %w", d, ErrCouldNotCheck, err)
 	}
 	defer resp.Body.Close()
 	switch resp.StatusCode {
 	case http.StatusOK:
 	case http.StatusNotFound:
-		return nil, fmt.Errorf("resolve %s: %w: there is nothing at %s", d, ErrNotFound, where)
+		return nil, nil, fmt.Errorf("resolve %s: %w: there is nothing at %s", d, ErrNotFound, where)
 	case http.StatusGone:
-		return nil, fmt.Errorf("resolve %s: %w: %s says that it is gone", d, ErrDeactivated, where)
+		return nil, nil, fmt.Errorf("resolve %s: %w: %s says that it is gone", d, ErrDeactivated, where)
 	default:
-		return nil, fmt.Errorf("resolve %s: %w: %s answers %s", d, ErrCouldNotCheck, where, resp.Status)
+		return nil, nil, fmt.Errorf("resolve %s: %w: %s answers %s", d, ErrCouldNotCheck, where, resp.Status)
 	}
 	if kind := resp.Header.Get("Content-Type"); isPage(kind) {
-		return nil, fmt.Errorf("resolve %s: %w: %s answers with %.80q, which is for people to look at", d, ErrInvalidDocument, where, kind)
+		return nil, nil, fmt.Errorf("resolve %s: %w: %s answers with %.80q, which is for people to look at", d, ErrInvalidDocument, where, kind)
 	}
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, max+1))
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, min(max+1, largeFile)))
+	if err == nil && len(raw) == largeFile {
+		var rest []byte
+		if err = turn(ctx); err == nil {
+			rest, err = io.ReadAll(io.LimitReader(resp.Body, max+1-largeFile))
+		}
+		raw = append(raw, rest...)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("resolve %s: %w: read %s: %w", d, ErrCouldNotCheck, where, err)
+		return nil, nil, fmt.Errorf("resolve %s: %w: read %s: %w", d, ErrCouldNotCheck, where, err)
 	}
-	return raw, nil
+	return raw, resp.Header, nil
 }
 
 // isPage says whether a Content-Type is one that no file of a DID method has: a page, an

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -197,29 +196,60 @@ func ParallelWeb(r Resolution) ([]byte, error) {
 	return v.With("alsoKnownAs", jcs.NewArray(known...)).Append(nil), nil
 }
 
-// fetchWebVH resolves a did:webvh from where it says that its log lies.
-func fetchWebVH(ctx context.Context, client *http.Client, d DID, o Options) (Resolution, error) {
+// webVH is how the log of a did:webvh is fetched. It answers for all versions.
+func (r resolver) webVH(d DID) (func(context.Context) (fetched, error), error) {
 	id, err := parseWebVH(d)
 	if err != nil {
-		return Resolution{}, err
+		return nil, err
 	}
-	log, err := fetchWeb(ctx, client, d, id.file("did.jsonl"), "text/jsonl, application/jsonl;q=0.9, */*;q=0.1", maxWebVHLog)
-	if err != nil {
-		return Resolution{}, err
-	}
-	now := time.Now()
-	h := readWebVH(ctx, log, now)
-	if h.needsWitness() {
-		// One that isn't there approves nothing.
-		witness, err := fetchWeb(ctx, client, d, id.file("did-witness.json"), "application/json, */*;q=0.1", maxWebVHWitness)
-		if err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrDeactivated) {
-			return Resolution{}, err
+	return func(ctx context.Context) (fetched, error) {
+		has := false
+		turn := func(ctx context.Context) error {
+			if has {
+				return nil
+			}
+			select {
+			case r.large <- struct{}{}:
+				has = true
+				return nil
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
 		}
-		h = h.witnessed(witness, now)
-	}
-	r, err := h.resolve(d, o, now)
-	if err != nil {
-		return r, fmt.Errorf("resolve %s: %w", d, err)
-	}
-	return r, nil
+		defer func() {
+			if has {
+				<-r.large
+			}
+		}()
+		log, _, err := fetchWeb(ctx, r.client, d, id.file("did.jsonl"), "text/jsonl, application/jsonl;q=0.9, */*;q=0.1", maxWebVHLog, turn)
+		if err != nil {
+			return fetched{}, err
+		}
+		now := time.Now()
+		h := readWebVH(ctx, log, now)
+		var witness []byte
+		if h.needsWitness() {
+			// One that isn't there approves nothing.
+			witness, _, err = fetchWeb(ctx, r.client, d, id.file("did-witness.json"), "application/json, */*;q=0.1", maxWebVHWitness, turn)
+			if err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrDeactivated) {
+				return fetched{}, err
+			}
+			h = h.witnessed(witness, now)
+		}
+		f := fetched{size: 4 * (len(log) + len(witness)), keep: keepRefused}
+		switch {
+		case errors.Is(h.broken, ErrCouldNotCheck):
+			return fetched{}, fmt.Errorf("resolve %s: %w", d, h.broken)
+		case h.broken == nil && len(h.entries) > 0:
+			f.keep = time.Duration(h.last().parameters.ttl) * time.Second
+		}
+		f.answer = func(_ context.Context, o Options) (Resolution, error) {
+			found, err := h.resolve(d, o, time.Now())
+			if err != nil {
+				err = fmt.Errorf("resolve %s: %w", d, err)
+			}
+			return found, err
+		}
+		return f, nil
+	}, nil
 }

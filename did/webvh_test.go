@@ -308,6 +308,9 @@ func TestResolveWebVHOverHTTP(t *testing.T) {
 	if k, _, err := r.Document.KeyFor(log.DID().String()+"#key-1", did.AssertionMethod); err != nil || k != seeded(1).Public() {
 		t.Errorf("KeyFor = %v, %v", k, err)
 	}
+	if _, err := resolver.Resolve(ctx, log.DID(), did.Options{}); err != nil || asked["/p/1/did.jsonl"] != 1 {
+		t.Errorf("the newest version after another: %v, after %d fetches of the log", err, asked["/p/1/did.jsonl"])
+	}
 	if asked["/p/1/did-witness.json"] != 0 {
 		t.Error("a log without witnesses needs no file of theirs")
 	}
@@ -320,7 +323,7 @@ func TestResolveWebVHOverHTTP(t *testing.T) {
 		}
 	}
 	files["/p/1/did.jsonl"] = log.Bytes()
-	if _, err := resolver.Resolve(ctx, log.DID(), did.Options{}); err != nil {
+	if _, err := resolver.Resolve(ctx, log.DID(), did.Options{NoCache: true}); err != nil {
 		t.Errorf("a log of %d bytes: %v", len(log.Bytes()), err)
 	}
 
@@ -332,15 +335,15 @@ func TestResolveWebVHOverHTTP(t *testing.T) {
 		t.Fatal(err)
 	}
 	files["/.well-known/did.jsonl"] = log.Bytes()
-	if _, err := resolver.Resolve(ctx, log.DID(), did.Options{}); !errors.Is(err, did.ErrInvalid) {
+	if _, err := resolver.Resolve(ctx, log.DID(), did.Options{NoCache: true}); !errors.Is(err, did.ErrInvalid) {
 		t.Errorf("without did-witness.json: %v; want ErrInvalid", err)
 	}
 	files["/.well-known/did-witness.json"] = nil
-	if _, err := resolver.Resolve(ctx, log.DID(), did.Options{}); !errors.Is(err, did.ErrCouldNotCheck) {
+	if _, err := resolver.Resolve(ctx, log.DID(), did.Options{NoCache: true}); !errors.Is(err, did.ErrCouldNotCheck) {
 		t.Errorf("did-witness.json can't be had: %v; want ErrCouldNotCheck", err)
 	}
 	files["/.well-known/did-witness.json"] = did.Approval(ctx, seeded(7), log.VersionID())
-	if _, err := resolver.Resolve(ctx, log.DID(), did.Options{}); err != nil {
+	if _, err := resolver.Resolve(ctx, log.DID(), did.Options{NoCache: true}); err != nil {
 		t.Errorf("with did-witness.json: %v", err)
 	}
 	for name, c := range map[string]struct {

@@ -35,10 +35,10 @@ type Ledger interface {
 type Options struct {
 	DB        *registry.DB
 	Sealer    registry.Sealer
-	PublicURL string        // every URL the node writes begins with it
-	Ledger    Ledger        // nil: nothing is anchored until there is one
-	Client    *http.Client  // all outgoing HTTP; made by did.NewClient
-	Networks  []did.Network // whose did:ethr identifiers are resolved
+	PublicURL string       // every URL the node writes begins with it
+	Ledger    Ledger       // nil: nothing is anchored until there is one
+	Client    *http.Client // all outgoing HTTP; made by did.NewClient
+	Resolver  did.Resolver // of DIDs that aren't this node's own; did.NewResolver(Client) if nil
 	Log       *slog.Logger
 	Now       func() time.Time // time.Now if nil
 
@@ -120,7 +120,10 @@ func New(ctx context.Context, o Options) (*Node, error) {
 	if n.trust, err = NewTrustLists(o.Client, o.Log, o.Now, o.TrustLists...); err != nil {
 		return nil, err
 	}
-	n.resolver = ownResolver{n, did.NewResolver(o.Client, o.Networks...)}
+	if o.Resolver == nil {
+		o.Resolver = did.NewResolver(o.Client)
+	}
+	n.resolver = ownResolver{n, o.Resolver}
 	if err := n.keepPublicURL(ctx); err != nil {
 		return nil, err
 	}

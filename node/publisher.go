@@ -173,7 +173,7 @@ func (r ownResolver) Resolve(ctx context.Context, d did.DID, o did.Options) (did
 		}
 		return found, err
 	}
-	if o != (did.Options{}) {
+	if !o.Newest() {
 		return r.node.copyOf(ctx, p.ID, d, o)
 	}
 	doc, err := r.node.documentOf(p, own)

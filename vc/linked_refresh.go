@@ -97,7 +97,7 @@ func (v *verifier) newer(ctx context.Context, s Signed) (code string, o Outcome,
 type answered struct{ *verifier }
 
 func (a answered) Resolve(ctx context.Context, d did.DID, o did.Options) (did.Resolution, error) {
-	if o != (did.Options{}) {
+	if !o.Newest() {
 		return a.verifier.policy.Resolver.Resolve(ctx, d, o)
 	}
 	return a.verifier.resolve(ctx, d)

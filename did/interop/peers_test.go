@@ -230,6 +230,7 @@ func TestDIDEthrBothWays(t *testing.T) {
 			url += "?versionId=" + o.VersionID
 		}
 		theirs := ask(t, "resolve", map[string]any{"did": url, "chain": w.peerChain()})
+		o.NoCache = true
 		mine, err := w.resolver.Resolve(t.Context(), d, o)
 		if m := mine.Metadata; theirs.Metadata.VersionID != m.VersionID || theirs.Metadata.NextVersionID != m.NextVersionID || theirs.Metadata.Deactivated != errors.Is(err, did.ErrDeactivated) {
 			t.Errorf("%s: their metadata %+v, ours %+v, %v", url, theirs.Metadata, m, err)
@@ -303,7 +304,7 @@ func TestDIDEthrBothWays(t *testing.T) {
 
 	// Given up.
 	w.mined(w.call(second, "changeOwner", ada.address, [20]byte{}))
-	if _, err := w.resolver.Resolve(t.Context(), id, did.Options{}); !errors.Is(err, did.ErrDeactivated) {
+	if _, err := w.resolver.Resolve(t.Context(), id, did.Options{NoCache: true}); !errors.Is(err, did.ErrDeactivated) {
 		t.Errorf("given up: %v", err)
 	}
 	compare(id, did.Options{})

@@ -38,6 +38,8 @@ type Config struct {
 
 	TrustLists []string // files and https URLs with lists of issuers that count as known
 
+	UniversalResolver string // URL of a Universal Resolver, which is asked for DIDs of methods that this program doesn't know
+
 	Outgoing Outgoing // connections to addresses that strangers wrote
 
 	chainAlone bool // clrnode chain: the chain may serve other machines
@@ -59,6 +61,7 @@ func (c *Config) flags(f *pflag.FlagSet) {
 	f.StringSliceVar(&c.TrustedProxies, "trusted-proxy", nil, "network of a proxy that is believed about whom it speaks for, such as 10.0.0.0/8; loopback always is")
 	f.StringSliceVar(&c.EthrNetworks, "ethr-network", nil, "NAME:CHAINID=URL: JSON-RPC of a network whose did:ethr identifiers are resolved, with #0x... where its ERC-1056 contract isn't at the usual address; the node's own chain always is one")
 	f.StringSliceVar(&c.TrustLists, "trust-list", nil, "file or https URL with a list of issuers that the node's reports name as known, read again when it changes; may be repeated")
+	f.StringVar(&c.UniversalResolver, "universal-resolver", "", "URL of a Universal Resolver, such as https://resolver.example.org, that is asked for DIDs of other methods than this program knows, and believed")
 	c.Outgoing.flags(f)
 	f.DurationVar(&c.LeaseTime, "lease-time", registry.LeaseTime, "how long a node sees no sign of life of another one on the same database before it takes over its work")
 	f.DurationVar(&c.AnchorEvery, "anchor-every", 0, "how long a credential waits for others before they are anchored together (default: 2s on an embedded chain, 15m on others)")

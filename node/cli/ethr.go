@@ -141,6 +141,33 @@ type ownChain interface {
 	did.Chain
 }
 
+// resolver resolves DIDs with client, on the networks of --ethr-network and on own, which
+// may be nil, and asks the Universal Resolver for what else there is.
+func (c Config) resolver(client *http.Client, own ownChain) (did.Resolver, error) {
+	networks, err := c.ethrNetworks()
+	if err != nil {
+		return nil, err
+	}
+	known := did.NewResolver(client, networks...)
+	if own != nil {
+		known = did.NewResolver(client, withOwn(networks, own)...)
+	}
+	if late, ok := own.(*lateChain); ok && late.Chain().ID == 0 {
+		known = &lateResolver{Resolver: known, chain: late, client: client, networks: networks}
+	}
+	if c.UniversalResolver == "" {
+		return known, nil
+	}
+	universal, err := did.NewUniversal(c.UniversalResolver, &http.Client{Timeout: universalTime}, known)
+	if err != nil {
+		return nil, usage("--universal-resolver: " + err.Error())
+	}
+	return universal, nil
+}
+
+// universalTime is how long a Universal Resolver may take, which asks others in turn.
+const universalTime = 20 * time.Second
+
 // withOwn adds the chain on which this node anchors to the networks of did:ethr, unless
 // one of them is that chain, or nobody knows yet which one it is. On a local chain the
 // registry is ours.

@@ -93,20 +93,19 @@ func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger
 	if err != nil {
 		return h, err
 	}
-	networks, err := cfg.ethrNetworks()
-	if err != nil {
-		return h, err
-	}
-	o := node.Options{DB: db, Networks: networks, Sealer: sealer, PublicURL: url, Log: log, Dev: cfg.Dev, AnchorEvery: cfg.AnchorEvery, LeaseTime: cfg.LeaseTime, Client: did.NewClient(outgoing)}
+	o := node.Options{DB: db, Sealer: sealer, PublicURL: url, Log: log, Dev: cfg.Dev, AnchorEvery: cfg.AnchorEvery, LeaseTime: cfg.LeaseTime, Client: did.NewClient(outgoing)}
 	if cfg.serves {
 		o.TrustLists = cfg.TrustLists
 	}
+	var own ownChain
 	if withChain {
-		ledger, err := h.openChain(ctx, cfg, db, log)
-		if err != nil {
+		if own, err = h.openChain(ctx, cfg, db, log); err != nil {
 			return h, err
 		}
-		o.Ledger, o.Networks = ledger, withOwn(o.Networks, ledger)
+		o.Ledger = own
+	}
+	if o.Resolver, err = cfg.resolver(o.Client, own); err != nil {
+		return h, err
 	}
 	if h.node, err = node.New(ctx, o); err != nil {
 		return h, err

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -124,6 +126,26 @@ func (l *lateChain) Events(ctx context.Context, contract, subject did.Address, b
 		return c.Events(ctx, contract, subject, block)
 	}
 	return nil, time.Time{}, errNotYet
+}
+
+// A lateResolver knows the identities on a chain from the moment on when it is known which
+// chain that is.
+type lateResolver struct {
+	did.Resolver // of all others
+	chain        *lateChain
+	client       *http.Client
+	networks     []did.Network
+
+	once sync.Once
+	full did.Resolver // set by once
+}
+
+func (l *lateResolver) Resolve(ctx context.Context, d did.DID, o did.Options) (did.Resolution, error) {
+	if l.chain.Chain().ID == 0 {
+		return l.Resolver.Resolve(ctx, d, o)
+	}
+	l.once.Do(func() { l.full = did.NewResolver(l.client, withOwn(l.networks, l.chain)...) })
+	return l.full.Resolve(ctx, d, o)
 }
 
 // notedChain is what the data folder says of the chain at the configured URL.

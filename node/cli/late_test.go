@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -107,10 +108,25 @@ func TestChainAwayAtStart(t *testing.T) {
 				}
 			}
 
+			// An identity on the node's chain is resolved as soon as it is known which chain that is.
+			identity := func() int {
+				resp, err := http.Get(fmt.Sprintf("http://%s/1.0/identifiers/did:ethr:0x%x:0x%040x", listen, testnet.ChainID, 7))
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp.Body.Close()
+				return resp.StatusCode
+			}
+			if got := identity(); got != http.StatusBadGateway {
+				t.Errorf("without its chain an identity on it is %d", got)
+			}
 			startChainAlone(t, program, chainDir, "--chain-listen", address)
 			if !known {
 				for !strings.Contains(talk.String(), "the chain answers") {
 					time.Sleep(20 * time.Millisecond)
+				}
+				if got := identity(); got != http.StatusOK {
+					t.Errorf("with its chain an identity on it is %d", got)
 				}
 				if said := run("issue", demoLearner); !strings.Contains(said, "issued 1") {
 					t.Errorf("with its chain the node says: %s", said)

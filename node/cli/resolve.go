@@ -2,11 +2,13 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -21,6 +23,8 @@ import (
 type question struct {
 	log, witness           string // files; "": over the network
 	versionID, versionTime string
+
+	resolver did.Resolver // that was asked; nil for files
 }
 
 func (p *program) didCommand() *cobra.Command {
@@ -42,7 +46,7 @@ earlier version; so do ?versionId= and ?versionTime= behind the DID.`,
 		Args: exactly(1, "one DID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := q.resolve(p, cmd, args[0])
-			return p.showResolution(r, err)
+			return p.showResolution(cmd.Context(), q, r, err)
 		},
 	}
 	resolve.Flags().StringVar(&q.log, "log", "", "file with the log of a did:webvh (did.jsonl), read instead of its host's")
@@ -81,13 +85,15 @@ func (q *question) resolve(p *program, cmd *cobra.Command, text string) (did.Res
 			return did.Resolution{}, err
 		}
 		defer client.CloseIdleConnections()
-		resolver := did.NewResolver(client)
 		if d.Method() == "ethr" { // no other asks a chain
-			if resolver, _, err = p.resolver(cmd.Context(), client, ""); err != nil {
-				return did.Resolution{}, err
-			}
+			q.resolver, _, err = p.resolver(cmd.Context(), client, "")
+		} else {
+			q.resolver, err = p.cfg.resolver(client, nil)
 		}
-		return resolver.Resolve(cmd.Context(), d, o)
+		if err != nil {
+			return did.Resolution{}, err
+		}
+		return q.resolver.Resolve(cmd.Context(), d, o)
 	}
 	log, err := readSome(q.log)
 	if err != nil {
@@ -113,8 +119,9 @@ func readSome(name string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, 64<<20))
 }
 
-// showResolution writes a document for people, or the whole result as JSON.
-func (p *program) showResolution(r did.Resolution, err error) error {
+// showResolution writes a document for people, or the whole result as JSON. People also
+// see who stands behind its controllers, and that nobody does.
+func (p *program) showResolution(ctx context.Context, q *question, r did.Resolution, err error) error {
 	if p.json {
 		var out bytes.Buffer
 		if e := json.Indent(&out, r.Result(err), "", "  "); e != nil {
@@ -124,6 +131,9 @@ func (p *program) showResolution(r did.Resolution, err error) error {
 	} else if err == nil {
 		w := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
 		tableOf(w, r)
+		if q.resolver != nil {
+			err = controllersOf(ctx, w, q.resolver, r.Document)
+		}
 		if e := w.Flush(); e != nil {
 			return e
 		}
@@ -132,6 +142,22 @@ func (p *program) showResolution(r did.Resolution, err error) error {
 		if errors.Is(err, no) && !errors.Is(err, did.ErrCouldNotCheck) {
 			return p.no(err)
 		}
+	}
+	return err
+}
+
+// controllersOf adds those who may act for the subject, through others, to a table. A ring
+// of controllers is an error: nobody has the last word.
+func controllersOf(ctx context.Context, w io.Writer, resolver did.Resolver, doc *did.Document) error {
+	all, err := did.Controllers(ctx, resolver, doc)
+	for _, d := range all {
+		if !slices.Contains(doc.Controller, d.ID) {
+			fmt.Fprintf(w, "behind it\t%s\n", vc.Shown(d.ID.String()))
+		}
+	}
+	if err != nil && !errors.Is(err, did.ErrInvalidDocument) {
+		fmt.Fprintf(w, "behind it\t%s\n", vc.Shown(err.Error()))
+		err = nil
 	}
 	return err
 }

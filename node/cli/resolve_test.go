@@ -20,6 +20,13 @@ func TestStrangersTextOnATerminal(t *testing.T) {
 	var id string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
+		case "/a/did.json", "/b/did.json", "/c/did.json":
+			next := map[byte]string{'a': "b", 'b': "a", 'c': "d"}[r.URL.Path[1]]
+			fmt.Fprintf(w, `{"id":"%s:%c","controller":"%[1]s:%[3]s"}`, id, r.URL.Path[1], next)
+		case "/e/did.json":
+			fmt.Fprintf(w, `{"id":"%s:e","controller":"%[1]s:c"}`, id)
+		case "/d/did.json":
+			fmt.Fprintf(w, `{"id":"%s:d"}`, id)
 		case "/.well-known/did.json":
 			fmt.Fprintf(w, `{"id":%q,"alsoKnownAs":["urn:x\u001b[2J\u202e\nDID did:web:bank.example"],
 				"service":[{"id":"#s","type":["One","Two\u0007"],"serviceEndpoint":{"a":"\u009b\u2066"}}]}`, id)
@@ -42,6 +49,14 @@ func TestStrangersTextOnATerminal(t *testing.T) {
 	}
 	if code, text = resolve(id + ":page"); code != exitNo || strings.ContainsAny(text, "\x1b\u009b\u0085") || !strings.HasPrefix(text, "clrnode: ") {
 		t.Errorf("exit %d: %q", code, text)
+	}
+	for name, c := range map[string]struct {
+		code int
+		says string
+	}{"a": {exitNo, "a ring of controllers: " + id + ":a -> " + id + ":b -> " + id + ":a"}, "c": {exitOK, "controller  " + id + ":d"}, "e": {exitOK, "behind it   " + id + ":d"}} {
+		if code, text = resolve(id + ":" + name); code != c.code || !strings.Contains(text, c.says) {
+			t.Errorf("%s: exit %d: %s", name, code, text)
+		}
 	}
 }
 

@@ -159,18 +159,16 @@ func (p *program) client() (*http.Client, error) {
 // resolver asks client, the networks of --ethr-network, and the chain of [program.chainReader],
 // which it returns too, nil when there is none.
 func (p *program) resolver(ctx context.Context, client *http.Client, rpc string) (did.Resolver, *evm.Client, error) {
-	networks, err := p.cfg.ethrNetworks()
-	if err != nil {
-		return nil, nil, err
-	}
 	chain, err := p.chainReader(ctx, rpc)
 	if err != nil {
 		return nil, nil, err
 	}
+	var own ownChain
 	if chain != nil {
-		networks = withOwn(networks, chain)
+		own = chain
 	}
-	return did.NewResolver(client, networks...), chain, nil
+	resolver, err := p.cfg.resolver(client, own)
+	return resolver, chain, err
 }
 
 // chainReader connects to the chain that --rpc names, or to the one of the data

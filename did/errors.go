@@ -32,6 +32,8 @@ var (
 	ErrAddressNotAllowed = errors.New("the address isn't allowed")
 	// ErrTooLarge: a response was longer than [Outgoing] allows.
 	ErrTooLarge = errors.New("the response is too large")
+	// ErrReverted: a contract refused to answer a question. No chain is away.
+	ErrReverted = errors.New("the contract refuses the question")
 	// ErrBadSignature: the signature wasn't made by this key over this message.
 	ErrBadSignature = errors.New("the signature doesn't match the message and the key")
 )

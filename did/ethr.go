@@ -13,7 +13,8 @@ import (
 // which a did:ethr is resolved. Its methods may be called at the same time. Whatever goes
 // wrong is an error; what a [Resolver] makes of it wraps [ErrCouldNotCheck].
 type Chain interface {
-	// Call asks contract a question that changes nothing, at the newest block.
+	// Call asks contract a question that changes nothing, at the newest block. Where there
+	// is no contract the answer is empty; one that refuses the question wraps [ErrReverted].
 	Call(ctx context.Context, contract Address, input []byte) ([]byte, error)
 
 	// Events returns, in their order, the events of contract in one block whose second

@@ -302,10 +302,15 @@ func (n *Node) finish(tx *registry.Tx, p registry.Publisher, pl *plan) (bool, er
 		Credential: c.ID, Number: c.Version, Publisher: p.ID, Digest: hexDigest(pl.signed.Digest()),
 		Issued: tx.Now, Salt: hex.EncodeToString(pl.salt[:]), Anchor: p.Policy.Elects(registry.VerifyBlockchain),
 	}
+	var named error
+	if pl.subject != "" {
+		named = tx.DIDInRecord(pl.learner, pl.subject)
+	}
 	return true, errors.Join(
 		tx.PutCredential(c),
 		tx.AddVersion(c, v, pl.signed.Bytes()),
-		tx.SetIssued(pl.learner, pl.fingerprint, c.ID, c.Version),
+		tx.SetIssued(pl.learner, pl.fingerprint, pl.subject, c.ID, c.Version),
+		named,
 	)
 }
 
@@ -315,7 +320,7 @@ func (n *Node) keepIssued(tx *registry.Tx, pl *plan) error {
 	if pl.skip != unchanged {
 		return nil
 	}
-	return tx.SetIssued(pl.learner, pl.fingerprint, pl.envelope.ID, pl.envelope.Version)
+	return tx.SetIssued(pl.learner, pl.fingerprint, pl.subject, pl.envelope.ID, pl.envelope.Version)
 }
 
 func (n *Node) credentialURL(id string) string { return n.publicURL + "/credentials/" + id }

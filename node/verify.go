@@ -234,8 +234,11 @@ func AnchorCheck(ctx context.Context, q AnchorQuestion) vc.Check {
 	if err != nil && q.Receipt != nil {
 		return couldNot("old_receipt", fmt.Sprintf("Could not check if it is anchored: the receipt beside it was made before it was, and a newer one could not be fetched (%v).", err))
 	}
+	if errors.Is(err, errNoReceipt) {
+		return couldNot("no_receipt", fmt.Sprintf("Could not check if it is anchored: there is no receipt beside it, and %v.", err))
+	}
 	if err != nil {
-		return couldNot("no_receipt", fmt.Sprintf("Could not check if it is anchored: there is no receipt beside it, and none could be fetched (%v).", err))
+		return couldNot("receipt_away", fmt.Sprintf("Could not check if it is anchored: there is no receipt beside it, and none could be fetched (%v).", err))
 	}
 	f, err := q.find(ctx, raw)
 	if err != nil {
@@ -245,7 +248,7 @@ func AnchorCheck(ctx context.Context, q AnchorQuestion) vc.Check {
 }
 
 func anchorCheck(log string, f anchor.Finding) vc.Check {
-	return vc.Check{Code: "anchor." + f.Code, Group: vc.GroupChain, Outcome: vc.Outcome(f.Outcome), Sentence: f.Sentence, About: log, Section: "RFC 9162, 2.1.3"}
+	return vc.Check{Code: "anchor." + f.Code, Group: vc.GroupChain, Outcome: vc.Outcome(f.Outcome), Sentence: f.Sentence, About: log, Section: "RFC 9162, 2.1.3", Existed: f.Time}
 }
 
 // find says what a receipt proves; the error is for what is no receipt.
@@ -257,6 +260,9 @@ func (q AnchorQuestion) find(ctx context.Context, raw []byte) (anchor.Finding, e
 	f, _ := anchor.CheckAnchor(ctx, q.Log, r, q.Signed.Digest(), q.Reader) // the finding has the error's sentence
 	return f, nil
 }
+
+// errNoReceipt is the answer of an issuer that there is no receipt.
+var errNoReceipt = errors.New("its issuer has no receipt of it")
 
 // fetchReceipt asks the service that the issuer's DID document names.
 func (q AnchorQuestion) fetchReceipt(ctx context.Context) ([]byte, error) {
@@ -273,14 +279,17 @@ func (q AnchorQuestion) fetchReceipt(ctx context.Context) ([]byte, error) {
 	}
 	base := receiptService(found.Document)
 	if base == "" {
-		return nil, errors.New("its issuer names no service that has receipts")
+		return nil, fmt.Errorf("%w: it names no service that has any", errNoReceipt)
 	}
 	r, err := q.Fetch(ctx, base+hexDigest(q.Signed.Digest()), "application/json")
 	if err != nil {
 		return nil, err
 	}
-	if r.Status != http.StatusOK {
-		return nil, fmt.Errorf("the issuer's service answered %d", r.Status)
+	switch r.Status {
+	case http.StatusOK:
+		return r.Body, nil
+	case http.StatusNotFound, http.StatusGone:
+		return nil, fmt.Errorf("%w: its service answered %d", errNoReceipt, r.Status)
 	}
-	return r.Body, nil
+	return nil, fmt.Errorf("the issuer's service answered %d", r.Status)
 }

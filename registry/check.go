@@ -46,7 +46,7 @@ func (db *DB) Check(ctx context.Context, report func(rows int)) (faults []Fault,
 		defer func() { faults = c.faults; report(c.rows) }()
 		for _, part := range []func(*checker) error{
 			checkPublishers, checkLearners, checkLearnerIndices, checkAssertions, checkSourceRows, checkRecords, checkConflicts,
-			checkBatches, checkLists, checkCredentials, checkVersions, checkVersionIndices, checkPlaces, checkShares, checkWork, checkCounters,
+			checkBatches, checkLists, checkCredentials, checkVersions, checkVersionIndices, checkPlaces, checkShares, checkLinkedDIDs, checkWork, checkCounters,
 		} {
 			if err := part(c); err != nil {
 				return err
@@ -270,7 +270,7 @@ func checkRecords(c *checker) error {
 		}
 	}
 	return each(c, tableRecords, func(key string, _ []string, r Record) error {
-		_, _, err := named[Learner](c, tableRecords, key, tableLearners, r.Learner)
+		l, ok, err := named[Learner](c, tableRecords, key, tableLearners, r.Learner)
 		if r.Changed() {
 			c.count(r.Publisher, "changed", 1)
 		}
@@ -279,6 +279,7 @@ func checkRecords(c *checker) error {
 		}
 		err = errors.Join(err,
 			c.want(r.Learner == key, tableRecords, key, "says that it is of learner %s", r.Learner),
+			c.want(!ok || l.MergedInto != "" || r.Whom == l.DID, tableRecords, key, "is to name %q, and its learner has %q", r.Whom, l.DID),
 			c.listed(tableRecords, key, r.Changed(), tableRecordsChanged, r.Publisher, r.Learner),
 			c.listed(tableRecords, key, r.Emptied(), tableRecordsEmptied, r.Publisher, r.Learner))
 		if r.Credential == "" {
@@ -444,4 +445,24 @@ func checkBatches(c *checker) error {
 		}
 	}
 	return nil
+}
+
+// checkLinkedDIDs looks at the DIDs of learners, and from what finds those to them.
+func checkLinkedDIDs(c *checker) error {
+	return errors.Join(
+		each(c, tableLinkedDIDs, func(key string, parts []string, l LinkedDID) error {
+			_, _, err := named[Learner](c, tableLinkedDIDs, key, tableLearners, l.Learner)
+			err = errors.Join(err, c.want(l.Learner == parts[0] && l.ID == parts[1], tableLinkedDIDs, key, "says that it is %s of learner %s", l.ID, l.Learner))
+			if !l.Unlinked.IsZero() {
+				return errors.Join(err, c.want(l.InRecord, tableLinkedDIDs, key, "was unlinked, and no record names it"))
+			}
+			return errors.Join(err, c.listed(tableLinkedDIDs, key, true, tableLinkedBy, l.Publisher, didKey(l.DID)))
+		}),
+		each(c, tableLinkedBy, func(key string, parts []string, ref reference) error {
+			l, ok, err := named[LinkedDID](c, tableLinkedBy, key, tableLinkedDIDs, strings.Split(ref.ID, "/")...)
+			if ok {
+				err = c.want(l.Publisher == parts[0] && didKey(l.DID) == parts[1] && l.Unlinked.IsZero(), tableLinkedBy, key, "finds a DID that is no such")
+			}
+			return err
+		}))
 }

@@ -253,10 +253,10 @@ func (tx *Tx) mergeLearners(keep, drop string) error {
 	if k.DID == "" {
 		k.DID = d.DID
 	}
-	if err := tx.putLearner(before, k); err != nil {
+	if err := errors.Join(tx.putLearner(before, k), tx.moveLinkedDIDs(keep, drop)); err != nil {
 		return err
 	}
-	d.Identities, d.Roles = nil, nil
+	d.Identities, d.Roles, d.DID = nil, nil, ""
 	d.Standing, d.StandingSince, d.MergedInto, d.Updated = StandingMerged, tx.Now, k.ID, tx.Now
 	if err := put(tx, tableLearners, d, d.ID); err != nil {
 		return err

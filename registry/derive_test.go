@@ -40,7 +40,7 @@ func TestDerivedRecord(t *testing.T) {
 		t.Errorf("changed = %v, learners %d, changed %d", got, counted(t, db, "learners"), counted(t, db, "changed"))
 	}
 	// What is issued isn't changed, until it is.
-	update(t, db, func(tx *Tx) error { return tx.SetIssued(l.ID, r.Fingerprint(), "cred", 1) })
+	update(t, db, func(tx *Tx) error { return tx.SetIssued(l.ID, r.Fingerprint(), "", "cred", 1) })
 	if got := changed(t, db); len(got) != 0 || counted(t, db, "changed") != 0 {
 		t.Errorf("after issuing, changed = %v", got)
 	}

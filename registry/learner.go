@@ -47,7 +47,7 @@ type Learner struct {
 	MergedInto      string     `json:"mergedInto,omitempty"`
 	Created         time.Time  `json:"created"`
 	Updated         time.Time  `json:"updated"`
-	DID             string     `json:"did,omitempty"` // once they have one
+	DID             string     `json:"did,omitempty"` // that their record is to name, see LinkedDID; "" for none
 }
 
 // An Identity is what one source calls a person.
@@ -253,7 +253,8 @@ func (tx *Tx) putLearner(before, l Learner) error {
 	return put(tx, tableLearners, l, l.ID)
 }
 
-// SetDID gives the learner the DID under which records are issued from now on.
+// SetDID gives the learner the DID that records name from the next version on, "" for
+// none. A record in force that names another one is listed as changed.
 func (tx *Tx) SetDID(learner, did string) error {
 	l, err := tx.Learner(learner)
 	if err != nil {
@@ -261,7 +262,18 @@ func (tx *Tx) SetDID(learner, did string) error {
 	}
 	before := l
 	l.DID, l.Updated = did, tx.Now
-	return tx.putLearner(before, l)
+	if err := tx.putLearner(before, l); err != nil {
+		return err
+	}
+	was, err := tx.Record(learner)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	now := was
+	now.Whom = did
+	return tx.putRecord(was, now)
 }
 
 // lastPart is the last part of a key, as keyOf took it.

@@ -133,7 +133,7 @@ func TestEmptiedRecord(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			return tx.SetIssued(id, r.Fingerprint, credential.ID, 1)
+			return tx.SetIssued(id, r.Fingerprint, "", credential.ID, 1)
 		})
 	}
 	results := func(status string) {

@@ -13,8 +13,9 @@ type overlay struct {
 	fresh  []string // sorted as well, and few: a new key moves only these
 }
 
-// maxFresh is how many keys come in one by one before they are merged with the others.
-const maxFresh = 256
+// minFresh is how many keys come in one by one, at least, before they are merged with
+// the others: more where those are many, as a merge walks through them all.
+const minFresh = 256
 
 func newOverlay() *overlay { return &overlay{docs: map[string][]byte{}} }
 
@@ -22,7 +23,7 @@ func (o *overlay) put(key string, doc []byte) {
 	if _, known := o.docs[key]; !known {
 		at, _ := slices.BinarySearch(o.fresh, key)
 		o.fresh = slices.Insert(o.fresh, at, key)
-		if len(o.fresh) > maxFresh {
+		if n := len(o.fresh); n > minFresh && n*n > 16*len(o.sorted) {
 			o.sorted, o.fresh = mergeSorted(o.sorted, o.fresh), o.fresh[:0]
 		}
 	}

@@ -27,14 +27,19 @@ type Record struct {
 	Credential  string    `json:"credential,omitempty"` // its id
 	Version     int       `json:"version,omitempty"`
 	IssuedAt    time.Time `json:"issuedAt,omitzero"`
-	Revoked     bool      `json:"revoked,omitempty"` // the credential is
+	Revoked     bool      `json:"revoked,omitempty"`  // the credential is
+	Whom        string    `json:"whom,omitempty"`     // the DID that it is to name, the learner's
+	IssuedTo    string    `json:"issuedTo,omitempty"` // the DID that the newest credential names
 }
 
-// Changed tells whether the record says something that no credential carries, and
-// may be issued.
+// Changed tells whether the record says something that no credential carries, or that
+// one in force says of another DID, and may be issued.
 func (r Record) Changed() bool {
-	return r.Fingerprint != r.Issued && r.Conflicts == 0 && r.Assertions > 0
+	return (r.Fingerprint != r.Issued || r.Renamed()) && r.Conflicts == 0 && r.Assertions > 0
 }
+
+// Renamed tells whether the credential in force names another DID than the learner's.
+func (r Record) Renamed() bool { return r.Credential != "" && !r.Revoked && r.Whom != r.IssuedTo }
 
 // Emptied tells whether a credential in force states what is no longer so, and
 // nothing is left that a new version could state: all that the learner had earned
@@ -184,16 +189,17 @@ func (tx *Tx) reconsolidate(l Learner, assertions []Assertion, derived []*testim
 	}
 	now := before
 	now.Learner, now.Publisher = learner, l.Publisher
-	now.Fingerprint, now.Assertions, now.Conflicts = merged.fingerprint, merged.assertions, n
+	now.Fingerprint, now.Assertions, now.Conflicts, now.Whom = merged.fingerprint, merged.assertions, n, l.DID
 	if l.MergedInto != "" {
-		now.Fingerprint = now.Issued // nothing more is issued for who became another
+		now.Fingerprint, now.Whom = now.Issued, now.IssuedTo // nothing more is issued for who became another
 	}
 	return tx.putRecord(before, now)
 }
 
 // SetIssued notes that version of credential carries the record with this
-// fingerprint. If the record has changed since, it stays listed as changed.
-func (tx *Tx) SetIssued(learner, fingerprint, credential string, version int) error {
+// fingerprint, and names whom, a DID or "". If the record has changed since, it stays
+// listed as changed.
+func (tx *Tx) SetIssued(learner, fingerprint, whom, credential string, version int) error {
 	before, err := tx.Record(learner)
 	if err != nil {
 		return err
@@ -202,7 +208,7 @@ func (tx *Tx) SetIssued(learner, fingerprint, credential string, version int) er
 	if credential != before.Credential {
 		now.Revoked = false
 	}
-	now.Issued, now.Credential, now.Version, now.IssuedAt = fingerprint, credential, version, tx.Now
+	now.Issued, now.IssuedTo, now.Credential, now.Version, now.IssuedAt = fingerprint, whom, credential, version, tx.Now
 	return tx.putRecord(before, now)
 }
 

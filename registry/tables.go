@@ -34,6 +34,8 @@ func Tables() []Table {
 		tableJobs,
 		tableJobsRunning,
 		tableKeys,
+		tableLinkedDIDs,
+		tableLinkedBy,
 		tableLearners,
 		tableLearnerNames,
 		tableLearnersOf,

@@ -22,6 +22,7 @@ const (
 	maxLogs      = 4        // logs in which one credential elects to be anchored
 	maxAsked     = 32       // logs that are asked for all credentials together
 	maxHosted    = 32       // hosted copies
+	maxVersions  = 32       // earlier versions of DID documents
 
 	maxLinked     = 32        // linked things: schemas, related resources, newer versions
 	maxRefreshes  = 4         // newer versions among them, each of which has questions of its own
@@ -37,6 +38,7 @@ const (
 type questions struct {
 	mu    sync.Mutex
 	docs  map[string]*resolved // of DIDs that have to be looked up
+	past  map[string]*history  // of the same
 	keys  map[string]*resolved // of DIDs that are keys alone: nobody is asked
 	pages map[string]*webPage
 	lists map[listName]*list
@@ -50,13 +52,14 @@ type questions struct {
 
 	size int // bytes of status lists
 
-	reasons int // of revocations that were asked for
-	hosted  int // copies that were asked for
-	logs    int // that were asked
+	reasons  int // of revocations that were asked for
+	hosted   int // copies that were asked for
+	logs     int // that were asked
+	versions int // earlier ones of DID documents that were asked for
 }
 
 func newQuestions() questions {
-	return questions{docs: map[string]*resolved{}, keys: map[string]*resolved{}, pages: map[string]*webPage{}, lists: map[listName]*list{}, things: map[link]*linkedThing{}, answers: map[keyQuestion]keyAnswer{}}
+	return questions{docs: map[string]*resolved{}, past: map[string]*history{}, keys: map[string]*resolved{}, pages: map[string]*webPage{}, lists: map[listName]*list{}, things: map[link]*linkedThing{}, answers: map[keyQuestion]keyAnswer{}}
 }
 
 // resolved is a DID's document, asked for once.
@@ -106,16 +109,16 @@ func (v *verifier) question(d did.DID) *resolved {
 	return r
 }
 
-func (v *verifier) resolve(ctx context.Context, d did.DID) (*did.Document, error) {
+func (v *verifier) resolve(ctx context.Context, d did.DID) (did.Resolution, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrCouldNotCheck, err)
+		return did.Resolution{}, fmt.Errorf("%w: %w", ErrCouldNotCheck, err)
 	}
 	r := v.question(d)
 	if r == nil {
-		return nil, fmt.Errorf("%w: the file names more issuers than this program asks for at once (%d)", ErrCouldNotCheck, maxDIDs)
+		return did.Resolution{}, fmt.Errorf("%w: the file names more issuers than this program asks for at once (%d)", ErrCouldNotCheck, maxDIDs)
 	}
 	r.once.Do(func() { r.found, r.err = v.policy.Resolver.Resolve(ctx, d, did.Options{}) })
-	return r.found.Document, r.err
+	return r.found, r.err
 }
 
 // keyIn is what [did.Document.KeyFor] says, asked once: reading a key takes longer than

@@ -59,6 +59,21 @@
 // together, each once. A schema may not refer to others, and what it takes to judge by
 // it is counted before.
 //
+// # Keys of earlier days
+//
+// A key is judged by the document of its issuer's DID as it is now. If that doesn't list
+// it, and the DID method has a history (did:webvh, did:ethr), the version counts that was
+// in force when the proof says that it was made; the check says which one answered, and
+// that the date is the proof's own word. What has no date has the present document alone.
+//
+// A thief dates what he signs as he likes. So for a key that is marked as revoked, or a
+// DID that was given up, no date counts: from that time on only what provably existed
+// before is good, by an anchor that [Policy].Anchored found in a final block
+// ([Check].Existed). That of a record proves it for all that is inside. Without Anchored
+// nothing is proven. Who issues should therefore leave a key that was stolen in the
+// document, listed and with the time of the theft in "revoked", and take out only keys
+// that nobody else ever had. A presentation is made now, by a key of now.
+//
 // # Codes
 //
 // Every check of a report has a code that stays the same:
@@ -84,13 +99,17 @@
 //	proof.presented        what the holder says of itself has the presentation's proof
 //	proof.loose            the outer proof of a foreign record binds the parts less than their own proofs do: a warning
 //	key.ok                 the issuer's DID document lists the key for signing
+//	key.rotated            an earlier version lists it, which was in force when the proof says that it was made
+//	key.anchored           it was revoked, or the DID given up, after this provably existed: by its anchor
 //	key.unresolved         the DID document could not be had, or the file names more issuers than are
 //	                       asked for at once (32): could not check
 //	key.unlisted           the DID document doesn't list the key for signing
 //	key.foreign            the key is somebody else's than the issuer's
 //	key.unbound            the issuer's id is no DID and no web address, so that no key can be shown to be its: could not check
-//	key.expired            the key was past its time when it signed
-//	key.revoked            the key was revoked
+//	key.expired            the key was past its time when it signed, by the proof's own word; where somebody
+//	                       presents, when it was presented
+//	key.revoked            the key was revoked, and nothing proves that this existed before; could not check where
+//	                       the chain or the receipt that would prove it could not be had
 //	trust.ok, trust.unlisted       the issuer is on the list, or not (a warning when any issuer is accepted)
 //	dates.ok, dates.early, dates.expired
 //	status.ok, status.revoked, status.suspended
@@ -127,5 +146,6 @@
 //	subject.endorsement    it endorses something else than the learner: a warning
 //	holder.unsigned        nobody signed the presentation: failed where it was asked for, else a warning
 //	anchor.CODE            as the policy's [AnchorFunc] says; CODE is that of package anchor (anchored, not_in_log, ...)
+//	anchor.no_receipt      nobody has a receipt, so that nothing is proven: could not check
 //	anchor.unasked         the record elects a chain and nobody was given to ask, or more than four: could not check
 package vc

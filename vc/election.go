@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -42,21 +43,36 @@ func (s Signed) Elected() (hosted bool, logs []string) {
 
 // elected makes the checks that an envelope elects. In embedded credentials
 // elections count for nothing.
-func (v *verifier) elected(ctx context.Context, s Signed, part *Part) []Check {
-	hosted, logs := s.Elected()
+func (v *verifier) elected(ctx context.Context, a *anchors, part *Part) []Check {
 	var checks []Check
-	if hosted {
-		checks = append(checks, v.hosted(ctx, s, part))
+	if hosted, _ := a.of.Elected(); hosted {
+		checks = append(checks, v.hosted(ctx, a.of, part))
 	}
-	for i, log := range logs {
-		if i == maxLogs {
-			checks = append(checks, v.check("anchor.unasked", GroupChain, Unchecked,
-				fmt.Sprintf("Could not check every anchor: the record elects more logs than this program asks (%d).", maxLogs), "", log))
-			break
+	return append(checks, v.anchorChecks(ctx, a)...)
+}
+
+// The anchors of a document are asked for once: by its election, and by keys that were
+// revoked since.
+type anchors struct {
+	of     Signed
+	once   sync.Once
+	checks []Check
+}
+
+// anchorChecks are one check for each log that a document elects.
+func (v *verifier) anchorChecks(ctx context.Context, a *anchors) []Check {
+	a.once.Do(func() {
+		_, logs := a.of.Elected()
+		for i, log := range logs {
+			if i == maxLogs {
+				a.checks = append(a.checks, v.check("anchor.unasked", GroupChain, Unchecked,
+					fmt.Sprintf("Could not check every anchor: the record elects more logs than this program asks (%d).", maxLogs), "", log))
+				break
+			}
+			a.checks = append(a.checks, v.anchored(ctx, log, a.of))
 		}
-		checks = append(checks, v.anchored(ctx, log, s))
-	}
-	return checks
+	})
+	return a.checks
 }
 
 func (v *verifier) anchored(ctx context.Context, log string, s Signed) Check {

@@ -17,6 +17,11 @@ const (
 	maxTypesShown    = 10
 )
 
+// Shown is a stranger's text, or an error with one in it, fit for one line on a terminal:
+// what moves the cursor, ends the line or changes the direction of writing becomes U+FFFD,
+// and what is longer than 2000 characters is cut off.
+func Shown(s string) string { return oneLine(s, maxSentenceShown) }
+
 // oneLine makes a text of others fit for a line on a terminal: what moves the cursor,
 // ends the line, changes the direction of writing or can't be seen becomes U+FFFD, and
 // what is longer than most runes is cut off. The text of a good name stays as it is.

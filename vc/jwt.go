@@ -223,7 +223,7 @@ func (v *verifier) tokenKey(ctx context.Context, t *jose.Token, who signatory, m
 		return v.check(code, GroupIssuer, o, sentence, jwtSection, t.Kid)
 	}
 	if !hasScheme(who.id, "did") {
-		return v.setKey(ctx, t, who)
+		return v.setKey(ctx, t, who, made)
 	}
 	if t.Kid != "" {
 		method := t.Kid
@@ -240,14 +240,14 @@ func (v *verifier) tokenKey(ctx context.Context, t *jose.Token, who signatory, m
 	if err != nil {
 		return did.PublicKey{}, check("key.unlisted", Failed, "The "+who.word+"'s identifier can't be read: "+err.Error()+".")
 	}
-	document, failed := v.documentOf(ctx, d, who, check)
-	if document == nil {
-		return did.PublicKey{}, failed
+	found, err := v.resolve(ctx, d)
+	if err != nil {
+		return did.PublicKey{}, v.noDocument(err, who, check)
 	}
 	if t.JWK == nil {
 		return did.PublicKey{}, check("key.unlisted", Failed, "The token's header names no key (kid or jwk).")
 	}
-	for _, m := range document.VerificationMethod {
+	for _, m := range found.Document.VerificationMethod {
 		if key, err := m.Key(); err == nil && key == *t.JWK {
 			return v.key(ctx, m.ID, who, made)
 		}
@@ -257,7 +257,7 @@ func (v *verifier) tokenKey(ctx context.Context, t *jose.Token, who signatory, m
 
 // setKey finds the key of a token whose issuer is known by a web address: it lies at
 // that site, or in the site's key set, /.well-known/jwks.json.
-func (v *verifier) setKey(ctx context.Context, t *jose.Token, who signatory) (did.PublicKey, Check) {
+func (v *verifier) setKey(ctx context.Context, t *jose.Token, who signatory, made time.Time) (did.PublicKey, Check) {
 	check := func(code string, o Outcome, sentence string) Check {
 		return v.check(code, GroupIssuer, o, sentence, jwtSection, t.Kid)
 	}
@@ -305,7 +305,7 @@ func (v *verifier) setKey(ctx context.Context, t *jose.Token, who signatory) (di
 		return did.PublicKey{}, check("key.unlisted", Failed, "The key set at "+set+" doesn't have the token's key.")
 	}
 	if hasScheme(t.Kid, "http", "https") {
-		key, found := v.webKey(ctx, t.Kid, who)
+		key, found := v.webKey(ctx, t.Kid, who, made)
 		if found.Outcome == OK {
 			return key, found
 		}

@@ -68,7 +68,7 @@ func (v *verifier) newer(ctx context.Context, s Signed) (code string, o Outcome,
 	alone.policy.Linked, alone.policy.Resolver = LinkedUnchecked, answered{v}
 	alone.plan(s.secured)
 	part := newPart(s.doc, "")
-	proven := alone.credential(ctx, s.secured, &part)
+	proven := alone.credential(ctx, s.secured, &part, nil)
 	if !proven {
 		for _, o := range []Outcome{Failed, Unchecked} {
 			if c, found := part.has(o); found {
@@ -100,6 +100,5 @@ func (a answered) Resolve(ctx context.Context, d did.DID, o did.Options) (did.Re
 	if o != (did.Options{}) {
 		return a.verifier.policy.Resolver.Resolve(ctx, d, o)
 	}
-	doc, err := a.verifier.resolve(ctx, d)
-	return did.Resolution{Document: doc}, err
+	return a.verifier.resolve(ctx, d)
 }

@@ -91,5 +91,7 @@ func unreached(err error) string {
 }
 
 // An AnchorFunc says whether s is anchored in log (CAIP-10, such as
-// eip155:1:0xab...), as a check of group "chain".
+// eip155:1:0xab...), as a check of group "chain". It sets Existed to the time of the block
+// where the anchor proves that s existed then; a key that was revoked since is judged by
+// that. Its Outcome is OK only if the block is final on a chain that the verifier asks.
 type AnchorFunc func(ctx context.Context, log string, s Signed) Check

@@ -40,7 +40,7 @@ func presentationRules(doc *jcs.Value) []clr.Problem {
 // holderOf is who should have signed a presentation: the holder it names, or else the
 // controller of the key that it names.
 func holderOf(doc *jcs.Value, method string) signatory {
-	who := signatory{idOf(doc.Get("holder")), "holder", did.Authentication}
+	who := signatory{id: idOf(doc.Get("holder")), word: "holder", relation: did.Authentication}
 	if u, err := did.ParseURL(method); who.id == "" && err == nil {
 		who.id = u.DID.String()
 	}

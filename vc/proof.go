@@ -34,10 +34,11 @@ type signatory struct {
 	id       string
 	word     string // issuer, holder
 	relation did.Relationship
+	anchors  *anchors // of the document that was signed; nil: none is asked for
 }
 
 func issuerOf(doc *jcs.Value) signatory {
-	return signatory{issuerID(doc), "issuer", did.AssertionMethod}
+	return signatory{id: issuerID(doc), word: "issuer", relation: did.AssertionMethod}
 }
 
 // proofs judges all proofs of s, and says whether they prove that who wrote it.

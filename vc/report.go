@@ -39,6 +39,20 @@ type Check struct {
 	Section  string    `json:"section,omitempty"` // of the standard
 	About    string    `json:"about,omitempty"`   // the place, DID, URL or time that was judged
 	At       time.Time `json:"at"`                // as of when it was judged; by a list that was kept, when that was looked at
+
+	// Of an anchor: the document existed no later than then. By this, and by nothing that
+	// the document says itself, is judged what was signed before its key was revoked; and
+	// only if the Outcome is OK, the block being final.
+	Existed time.Time `json:"existed,omitzero"`
+
+	Version *Version `json:"version,omitempty"` // of the DID document that answered, where its method has versions
+}
+
+// A Version is one of a DID document, as its DID method tells it.
+type Version struct {
+	ID    string    `json:"id"`
+	From  time.Time `json:"from"`           // since when it is in force
+	Until time.Time `json:"until,omitzero"` // when the next one replaced it; zero for the newest
 }
 
 // A Part is one credential of a document: the envelope itself, or one that is

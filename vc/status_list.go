@@ -158,7 +158,7 @@ func (v *verifier) statusList(ctx context.Context, name listName) (*statusList, 
 		return nil, "what lies at " + url + " is the status list " + s.ID()
 	}
 	part := newPart(s.doc, "")
-	if proven := v.credential(ctx, s.secured, &part); !proven || part.Outcome == Failed {
+	if proven := v.credential(ctx, s.secured, &part, nil); !proven || part.Outcome == Failed {
 		for _, o := range []Outcome{Failed, Unchecked} {
 			if c, found := part.has(o); found {
 				return nil, "the status list isn't good: " + strings.TrimSuffix(c.Sentence, ".")

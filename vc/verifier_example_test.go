@@ -28,7 +28,7 @@ func check(ctx context.Context, record, receipt []byte, trusted []did.DID, chain
 			}
 			// The log counts that stands in the signed bytes, never the receipt's own.
 			f, _ := anchor.CheckAnchor(ctx, log, r, s.Digest(), chain)
-			return vc.Check{Code: "anchor." + f.Code, Outcome: vc.Outcome(f.Outcome), Sentence: f.Sentence}
+			return vc.Check{Code: "anchor." + f.Code, Outcome: vc.Outcome(f.Outcome), Sentence: f.Sentence, Existed: f.Time}
 		},
 	})
 	var invalid *vc.InvalidError

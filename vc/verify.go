@@ -178,12 +178,16 @@ func (v *verifier) document(ctx context.Context, d *reading, outermost bool) (pa
 		}
 		return append([]Part{envelope}, d.parts...), inside, false
 	}
+	var a *anchors
+	if outermost {
+		a = &anchors{of: s}
+	}
 	provens := make([]bool, len(inner)+1)
 	parts = make([]Part, len(inner))
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(max(2, runtime.GOMAXPROCS(0)))
 	group.Go(func() error { // the longest first
-		provens[len(inner)] = v.envelope(gctx, s, &envelope, outermost)
+		provens[len(inner)] = v.envelope(gctx, s, &envelope, a)
 		return nil
 	})
 	for i := range inner {
@@ -192,7 +196,7 @@ func (v *verifier) document(ctx context.Context, d *reading, outermost bool) (pa
 		}
 		group.Go(func() error {
 			parts[i] = newPart(inner[i].doc, inner[i].pointer)
-			provens[i] = v.embedded(gctx, &inner[i], &parts[i], issuerID(s.doc))
+			provens[i] = v.embedded(gctx, &inner[i], &parts[i], issuerID(s.doc), a)
 			return nil
 		})
 	}
@@ -327,9 +331,10 @@ func (v *verifier) endorsementToken(root *jcs.Value, pointer string) inner {
 	return e
 }
 
-// envelope judges the outermost credential of a document, which may elect more checks.
-func (v *verifier) envelope(ctx context.Context, s Signed, part *Part, outermost bool) bool {
-	proven := v.credential(ctx, s.secured, part)
+// envelope judges the credential around a document. With anchors nothing else lies
+// around it, and it may elect more checks.
+func (v *verifier) envelope(ctx context.Context, s Signed, part *Part, a *anchors) bool {
+	proven := v.credential(ctx, s.secured, part, a)
 	if !proven && part.Outcome == Failed {
 		return false
 	}
@@ -342,18 +347,19 @@ func (v *verifier) envelope(ctx context.Context, s Signed, part *Part, outermost
 	if proven {
 		part.add(v.linked(ctx, s.doc, part)...)
 	}
-	if outermost {
-		part.add(v.elected(ctx, s, part)...)
+	if a != nil {
+		part.add(v.elected(ctx, a, part)...)
 	}
 	return proven
 }
 
-func (v *verifier) embedded(ctx context.Context, e *inner, part *Part, envelopeIssuer string) bool {
+// embedded judges a credential inside. What is anchored as a whole is so in every part.
+func (v *verifier) embedded(ctx context.Context, e *inner, part *Part, envelopeIssuer string, a *anchors) bool {
 	if e.problem != nil {
 		part.add(*e.problem)
 		return false
 	}
-	proven := v.credential(ctx, e.secured, part)
+	proven := v.credential(ctx, e.secured, part, a)
 	if !proven {
 		return false
 	}
@@ -369,9 +375,12 @@ func (v *verifier) embedded(ctx context.Context, e *inner, part *Part, envelopeI
 }
 
 // credential judges the proofs and the dates of one credential, whose structure is
-// good. After a broken proof nothing else is said of it.
-func (v *verifier) credential(ctx context.Context, s secured, part *Part) bool {
-	checks, proven := v.proofs(ctx, s, issuerOf(s.doc))
+// good. After a broken proof nothing else is said of it. The anchors are those of the
+// document in which it lies; nil where none can be.
+func (v *verifier) credential(ctx context.Context, s secured, part *Part, a *anchors) bool {
+	who := issuerOf(s.doc)
+	who.anchors = a
+	checks, proven := v.proofs(ctx, s, who)
 	for _, c := range checks {
 		if c.Outcome == Failed {
 			part.add(checks...)

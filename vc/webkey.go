@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"time"
 
 	"clrnode/did"
 	"clrnode/internal/jcs"
@@ -64,7 +65,7 @@ func (v *verifier) page(ctx context.Context, address string) (*jcs.Value, error)
 // the public key"; Controlled Identifiers 1.0, 3.3). It is the issuer's if the document
 // at the issuer's own address lists it; or if it names the issuer as its controller and
 // lies at the same web site.
-func (v *verifier) webKey(ctx context.Context, method string, who signatory) (did.PublicKey, Check) {
+func (v *verifier) webKey(ctx context.Context, method string, who signatory, made time.Time) (did.PublicKey, Check) {
 	check := func(code string, o Outcome, sentence string) Check {
 		return v.check(code, GroupIssuer, o, sentence, keySection, method)
 	}
@@ -75,7 +76,7 @@ func (v *verifier) webKey(ctx context.Context, method string, who signatory) (di
 	}
 	profile, err := v.page(ctx, who.id)
 	if err == nil && profile.Str("id") == who.id && profile.Has(string(who.relation)) {
-		return v.listedKey(ctx, profile, method, who, check)
+		return v.listedKey(ctx, profile, method, who, made, check)
 	}
 	if base == who.id {
 		if err == nil {
@@ -90,14 +91,14 @@ func (v *verifier) webKey(ctx context.Context, method string, who signatory) (di
 	case err != nil:
 		return named, check("key.unresolved", Unchecked, "Could not check the "+who.word+"'s key at "+base+": "+err.Error()+".")
 	}
-	if past, over := v.over(entry, who, check); over {
+	if past, over := v.over(ctx, entry, who, made, check); over {
 		return key, past
 	}
 	return key, check("key.ok", OK, "The key lies at the "+who.word+"'s own web site, and names "+who.id+" as its controller.")
 }
 
 // listedKey finds a key in a controlled identifier document.
-func (v *verifier) listedKey(ctx context.Context, profile *jcs.Value, method string, who signatory, check func(string, Outcome, string) Check) (did.PublicKey, Check) {
+func (v *verifier) listedKey(ctx context.Context, profile *jcs.Value, method string, who signatory, made time.Time, check checker) (did.PublicKey, Check) {
 	var entry *jcs.Value
 	listed := false
 	items := profile.Get(string(who.relation)).Items()
@@ -131,27 +132,24 @@ func (v *verifier) listedKey(ctx context.Context, profile *jcs.Value, method str
 	case err != nil:
 		return did.PublicKey{}, check("key.unresolved", Unchecked, "Could not check the "+who.word+"'s key: "+err.Error()+".")
 	}
-	if past, over := v.over(entry, who, check); over {
+	if past, over := v.over(ctx, entry, who, made, check); over {
 		return key, past
 	}
 	return key, check("key.ok", OK, "The key is listed for signing at the "+who.word+"'s own address, "+who.id+".")
 }
 
-// over says whether a verification method was revoked or has expired, or says something
-// of that which can't be read.
-func (v *verifier) over(method *jcs.Value, who signatory, check func(string, Outcome, string) Check) (Check, bool) {
+// over says whether a verification method was revoked or had expired when the key signed,
+// or says something of that which can't be read; or that it was revoked since.
+func (v *verifier) over(ctx context.Context, method *jcs.Value, who signatory, made time.Time, check checker) (Check, bool) {
 	for _, name := range []string{"revoked", "expires"} {
 		if method.Has(name) && timeAt(method, name).IsZero() {
 			return check("key.unresolved", Unchecked, "Could not check the "+who.word+"'s key: its "+name+" is no date and time with its zone."), true
 		}
 	}
-	if t := timeAt(method, "revoked"); !t.IsZero() && !v.now.Before(t) {
-		return check("key.revoked", Failed, "The "+who.word+" revoked the key on "+day(t)+"."), true
+	if c, over := v.expired(timeAt(method, "expires"), who, made, check); over {
+		return c, true
 	}
-	if t := timeAt(method, "expires"); !t.IsZero() && v.now.After(t) {
-		return check("key.expired", Failed, "The key could be used until "+day(t)+"."), true
-	}
-	return Check{}, false
+	return v.revoked(ctx, timeAt(method, "revoked"), who, check)
 }
 
 // keyDocument gets a key that is a document of its own, of a controller, and the

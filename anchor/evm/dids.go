@@ -2,11 +2,14 @@ package evm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/rpc"
 
 	"clrnode/contracts"
 	"clrnode/did"
@@ -27,7 +30,17 @@ func (c *Client) Call(ctx context.Context, contract did.Address, input []byte) (
 	var answer data
 	msg := map[string]any{"to": common.Address(contract), "input": data(input), "data": data(input)}
 	err := c.ask(ctx, &answer, "eth_call", msg, "latest")
+	if reverted(err) {
+		err = fmt.Errorf("%w: %w", did.ErrReverted, err)
+	}
 	return answer, err
+}
+
+// reverted tells that a contract ended a call itself. The code is that of go-ethereum,
+// which others have taken over; some say it in words alone.
+func reverted(err error) bool {
+	var answer rpc.Error
+	return errors.As(err, &answer) && (answer.ErrorCode() == 3 || strings.Contains(strings.ToLower(answer.Error()), "revert"))
 }
 
 // logged is an entry of a block's log.

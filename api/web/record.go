@@ -23,6 +23,7 @@ type Record struct {
 	Competencies, Others []Entry
 	Activities           []Entry
 	Hosted, Anchored     bool // what the publisher elected
+	More                 int  // how many achievements are left out; see Shown
 }
 
 // A Term is the courses of one term.
@@ -86,6 +87,35 @@ func (r Record) Entries() (all []Entry) {
 	add(r.Activities)
 	add(r.Others)
 	return all
+}
+
+// Shown is the record's beginning, as much of it as a page has room for.
+func (r Record) Shown() Record {
+	room := mostShown
+	first := func(entries []Entry) (shown []Entry) {
+		for _, e := range entries {
+			if room == 0 {
+				r.More += 1 + len(e.Below)
+				continue
+			}
+			room--
+			below := min(room, len(e.Below))
+			room, r.More = room-below, r.More+len(e.Below)-below
+			e.Below = e.Below[:below]
+			shown = append(shown, e)
+		}
+		return shown
+	}
+	r.Programmes = first(r.Programmes)
+	terms := r.Terms
+	r.Terms = nil
+	for _, t := range terms {
+		if t.Courses = first(t.Courses); len(t.Courses) > 0 {
+			r.Terms = append(r.Terms, t)
+		}
+	}
+	r.Competencies, r.Activities, r.Others = first(r.Competencies), first(r.Activities), first(r.Others)
+	return r
 }
 
 // NewRecord is the view of verified bytes: a CLR with what is embedded, or a

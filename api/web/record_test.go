@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -115,6 +116,42 @@ func TestResultPage(t *testing.T) {
 	at := func(s string) int { return strings.Index(page, s) }
 	if !(at("The verdict") < at("The record") && at("The record") < at("The checks") && at("The checks") < at("What is inside")) {
 		t.Error("the order is verdict, record, checks, what is inside")
+	}
+}
+
+// However much is in a record, its page has an end, says what it leaves out, and shows
+// first what is wrong.
+func TestPageOfALargeRecordHasAnEnd(t *testing.T) {
+	v := issued(t)
+	rep := *v.Report()
+	rep.Embedded = nil
+	for i := range 3 * mostShown {
+		rep.Embedded = append(rep.Embedded, vc.Part{ID: fmt.Sprintf("urn:part:%d", i), Name: "part", Outcome: vc.OK})
+	}
+	bad := &rep.Embedded[2*mostShown]
+	bad.Outcome, bad.Checks = vc.Failed, []vc.Check{{Code: "status.revoked", Group: "now", Outcome: vc.Failed, Sentence: "It was revoked."}}
+	result := NewResult(v, &rep, "here")
+	if len(result.Embedded) != mostShown || result.More != 2*mostShown || result.Embedded[0].ID != bad.ID || result.Counts.OK != 3*mostShown-1 {
+		t.Errorf("%d of %d are shown, %+v first", len(result.Embedded), result.Counts.Total, result.Embedded[0])
+	}
+	if !result.Revoked(bad.ID) || result.Revoked("urn:part:1") {
+		t.Error("what was revoked isn't told from the others")
+	}
+	course := Entry{Name: "course", Below: make([]Entry, 3)}
+	result.Record.Terms = []Term{{Name: "one", Courses: slices.Repeat([]Entry{course}, mostShown)}, {Name: "two", Courses: []Entry{course}}}
+	whole := len(result.Record.Entries())
+	shown := result.Record.Shown()
+	if len(shown.Entries()) != mostShown || shown.More != whole-mostShown || len(shown.Terms) != 1 {
+		t.Errorf("%d of %d achievements are shown, and %d more are told of", len(shown.Entries()), whole, shown.More)
+	}
+	w := httptest.NewRecorder()
+	if err := Render(w, 200, "verified", Page{Body: struct{ Results []Result }{[]Result{result}}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"1,000 more were", "more achievements are in the record’s file", "too long for a page", "It was revoked."} {
+		if !strings.Contains(w.Body.String(), want) {
+			t.Errorf("the page lacks %q", want)
+		}
 	}
 }
 

@@ -15,11 +15,12 @@ type Result struct {
 	Report   *vc.Report
 	Sentence string // the report's, without the word that stands above it
 	Groups   []Group
-	Embedded []Part
+	Embedded []Part  // the first of them; see More
+	More     int     // how many of what is embedded, none worse than these, a page has no room for
 	Counts   Counts  // over what is embedded
 	Record   *Record // nil where nothing may be shown as checked
-	Text     string  // for people, to copy
-	JSON     string  // the whole report, for programs
+	Text     string  // the report for people, to copy; "" if a page has no room for it
+	JSON     string  // the same for programs
 	Node     string  // which node checked
 
 	// How to check again: AgainText or AgainURL is posted to /verify;
@@ -33,7 +34,13 @@ type Result struct {
 
 	Name string // of the file, "" if it wasn't one
 	Junk string // instead of everything else: why this is no credential
+
+	revoked map[string]bool // ids of what is embedded and was found revoked
 }
+
+// mostShown is how many achievements a page shows. Ten thousand would be 80 MB, and no
+// phone opens that: they are read from the record's file.
+const mostShown = 500
 
 // A Group is the checks of one question.
 type Group struct {
@@ -85,14 +92,14 @@ func groupsOf(checks []vc.Check, whole bool) []Group {
 // NewResult is the view of a report. The record is shown only if v is there:
 // after a broken proof nothing may stand there as if it were checked.
 func NewResult(v *vc.Verified, rep *vc.Report, node string) Result {
-	raw, err := json.MarshalIndent(rep, "", "  ")
-	if err != nil {
-		raw = []byte(`{}`)
-	}
 	sentence := strings.TrimPrefix(strings.TrimPrefix(rep.Sentence, "Valid. "), "Not valid. ")
-	r := Result{Sentence: sentence, Kind: outcomeClass(rep.Verdict), Report: rep, Groups: groupsOf(rep.Envelope.Checks, v != nil), Text: rep.Text(), JSON: string(raw), Node: node}
+	r := Result{Sentence: sentence, Kind: outcomeClass(rep.Verdict), Report: rep, Groups: groupsOf(rep.Envelope.Checks, v != nil), Node: node, revoked: map[string]bool{}}
 	for _, p := range rep.Embedded {
-		r.Embedded = append(r.Embedded, Part{p, groupsOf(p.Checks, false)})
+		if slices.ContainsFunc(p.Checks, func(c vc.Check) bool {
+			return c.Outcome == vc.Failed && (c.Code == "status.revoked" || c.Code == "hosted.revoked")
+		}) {
+			r.revoked[p.ID] = true
+		}
 		r.Counts.Total++
 		switch p.Outcome {
 		case vc.OK:
@@ -105,7 +112,17 @@ func NewResult(v *vc.Verified, rep *vc.Report, node string) Result {
 			r.Counts.Unsure++
 		}
 	}
-	slices.SortStableFunc(r.Embedded, func(a, b Part) int { return rank(a.Outcome) - rank(b.Outcome) })
+	worst := slices.Clone(rep.Embedded)
+	slices.SortStableFunc(worst, func(a, b vc.Part) int { return rank(a.Outcome) - rank(b.Outcome) })
+	for _, p := range worst[:min(mostShown, len(worst))] {
+		r.Embedded = append(r.Embedded, Part{p, groupsOf(p.Checks, false)})
+	}
+	if r.More = len(worst) - len(r.Embedded); r.More == 0 {
+		r.Text = rep.Text()
+		if raw, err := json.MarshalIndent(rep, "", "  "); err == nil {
+			r.JSON = string(raw)
+		}
+	}
 	if v != nil {
 		rec := NewRecord(v)
 		r.Record = &rec
@@ -125,10 +142,4 @@ func (r Result) Says() string {
 }
 
 // Revoked tells whether the embedded credential with this id was found revoked.
-func (r Result) Revoked(id string) bool {
-	return slices.ContainsFunc(r.Embedded, func(p Part) bool {
-		return p.ID == id && slices.ContainsFunc(p.Checks, func(c vc.Check) bool {
-			return c.Outcome == vc.Failed && (c.Code == "status.revoked" || c.Code == "hosted.revoked")
-		})
-	})
-}
+func (r Result) Revoked(id string) bool { return r.revoked[id] }

@@ -63,25 +63,58 @@ func parseNetwork(s string) (did.Network, error) {
 	return did.Network{Name: name, ChainID: chain, Registry: address, Chain: &otherChain{url: url, id: chain}}, nil
 }
 
-// An otherChain is one that this node doesn't anchor on, and that is connected to when it is first asked, so that a node starts
-// while others' networks are away.
+// An otherChain is a network of did:ethr that this node doesn't anchor on. It is connected
+// to when it is first asked, so that a node starts while others' networks are away.
 type otherChain struct {
 	url string
 	id  uint64
 
-	mu     sync.Mutex
-	client *evm.Client // nil until it answered; guarded by mu
+	mu      sync.Mutex    // of what follows
+	client  *evm.Client   // nil until it answered
+	dialing chan struct{} // closed when the connecting that is under way has ended; nil while none is
+	failed  error         // why the last one did
+	until   time.Time     // and until when that is believed
 }
 
+// How long connecting to a network may take, and how long nobody tries again after it
+// failed.
+const (
+	dialTime  = 10 * time.Second
+	dialAgain = 10 * time.Second
+)
+
+// dial returns the connection, which all askers wait for together, each as long as it likes.
 func (l *otherChain) dial(ctx context.Context) (*evm.Client, error) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.client != nil {
-		return l.client, nil
+	if l.client != nil || l.failed != nil && time.Now().Before(l.until) {
+		defer l.mu.Unlock()
+		return l.client, l.failed
 	}
-	client, err := evm.Dial(ctx, l.url, evm.Options{ChainID: l.id, HTTP: &http.Client{Timeout: 10 * time.Second}})
-	l.client = client
-	return client, err
+	if l.dialing == nil {
+		l.dialing = make(chan struct{})
+		go l.connect()
+	}
+	ended := l.dialing
+	l.mu.Unlock()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.client, l.failed
+}
+
+func (l *otherChain) connect() {
+	ctx, cancel := context.WithTimeout(context.Background(), dialTime)
+	defer cancel()
+	client, err := evm.Dial(ctx, l.url, evm.Options{ChainID: l.id, HTTP: &http.Client{Timeout: dialTime}})
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.client, l.failed, l.until = client, err, time.Now().Add(dialAgain)
+	close(l.dialing)
+	l.dialing = nil
 }
 
 // Call is did.Chain's.

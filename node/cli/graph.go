@@ -113,7 +113,7 @@ fetched. What no context defines, and what would be lost on the way, is refused 
 
 // no is an error that makes the exit code 1: the input is refused.
 func (p *program) no(err error) error {
-	fmt.Fprintln(p.err, "clrnode: "+err.Error())
+	fmt.Fprintln(p.err, shownError(err))
 	return exit(exitNo)
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"clrnode/did"
+	"clrnode/vc"
 )
 
 // question is what did resolve was asked for.
@@ -135,26 +136,33 @@ func (p *program) showResolution(r did.Resolution, err error) error {
 	return err
 }
 
+// tableOf writes a document for people to read. Most of it is strangers' text.
 func tableOf(w io.Writer, r did.Resolution) {
 	d, m := r.Document, r.Metadata
-	fmt.Fprintf(w, "DID\t%s\n", d.ID)
+	row := func(cells ...string) {
+		for i := range cells {
+			cells[i] = vc.Shown(cells[i])
+		}
+		fmt.Fprintln(w, strings.Join(cells, "\t"))
+	}
+	row("DID", d.ID.String())
 	if m.VersionID != "" {
-		fmt.Fprintf(w, "version\t%s, in force since %s\n", m.VersionID, m.VersionTime.Format(time.RFC3339))
+		row("version", m.VersionID+", in force since "+m.VersionTime.Format(time.RFC3339))
 	}
 	if m.NextVersionID != "" {
-		fmt.Fprintf(w, "replaced by\t%s on %s\n", m.NextVersionID, m.NextUpdate.Format(time.RFC3339))
+		row("replaced by", m.NextVersionID+" on "+m.NextUpdate.Format(time.RFC3339))
 	}
 	if m.Deactivated {
-		fmt.Fprintf(w, "given up\tsince then\n")
+		row("given up", "since then")
 	}
 	if !m.CanonicalID.IsZero() {
-		fmt.Fprintf(w, "moved to\t%s\n", m.CanonicalID)
+		row("moved to", m.CanonicalID.String())
 	}
 	for _, also := range d.AlsoKnownAs {
-		fmt.Fprintf(w, "also known as\t%s\n", also)
+		row("also known as", also)
 	}
 	for _, c := range d.Controller {
-		fmt.Fprintf(w, "controller\t%s\n", c)
+		row("controller", c.String())
 	}
 	for _, vm := range d.VerificationMethod {
 		var uses []string
@@ -163,9 +171,9 @@ func tableOf(w io.Writer, r did.Resolution) {
 				uses = append(uses, string(use))
 			}
 		}
-		fmt.Fprintf(w, "key\t%s\t%s\t%s\n", vm.ID, vm.Type, strings.Join(uses, ", "))
+		row("key", vm.ID, vm.Type, strings.Join(uses, ", "))
 	}
 	for _, s := range d.Service {
-		fmt.Fprintf(w, "service\t%s\t%s\t%s\n", s.ID, s.Type, s.Endpoint)
+		row("service", s.ID, strings.Join(s.Type, ", "), string(s.Endpoint))
 	}
 }

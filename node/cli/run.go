@@ -22,6 +22,7 @@ import (
 
 	"clrnode/node"
 	"clrnode/registry"
+	"clrnode/vc"
 )
 
 // The exit codes, as programs read them.
@@ -90,13 +91,23 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	case errors.As(err, &code):
 		return int(code)
 	}
-	fmt.Fprintln(errs, "clrnode: "+err.Error())
+	fmt.Fprintln(errs, shownError(err))
 	for _, no := range []error{node.ErrRefused, registry.ErrNotFound, registry.ErrBadBackup, registry.ErrNotEmpty, errNodesRun} {
 		if errors.Is(err, no) {
 			return exitNo
 		}
 	}
 	return exitCouldNot
+}
+
+// shownError is an error for people to read, who may see a stranger's text in it. Joined
+// errors have a line each.
+func shownError(err error) string {
+	lines := strings.Split("clrnode: "+err.Error(), "\n")
+	for i := range lines {
+		lines[i] = vc.Shown(lines[i])
+	}
+	return strings.Join(lines, "\n")
 }
 
 func (p *program) root() *cobra.Command {

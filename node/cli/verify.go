@@ -83,7 +83,7 @@ func (p *program) verify(ctx context.Context, v *verifier, args []string) error 
 		}
 		switch {
 		case c.Report == nil:
-			fmt.Fprintf(p.out, "%s: could not check: %s\n", of, c.Error)
+			fmt.Fprintf(p.out, "%s: could not check: %s\n", of, vc.Shown(c.Error))
 		case len(args) == 1:
 			fmt.Fprint(p.out, c.Report.Text())
 		default:

@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -124,10 +123,10 @@ func New(ctx context.Context, o Options) (*Node, error) {
 		o.Resolver = did.NewResolver(o.Client)
 	}
 	n.resolver = ownResolver{n, o.Resolver}
-	if err := n.keepPublicURL(ctx); err != nil {
+	if err := n.db.KeepSealer(ctx, n.sealer); err != nil {
 		return nil, err
 	}
-	if err := n.checkSealer(ctx); err != nil {
+	if err := n.keepPublicURL(ctx); err != nil {
 		return nil, err
 	}
 	if n.dev {
@@ -165,48 +164,6 @@ func (n *Node) keepPublicURL(ctx context.Context) error {
 			}
 		}
 		return tx.Set(settingURL, n.publicURL)
-	})
-}
-
-// settingSeal is under which name the store keeps a word that is sealed as all its keys
-// are.
-const settingSeal = "sealed"
-
-// checkSealer refuses another sealing key than the store's: the first node that starts
-// on it seals a word, which every other one opens. So nodes with two keys never work side
-// by side.
-func (n *Node) checkSealer(ctx context.Context) error {
-	word, err := n.sealer.Seal([]byte(settingSeal), settingSeal)
-	if err != nil {
-		return err
-	}
-	return n.db.Update(ctx, func(tx *registry.Tx) error {
-		was, err := tx.Setting(settingSeal)
-		if err != nil {
-			return err
-		}
-		if was != "" {
-			sealed, err := base64.StdEncoding.DecodeString(was)
-			if err != nil {
-				return fmt.Errorf("read the setting %s: %w", settingSeal, err)
-			}
-			_, err = n.sealer.Open(sealed, settingSeal)
-			return err
-		}
-		pubs, err := tx.Publishers()
-		if err != nil {
-			return err
-		}
-		if len(pubs) > 0 { // an earlier version made this store
-			k, err := tx.Key(pubs[0].Key)
-			if err != nil {
-				return err
-			}
-			if _, err := n.sealer.Open(k.Sealed, "key "+k.ID); err != nil {
-				return err
-			}
-		}
-		return tx.Set(settingSeal, base64.StdEncoding.EncodeToString(word))
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"clrnode/node"
+	"clrnode/vc"
 )
 
 // Options are what Handler needs beside the node. The zero value logs to
@@ -62,6 +63,14 @@ func Handler(n *node.Node, o Options) http.Handler {
 	get("/healthz", s.anyProgram(s.health))
 	get("/readyz", s.anyProgram(s.ready))
 	get("/p/{publisher}/did.json", s.anyProgram(s.didDocument))
+	get("/p/{publisher}/did.jsonl", s.anyProgram(s.didLog))      // of the did:webvh
+	get("/p/{publisher}/issuer", s.anyProgram(s.issuerDocument)) // the same for who resolves no DIDs
+	get("/p/{publisher}/keys/{key}", s.anyProgram(s.keyDocument))
+	get("/.well-known/did.json", s.anyProgram(s.rootDocument)) // these four by the host that was asked
+	get("/.well-known/did.jsonl", s.anyProgram(s.rootLog))
+	get("/.well-known/jwks.json", s.anyProgram(s.keySet))
+	get(vc.DIDConfigPath, s.anyProgram(s.didConfig))
+	get("/.well-known/clrnode", s.anyProgram(s.self))
 	get("/credentials/{id}/{n:[0-9]+}", s.anyProgram(s.hostedVersion))
 	get("/credentials/{id}/{n:[0-9]+}/anchor", s.anyProgram(s.hostedReceipt))
 	get("/anchors/{digest}", s.anyProgram(s.receipt)) // whoever knows the digest has the record
@@ -110,6 +119,11 @@ func Handler(n *node.Node, o Options) http.Handler {
 	post("/p/{publisher}/learners/{learner}/achievements/{achievement}/revoke", s.publisher(s.revoke))
 	get("/p/{publisher}/policy", s.publisher(s.policyForm))
 	post("/p/{publisher}/policy", s.publisher(s.setPolicy))
+	get("/p/{publisher}/keys", s.publisher(s.keysPage))
+	post("/p/{publisher}/keys", s.publisher(s.rotateKey))
+	post("/p/{publisher}/domain", s.publisher(s.setDomain))
+	get("/p/{publisher}/keys/{key}/revoke", s.publisher(s.revokeKeyForm))
+	post("/p/{publisher}/keys/{key}/revoke", s.publisher(s.revokeKey))
 	get("/p/{publisher}/conflicts", s.publisher(s.conflicts))
 	post("/p/{publisher}/conflicts/{conflict}", s.publisher(s.settle))
 	get("/p/{publisher}/import", s.publisher(s.importForm))

@@ -286,11 +286,17 @@ func TestScreens(t *testing.T) {
 			b.look(fmt.Sprintf("%s-%d", name, width))
 		}
 	}
+	changed, err := s.node.ChangeKey(ctx, s.publisher.ID, node.KeyChange{Key: s.publisher.Key}, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	revokeKey := p + "/keys/" + changed.Current.ID + "/revoke"
 	link, err := s.node.Login(ctx, node.RoleLearner, s.publisher.ID, "layla")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, screen := range []struct{ name, path string }{
+		{"keys", p + "/keys"}, {"revokekey", revokeKey},
 		{"landing", "/"}, {"in", "/in"}, {"ticket", link}, {"overview", p}, {"learners", p + "/learners"}, {"emptied", p + "/learners?show=emptied"}, {"learner", p + "/learners/" + s.learners["ada"]},
 		{"learner-rtl", p + "/learners/" + s.learners["layla"]}, {"revoke", p + "/learners/" + s.learners["ada"] + "/revoke"},
 		{"conflicts", p + "/conflicts"}, {"import", p + "/import"}, {"dry-run", p + "/imports/" + staged.ID}, {"issue", p + "/issue"},

@@ -44,22 +44,6 @@ func (s *server) asset(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// didDocument serves a publisher's DID document where did:web looks for it.
-func (s *server) didDocument(w http.ResponseWriter, r *http.Request) error {
-	d, err := s.node.Document(r.Context(), part(r, "publisher"))
-	if err != nil {
-		return err
-	}
-	kind := "application/did+json"
-	for _, other := range []string{"application/did+ld+json", "application/did"} {
-		if accepts(r, other) > accepts(r, kind) {
-			kind = other
-		}
-	}
-	w.Header().Set("Vary", "Accept")
-	return serveBytes(w, r, kind, cacheShort, d.JSON())
-}
-
 // hosted serves the newest version of a hosted credential: its very bytes to
 // programs, a page to browsers. What was revoked is 410 with the reason, hosted or
 // not.

@@ -68,6 +68,12 @@ func newSite(t testing.TB, verify ...string) *site {
 // startSite does so in developer mode, or not.
 func startSite(t testing.TB, dev bool, verify ...string) *site {
 	t.Helper()
+	return startReaching(t, did.Outgoing{AllowLoopback: true}, dev, verify...)
+}
+
+// startReaching starts one that reaches what outgoing says.
+func startReaching(t testing.TB, outgoing did.Outgoing, dev bool, verify ...string) *site {
+	t.Helper()
 	ctx := context.Background()
 	dir := t.TempDir()
 	engine, err := registry.OpenBadger(filepath.Join(dir, "store"))
@@ -90,7 +96,7 @@ func startSite(t testing.TB, dev bool, verify ...string) *site {
 	s := &site{t: t, db: db, logs: &lockedBuffer{}, learners: map[string]string{}}
 	s.url = fmt.Sprintf("http://localhost:%d", listener.Addr().(*net.TCPAddr).Port)
 	log := slog.New(slog.NewJSONHandler(s.logs, nil))
-	s.node, err = node.New(ctx, node.Options{DB: db, Sealer: sealer, PublicURL: s.url, Client: did.NewClient(did.Outgoing{AllowLoopback: true}), Log: log, Dev: dev})
+	s.node, err = node.New(ctx, node.Options{DB: db, Sealer: sealer, PublicURL: s.url, Client: did.NewClient(outgoing), Log: log, Dev: dev})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -160,7 +160,11 @@ func OwnerOf(ctx context.Context, networks []Network, d DID) (Owner, error) {
 		}
 		ctx, cancel := context.WithTimeout(ctx, personalTime)
 		defer cancel()
-		found, err := n.resolve(ctx, d, id, Options{})
+		history, err := n.history(ctx, id.account)
+		if err != nil {
+			return Owner{}, err
+		}
+		found, err := n.resolve(ctx, d, id, history, Options{})
 		if err != nil {
 			return Owner{}, fmt.Errorf("%s: %w", d, err)
 		}

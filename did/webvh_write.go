@@ -71,6 +71,12 @@ func (l *WebVHLog) DID() DID { return l.history.last().id }
 // VersionID is that of the newest entry.
 func (l *WebVHLog) VersionID() string { return l.history.last().versionID }
 
+// Time is that of the newest entry.
+func (l *WebVHLog) Time() time.Time { return l.history.last().time }
+
+// Document is that of the newest entry as it was published, in canonical JSON.
+func (l *WebVHLog) Document() ([]byte, error) { return l.history.last().state() }
+
 // Bytes is the log as it is published, did.jsonl.
 func (l *WebVHLog) Bytes() []byte {
 	var out []byte

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
 
@@ -92,15 +91,6 @@ func (n *Node) walletText(c challenge) (string, error) {
 	}.String(), nil
 }
 
-// origin is the public URL's scheme and host, by which wallets know this site.
-func (n *Node) origin() string {
-	u, err := url.Parse(n.publicURL)
-	if err != nil {
-		return ""
-	}
-	return u.Scheme + "://" + u.Host
-}
-
 // ChallengeDID begins to link a DID to a learner. With ControlByEthereum about says which:
 // a did:pkh or did:ethr, an account (eip155:1:0x...), or an address, which is taken to be
 // on the main network. It is empty otherwise, as a presentation names its DID.
@@ -117,7 +107,7 @@ func (n *Node) ChallengeDID(ctx context.Context, learner, method, about string) 
 		if err != nil {
 			return DIDChallenge{}, refused{err}
 		}
-		owner, err := did.OwnerOf(ctx, n.networks, d)
+		owner, err := did.OwnerOf(ctx, n.networks(), d)
 		if err != nil {
 			return DIDChallenge{}, n.notProven(err)
 		}

@@ -93,7 +93,7 @@ func (n *Node) proveAccount(ctx context.Context, c challenge, proof DIDProof, e 
 		return d, err
 	}
 	// Asked anew: the identity may have been handed on since the challenge.
-	owner, err := did.OwnerOf(ctx, n.networks, d)
+	owner, err := did.OwnerOf(ctx, n.networks(), d)
 	if err != nil {
 		return d, n.notProven(err)
 	}
@@ -104,7 +104,7 @@ func (n *Node) proveAccount(ctx context.Context, c challenge, proof DIDProof, e 
 	if err != nil {
 		return d, refused{err}
 	}
-	if e.Verified, err = did.VerifyPersonal(ctx, n.networks, owner.Account, text, signature); err != nil {
+	if e.Verified, err = did.VerifyPersonal(ctx, n.networks(), owner.Account, text, signature); err != nil {
 		return d, n.notProven(err)
 	}
 	e.Statement, e.Signature, e.Account = text, hex.EncodeToString(signature), owner.Account.String()

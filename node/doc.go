@@ -102,6 +102,14 @@
 //     checked all the same, so that all forms refuse the same documents.
 //   - A text's @direction is signed, as rdfDirection i18n-datatype has it: that is what
 //     the implementations of Data Integrity agree on.
+//   - A publisher's DID documents follow from what is stored of it, so that all nodes say
+//     the same. A key that signed before stays listed for signing, a compromised one too,
+//     with its time: what was anchored before that has to verify.
+//   - A change of a key and the entry in the did:webvh's log that says so are one
+//     transaction; what was signed is stored only if no key of its publisher was found to
+//     be compromised meanwhile.
+//   - A credential of which the registry doesn't say which key signed it was signed by its
+//     publisher's first.
 //   - What was to begin at most ten seconds from now has begun: clocks differ.
 //   - A signature that this program computed in memory isn't verified once more; one that
 //     a device made is.

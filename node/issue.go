@@ -56,7 +56,7 @@ func (n *Node) StartIssue(ctx context.Context, publisher string, learners []stri
 		return registry.Job{}, err
 	}
 	j := registry.Job{
-		ID: registry.NewID(), Publisher: p.ID, Kind: "issue", State: registry.JobRunning,
+		ID: registry.NewID(), Publisher: p.ID, Kind: registry.JobIssue, State: registry.JobRunning,
 		Learners: learners, Total: len(learners), By: by, Created: n.now().UTC(),
 	}
 	slices.Sort(j.Learners)
@@ -103,6 +103,11 @@ func (n *Node) Job(ctx context.Context, id string) (j registry.Job, err error) {
 // finished; groups are finished in their order, so that a job which a dead process or
 // node left takes the same path from where it was.
 func (n *Node) runIssue(ctx context.Context, db *registry.DB, j registry.Job) error {
+	if j.Kind == registry.JobReissue {
+		if err := n.countStolen(ctx, db, j); err != nil {
+			return err
+		}
+	}
 	planned, signed := make(chan *group, 1), make(chan *group, 1)
 	work, inside := errgroup.WithContext(ctx)
 	work.Go(func() error {
@@ -121,7 +126,7 @@ func (n *Node) runIssue(ctx context.Context, db *registry.DB, j registry.Job) er
 	work.Go(func() error {
 		return pass(inside, signed, func(g *group) error {
 			n.storing.Lock()
-			err := n.finishGroup(inside, db, j.ID, g.publisher, g.plans)
+			err := n.finishGroup(inside, db, j, g.publisher, g.plans)
 			n.storing.Unlock()
 			n.nudge()
 			if g.finished != nil {
@@ -132,6 +137,8 @@ func (n *Node) runIssue(ctx context.Context, db *registry.DB, j registry.Job) er
 	})
 	err := work.Wait()
 	switch {
+	case errors.Is(err, errOvertaken):
+		return nil // it is still running, and goes on with the keys as they are now
 	case err != nil && (ctx.Err() != nil || passing(err)):
 		return err // the next look, or another node, goes on with it
 	case err != nil:
@@ -205,32 +212,22 @@ func endJob(ctx context.Context, db *registry.DB, id, state string, cause error)
 // they are at each moment.
 func (n *Node) planGroups(ctx context.Context, db *registry.DB, j registry.Job, planned chan<- *group) error {
 	for after := j.After; ; {
-		p, err := n.Publisher(ctx, j.Publisher)
+		p, key, err := n.signing(ctx, j.Publisher)
 		if err != nil {
 			return err
 		}
-		key, err := n.signer(ctx, p)
-		if err != nil {
+		if err := n.keepDocument(ctx, p.ID); err != nil {
 			return err
 		}
-		var learners []string
-		if len(j.Learners) > 0 {
-			at, found := slices.BinarySearch(j.Learners, after)
-			if found {
-				at++
-			}
-			learners = j.Learners[at:min(at+issueStep, len(j.Learners))]
-		} else if err := db.View(ctx, func(tx *registry.Tx) (err error) {
-			learners, err = tx.Changed(p.ID, after, issueStep)
-			return err
-		}); err != nil {
+		learners, err := nextLearners(ctx, db, p, j, after)
+		if err != nil {
 			return err
 		}
 		if len(learners) == 0 {
 			return nil
 		}
 		n.storing.Lock()
-		plans, err := n.planFor(ctx, db, p, learners)
+		plans, err := n.planFor(ctx, db, p, j, learners)
 		n.storing.Unlock()
 		if err != nil {
 			return err
@@ -253,15 +250,39 @@ func (n *Node) planGroups(ctx context.Context, db *registry.DB, j registry.Job, 
 	}
 }
 
+// nextLearners are the next few that a job is for, none at its end.
+func nextLearners(ctx context.Context, db *registry.DB, p registry.Publisher, j registry.Job, after string) (learners []string, err error) {
+	switch {
+	case j.Kind == registry.JobReissue:
+		return nextStolen(ctx, db, p, after)
+	case len(j.Learners) > 0:
+		at, found := slices.BinarySearch(j.Learners, after)
+		if found {
+			at++
+		}
+		return j.Learners[at:min(at+issueStep, len(j.Learners))], nil
+	}
+	err = db.View(ctx, func(tx *registry.Tx) (err error) {
+		learners, err = tx.Changed(p.ID, after, issueStep)
+		return err
+	})
+	return learners, err
+}
+
 // planFor plans the records of learners, or of the first of them where those have very
 // many achievements.
-func (n *Node) planFor(ctx context.Context, db *registry.DB, p registry.Publisher, learners []string) ([]*plan, error) {
+func (n *Node) planFor(ctx context.Context, db *registry.DB, p registry.Publisher, j registry.Job, learners []string) ([]*plan, error) {
 	var plans []*plan
 	err := db.Update(ctx, func(tx *registry.Tx) error {
 		plans = make([]*plan, len(learners))
 		tx.PlanAhead(learners)
 		for i, id := range learners {
 			var err error
+			if j.Kind == registry.JobReissue { // where that can't be done now, it is listed
+				if err := tx.Unissue(id); err != nil {
+					return err
+				}
+			}
 			if plans[i], err = n.plan(tx, p, id); err != nil {
 				return err
 			}
@@ -299,10 +320,19 @@ func (n *Node) signGroup(ctx context.Context, g *group) error {
 	return signing.Wait()
 }
 
-// finishGroup stores what was signed and how far the job is.
-func (n *Node) finishGroup(ctx context.Context, db *registry.DB, job string, p registry.Publisher, plans []*plan) error {
+// finishGroup stores what was signed and how far the job is. What is
+// worth nothing by now, as a key that signed it is in wrong hands, is not stored:
+// errOvertaken.
+func (n *Node) finishGroup(ctx context.Context, db *registry.DB, job registry.Job, p registry.Publisher, plans []*plan) error {
 	return db.Update(ctx, func(tx *registry.Tx) error {
-		j, err := tx.Job(job)
+		now, err := tx.Publisher(p.ID)
+		if err != nil {
+			return err
+		}
+		if overtaken(p, now) {
+			return errOvertaken
+		}
+		j, err := tx.Job(job.ID)
 		if err != nil {
 			return err
 		}

@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -42,6 +41,10 @@ type Options struct {
 	Log       *slog.Logger
 	Now       func() time.Time // time.Now if nil
 
+	// Networks are the chains that are known by now on which learners' wallets may have
+	// accounts, for proofs of control; none if nil.
+	Networks func() []did.Network
+
 	// AnchorEvery is how old the oldest waiting credential gets before a batch is
 	// sealed. If it is zero, 2 seconds on a local chain, where anchoring costs nothing,
 	// and 15 minutes on others.
@@ -50,6 +53,10 @@ type Options struct {
 	// LeaseTime is how long a node sees no sign of life of another one on the same
 	// store before it goes on with its work; registry.LeaseTime if zero.
 	LeaseTime time.Duration
+
+	// TrustLists are the places of lists of trusted issuers: files, and https URLs (see
+	// [vc.ParseTrustList]).
+	TrustLists []string
 
 	// Dev gives the VC-API its issuers for tests.
 	Dev bool
@@ -63,7 +70,7 @@ type Node struct {
 	publicURL string
 	ledger    Ledger
 	resolver  did.Resolver
-	networks  []did.Network
+	networks  func() []did.Network
 	client    *http.Client
 	log       *slog.Logger
 	now       func() time.Time
@@ -74,7 +81,11 @@ type Node struct {
 	checking    chan struct{} // holds one for each verification that is under way of what strangers sent
 	checkingOwn chan struct{} // the same of what this node issued, which asks no stranger's host
 	lists       vc.ListCache  // of others; its own are as the registry has them
-	copies      copies        // hosted ones, ready to be served
+	trust       *TrustLists
+	copies      copies // hosted ones, ready to be served
+	documents   sync.Mutex
+	kept        map[string]string // what publishers' DID documents said when a copy was kept last; guarded by documents
+	links       linkages          // of publishers' DIDs to this site
 
 	background context.Context // ends when Close begins
 	stop       context.CancelFunc
@@ -108,16 +119,22 @@ func New(ctx context.Context, o Options) (*Node, error) {
 	n := &Node{
 		db: o.DB, sealer: o.Sealer, publicURL: strings.TrimRight(o.PublicURL, "/"),
 		ledger: o.Ledger, networks: o.Networks, client: o.Client, log: o.Log, now: o.Now,
-		dev: o.Dev, anchorEvery: o.AnchorEvery, wake: make(chan struct{}, 1), checking: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), checkingOwn: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), running: map[string]bool{}, stopped: map[string]string{},
+		dev: o.Dev, anchorEvery: o.AnchorEvery, wake: make(chan struct{}, 1), checking: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), checkingOwn: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), running: map[string]bool{}, kept: map[string]string{}, stopped: map[string]string{},
+	}
+	if n.networks == nil {
+		n.networks = func() []did.Network { return nil }
+	}
+	if n.trust, err = NewTrustLists(o.Client, o.Log, o.Now, o.TrustLists...); err != nil {
+		return nil, err
 	}
 	if o.Resolver == nil {
 		o.Resolver = did.NewResolver(o.Client)
 	}
 	n.resolver = ownResolver{n, o.Resolver}
-	if err := n.keepPublicURL(ctx); err != nil {
+	if err := n.db.KeepSealer(ctx, n.sealer); err != nil {
 		return nil, err
 	}
-	if err := n.checkSealer(ctx); err != nil {
+	if err := n.keepPublicURL(ctx); err != nil {
 		return nil, err
 	}
 	if n.dev {
@@ -133,6 +150,7 @@ func New(ctx context.Context, o Options) (*Node, error) {
 	}
 	n.work.Go(n.anchorLoop)
 	n.work.Go(n.tend)
+	n.work.Go(n.keepTrust)
 	return n, nil
 }
 
@@ -154,48 +172,6 @@ func (n *Node) keepPublicURL(ctx context.Context) error {
 			}
 		}
 		return tx.Set(settingURL, n.publicURL)
-	})
-}
-
-// settingSeal is under which name the store keeps a word that is sealed as all its keys
-// are.
-const settingSeal = "sealed"
-
-// checkSealer refuses another sealing key than the store's: the first node that starts
-// on it seals a word, which every other one opens. So nodes with two keys never work side
-// by side.
-func (n *Node) checkSealer(ctx context.Context) error {
-	word, err := n.sealer.Seal([]byte(settingSeal), settingSeal)
-	if err != nil {
-		return err
-	}
-	return n.db.Update(ctx, func(tx *registry.Tx) error {
-		was, err := tx.Setting(settingSeal)
-		if err != nil {
-			return err
-		}
-		if was != "" {
-			sealed, err := base64.StdEncoding.DecodeString(was)
-			if err != nil {
-				return fmt.Errorf("read the setting %s: %w", settingSeal, err)
-			}
-			_, err = n.sealer.Open(sealed, settingSeal)
-			return err
-		}
-		pubs, err := tx.Publishers()
-		if err != nil {
-			return err
-		}
-		if len(pubs) > 0 { // an earlier version made this store
-			k, err := tx.Key(pubs[0].Key)
-			if err != nil {
-				return err
-			}
-			if _, err := n.sealer.Open(k.Sealed, "key "+k.ID); err != nil {
-				return err
-			}
-		}
-		return tx.Set(settingSeal, base64.StdEncoding.EncodeToString(word))
 	})
 }
 

@@ -88,8 +88,10 @@ func startNode(t testing.TB, l node.Ledger, c *clock) *node.Node {
 	if chain, ok := l.(*evm.Client); ok {
 		networks = append(networks, chain.DIDNetwork(""))
 	}
+	client := did.NewClient(did.Outgoing{})
 	n, err := node.New(t.Context(), node.Options{
-		DB: db, Sealer: sealer, PublicURL: "http://localhost:8080", Ledger: l, Networks: networks, Client: did.NewClient(did.Outgoing{}), Now: c.now, AnchorEvery: time.Nanosecond,
+		Resolver: did.NewResolver(client, networks...), Networks: func() []did.Network { return networks },
+		DB: db, Sealer: sealer, PublicURL: "http://localhost:8080", Ledger: l, Client: client, Now: c.now, AnchorEvery: time.Nanosecond,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"clrnode/anchor"
@@ -112,11 +113,21 @@ func (n *Node) plan(tx *registry.Tx, p registry.Publisher, learner string) (*pla
 	if pl.print, err = fingerprint(about, pl.content, pl.terms, pl.fingerprint); err != nil {
 		return nil, err
 	}
-	if pl.envelope.Version > 0 && pl.print == pl.envelope.Content {
+	if pl.envelope.Version > 0 && pl.print == pl.envelope.Content && !pl.stolen(p) {
 		pl.skip = unchanged
 		return pl, nil
 	}
 	return pl, n.allocate(tx, p, pl)
+}
+
+// stolen tells whether a key that is in wrong hands signed something of what the record
+// would take over.
+func (pl *plan) stolen(p registry.Publisher) bool {
+	return stolen(p, pl.envelope) || slices.ContainsFunc(pl.embedded, func(c registry.Credential) bool { return stolen(p, c) })
+}
+
+func stolen(p registry.Publisher, c registry.Credential) bool {
+	return c.Version > 0 && !p.Compromised(c.Key).IsZero()
 }
 
 // envelope is the credential that holds the learner's record: the one that does
@@ -169,7 +180,7 @@ func (n *Node) allocate(tx *registry.Tx, p registry.Publisher, pl *plan) error {
 }
 
 // sign makes the bytes. An embedded credential that says what it said is taken
-// over as it was signed.
+// over as it was signed, unless by a key that is in wrong hands by now.
 func (n *Node) sign(ctx context.Context, p registry.Publisher, key vc.Key, pl *plan) error {
 	// A new version has a later validFrom than the one before.
 	pl.validFrom = n.now().UTC().Truncate(time.Second)
@@ -199,7 +210,7 @@ func (n *Node) sign(ctx context.Context, p registry.Publisher, key vc.Key, pl *p
 	pl.resigned = make([]bool, len(pl.embedded))
 	embedded := make([]json.RawMessage, len(pl.embedded))
 	for i, c := range pl.embedded {
-		if old, ok := before[c.URL]; ok && c.Version > 0 && c.Content == pl.content[i] {
+		if old, ok := before[c.URL]; ok && c.Version > 0 && c.Content == pl.content[i] && !stolen(p, c) {
 			embedded[i] = old
 			continue
 		}
@@ -282,7 +293,7 @@ func (n *Node) finish(tx *registry.Tx, p registry.Publisher, pl *plan) (bool, er
 	for i := range pl.embedded {
 		if pl.resigned[i] {
 			c := pl.embedded[i]
-			c.Content, c.ValidFrom = pl.content[i], pl.validFrom
+			c.Content, c.ValidFrom, c.Key = pl.content[i], pl.validFrom, p.Note()
 			c.Version++
 			if err := tx.PutCredential(c); err != nil {
 				return false, err
@@ -297,7 +308,8 @@ func (n *Node) finish(tx *registry.Tx, p registry.Publisher, pl *plan) (bool, er
 		}
 	}
 	c.Version++
-	c.Content, c.ValidFrom, c.Hosted = pl.print, pl.validFrom, p.Policy.Elects(registry.VerifyHosted)
+	c.Content, c.ValidFrom, c.Key = pl.print, pl.validFrom, p.Note()
+	c.Hosted = p.Policy.Elects(registry.VerifyHosted)
 	v := registry.Version{
 		Credential: c.ID, Number: c.Version, Publisher: p.ID, Digest: hexDigest(pl.signed.Digest()),
 		Issued: tx.Now, Salt: hex.EncodeToString(pl.salt[:]), Anchor: p.Policy.Elects(registry.VerifyBlockchain),

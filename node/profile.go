@@ -118,9 +118,17 @@ func (n *Node) Profile(ctx context.Context, name string) (Profile, error) {
 		return Profile{}, err
 	}
 	return Profile{
-		Name: name, ID: pub.DID, Method: pub.Method, Format: "eddsa-rdfc-2022", Statuses: bothPurposes,
+		Name: name, ID: pub.DID, Method: pub.Method, Format: suiteOf(pub.Method), Statuses: bothPurposes,
 		publisher: pub.ID, issuer: pub.ID, form: vc.FormRDFC,
 	}, nil
+}
+
+// suiteOf is the cryptosuite in which a publisher's key signs.
+func suiteOf(method string) string {
+	if k, err := did.ParseMultibase(fragment(method)); err == nil && k.Algorithm() != "Ed25519" {
+		return "ecdsa-rdfc-2019"
+	}
+	return "eddsa-rdfc-2022"
 }
 
 // issuerKey is who issues under a name of the registry, a publisher's id or that of a
@@ -128,11 +136,10 @@ func (n *Node) Profile(ctx context.Context, name string) (Profile, error) {
 func (n *Node) issuerKey(ctx context.Context, issuer string) (string, vc.Key, error) {
 	name, forTests := strings.CutPrefix(issuer, registry.Profile{}.Issuer())
 	if !forTests {
-		p, err := n.Publisher(ctx, issuer)
-		if err != nil {
-			return "", vc.Key{}, err
+		p, key, err := n.signing(ctx, issuer)
+		if err == nil {
+			err = n.keepDocument(ctx, p.ID)
 		}
-		key, err := n.signer(ctx, p)
 		return p.DID, key, err
 	}
 	var p registry.Profile

@@ -22,10 +22,6 @@ import (
 // enrolFor is how long a publisher's log lets the node's poster write.
 const enrolFor = 10 * 365 * 24 * time.Hour
 
-// anchorService is the type of the service in a publisher's DID document that
-// serves receipts.
-const anchorService = "CLRAnchorLog"
-
 // Publishers returns all publishers of this node.
 func (n *Node) Publishers(ctx context.Context) (pubs []registry.Publisher, err error) {
 	err = n.db.View(ctx, func(tx *registry.Tx) error { pubs, err = tx.Publishers(); return err })
@@ -42,8 +38,8 @@ func (n *Node) Publisher(ctx context.Context, id string) (p registry.Publisher, 
 // publisher already: another node on this store was faster.
 var ErrDemoMade = errors.New("there is a publisher already, so no demo is made")
 
-// AddPublisher makes a publisher with a did:web identity, a signing key and an
-// anchor log of its own. verify are the elected ways of verification. A demo publisher
+// AddPublisher makes a publisher with a did:web identity, a did:webvh beside it, a
+// signing key and an anchor log of its own. verify are the elected ways of verification. A demo publisher
 // is only made in a store without any.
 func (n *Node) AddPublisher(ctx context.Context, name string, verify []string, demo bool) (registry.Publisher, error) {
 	name = strings.TrimSpace(name)
@@ -77,7 +73,14 @@ func (n *Node) AddPublisher(ctx context.Context, name string, verify []string, d
 		Key: key.ID, LogKey: logKey.ID, Log: address.String(), Policy: registry.DefaultPolicy(), Created: n.now().UTC(),
 	}
 	p.Policy.Verify = verify
-	return p, n.db.Update(ctx, func(tx *registry.Tx) error {
+	if chain, ok := n.chain(); ok {
+		p.Anchors = placeOn(chain, p)
+	}
+	named, err := n.nextEntry(ctx, p, nil)
+	if err != nil {
+		return registry.Publisher{}, err
+	}
+	err = n.db.Update(ctx, func(tx *registry.Tx) error {
 		url, err := tx.Setting(settingURL)
 		if err != nil {
 			return err
@@ -90,9 +93,10 @@ func (n *Node) AddPublisher(ctx context.Context, name string, verify []string, d
 				return errors.Join(err, ErrDemoMade)
 			}
 		}
-		return errors.Join(tx.PutKey(key), tx.PutKey(logKey), tx.PutPublisher(p),
+		return errors.Join(tx.PutKey(key), tx.PutKey(logKey), named.store(tx, &p), tx.PutPublisher(p),
 			tx.Trail(registry.TrailEntry{Publisher: id, Who: "operator", What: "add publisher", On: id}))
 	})
+	return p, err
 }
 
 // SetPolicy changes what a publisher decided; change gets the policy as it is. It
@@ -122,35 +126,6 @@ func (n *Node) SetPolicy(ctx context.Context, publisher, by string, change func(
 // profile is how the publisher stands in credentials as their issuer.
 func profile(p registry.Publisher) clr.Profile { return clr.Profile{ID: p.DID, Name: p.Name} }
 
-// Document is the DID document of a publisher: its signing key, and where its
-// anchors are found.
-func (n *Node) Document(ctx context.Context, publisher string) (*did.Document, error) {
-	p, err := n.Publisher(ctx, publisher)
-	if err != nil {
-		return nil, err
-	}
-	d, err := did.Parse(p.DID)
-	if err != nil {
-		return nil, err
-	}
-	_, multibase, _ := strings.Cut(p.Method, "#")
-	doc := &did.Document{
-		ID:                 d,
-		VerificationMethod: []did.VerificationMethod{{ID: p.Method, Type: "Multikey", Controller: p.DID, PublicKeyMultibase: multibase}},
-		AssertionMethod:    []string{p.Method},
-	}
-	endpoint := map[string]string{"receipts": n.publicURL + "/anchors/"}
-	if chain, ok := n.chain(); ok {
-		endpoint["log"], endpoint["registry"] = chainLog(chain, p), chain.Registry.String()
-	}
-	raw, err := json.Marshal(endpoint)
-	if err != nil {
-		return nil, err
-	}
-	doc.Service = []did.Service{{ID: p.DID + "#anchors", Type: []string{anchorService}, Endpoint: raw}}
-	return doc, nil
-}
-
 // chainLog names the publisher's log on a chain, in CAIP-10 form.
 func chainLog(c anchor.Chain, p registry.Publisher) string {
 	log, err := anchor.ParseAddress(p.Log)
@@ -177,12 +152,21 @@ type ownResolver struct {
 }
 
 func (r ownResolver) Resolve(ctx context.Context, d did.DID, o did.Options) (did.Resolution, error) {
-	own, err := did.Web(r.node.publicURL, "p", "x")
+	p, own, ok, err := r.node.nameOf(ctx, d)
+	if errors.Is(err, registry.ErrNotFound) {
+		return did.Resolution{}, fmt.Errorf("%s: this node has no such publisher: %w", d, did.ErrNotFound)
+	}
 	if err != nil {
 		return did.Resolution{}, err
 	}
-	id, ok := strings.CutPrefix(d.String(), strings.TrimSuffix(own.String(), "x"))
-	if !ok || strings.Contains(id, ":") {
+	if ok && d.Method() == "webvh" {
+		log, err := r.node.DIDLog(ctx, p.ID)
+		if err != nil {
+			return did.Resolution{}, err
+		}
+		return did.ResolveWebVH(d, log, nil, o, r.node.now().Add(logSkew))
+	}
+	if !ok {
 		found, err := r.next.Resolve(ctx, d, o)
 		if errors.Is(err, did.ErrCouldNotCheck) {
 			err = fmt.Errorf("%w: %w", did.ErrCouldNotCheck, discreet(err))
@@ -190,12 +174,9 @@ func (r ownResolver) Resolve(ctx context.Context, d did.DID, o did.Options) (did
 		return found, err
 	}
 	if !o.Newest() {
-		return did.Resolution{}, fmt.Errorf("%s: %w", d, did.ErrNoHistory)
+		return r.node.copyOf(ctx, p.ID, d, o)
 	}
-	doc, err := r.node.Document(ctx, id)
-	if errors.Is(err, registry.ErrNotFound) {
-		return did.Resolution{}, fmt.Errorf("%s: this node has no such publisher: %w", d, did.ErrNotFound)
-	}
+	doc, err := r.node.documentOf(p, own)
 	return did.Resolution{Document: doc}, err
 }
 

@@ -41,11 +41,10 @@ func (n *Node) CreateShare(ctx context.Context, learner, note string, expires ti
 	}
 	secret := registry.NewSecret()
 	s := registry.Share{ID: registry.NewID(), Learner: learner, Note: note, Created: now, Expires: expires.UTC()}
-	var err error
-	if s.Sealed, err = n.sealer.Seal([]byte(secret), "share "+s.ID); err != nil {
+	if err := n.sealer.SealShare(&s, secret); err != nil {
 		return ShareView{}, err
 	}
-	err = n.db.Update(ctx, func(tx *registry.Tx) error {
+	err := n.db.Update(ctx, func(tx *registry.Tx) error {
 		l, err := tx.Learner(learner)
 		if err != nil {
 			return err
@@ -94,11 +93,11 @@ func (n *Node) Shares(ctx context.Context, learner string) ([]ShareView, error) 
 	}
 	for i, v := range all {
 		if v.Live {
-			secret, err := n.sealer.Open(v.Sealed, "share "+v.ID)
+			secret, err := n.sealer.OpenShare(v.Share)
 			if err != nil {
 				return nil, err
 			}
-			all[i].URL = n.shareURL(string(secret))
+			all[i].URL = n.shareURL(secret)
 		}
 	}
 	slices.Reverse(all)
@@ -115,11 +114,11 @@ func (n *Node) RevokeShare(ctx context.Context, learner, share, by string) error
 		if !s.Revoked.IsZero() {
 			return nil
 		}
-		secret, err := n.sealer.Open(s.Sealed, "share "+s.ID)
+		secret, err := n.sealer.OpenShare(s)
 		if err != nil {
 			return err
 		}
-		return errors.Join(tx.RevokeShare(s, string(secret)),
+		return errors.Join(tx.RevokeShare(s, secret),
 			tx.Trail(registry.TrailEntry{Publisher: s.Publisher, Who: by, What: "end share", On: s.ID}))
 	})
 }

@@ -49,10 +49,6 @@ type CredentialOptions struct {
 // What can't be signed as it is written is a *[vc.RulesError]; its pointers begin at
 // the credential.
 func (n *Node) IssueCredential(ctx context.Context, p Profile, credential *jcs.Value, o CredentialOptions, by string) (vc.Signed, error) {
-	_, key, err := n.issuerKey(ctx, p.issuer)
-	if err != nil {
-		return vc.Signed{}, err
-	}
 	doc, err := p.complete(credential, o, n.now())
 	if err != nil {
 		return vc.Signed{}, err
@@ -69,11 +65,21 @@ func (n *Node) IssueCredential(ctx context.Context, p Profile, credential *jcs.V
 			options.Form, options.Typ = vc.FormJWT11, "JWT"
 		}
 	}
-	s, err := signCredential(ctx, doc, key, options)
-	if err != nil && ctx.Err() == nil {
-		err = broken(err)
+	for {
+		_, key, err := n.issuerKey(ctx, p.issuer)
+		if err != nil {
+			return vc.Signed{}, err
+		}
+		s, err := signCredential(ctx, doc, key, options)
+		if err != nil && ctx.Err() == nil {
+			return s, broken(err)
+		} else if err != nil || p.publisher == "" {
+			return s, err
+		}
+		if stolen, err := n.stolenMeanwhile(ctx, p.publisher, key.Method); err != nil || !stolen {
+			return s, err
+		}
 	}
-	return s, err
 }
 
 // signCredential signs, or adds a proof to those that are there.

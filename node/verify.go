@@ -24,7 +24,8 @@ const verifyLasts = 30 * time.Second
 const maxFetched = vc.MaxSize
 
 // Verify checks a credential under the explicit policy that any issuer will do:
-// the report says who it is, and warns of one that isn't a publisher of this node.
+// the report says who it is, and warns of one that is neither on a list of trusted issuers
+// nor a publisher of this node.
 // receipt may be nil; then it is fetched where the credential says. What is no
 // credential at all is a *vc.NotCredentialError; any other outcome stands in the report.
 // Where too many others are being checked it is ErrBusy, after half a minute.
@@ -60,6 +61,7 @@ func (n *Node) judge(ctx context.Context, turns chan struct{}, receipt []byte, j
 		}
 		own = append(own, d)
 	}
+	lists := append(n.trust.Lists(), vc.NewTrustList("publishers of this node", own...))
 	ctx, cancel := context.WithTimeoutCause(ctx, verifyLasts, ErrBusy)
 	defer cancel()
 	select {
@@ -69,7 +71,7 @@ func (n *Node) judge(ctx context.Context, turns chan struct{}, receipt []byte, j
 		return context.Cause(ctx)
 	}
 	return judge(ctx, vc.Policy{
-		Resolver: n.resolver, Trust: vc.TrustAnyIssuerUnsafe().Knowing("publishers of this node", own...), Now: n.now(), Fetch: n.fetch, Lists: &n.lists, Linked: vc.LinkedFetch, Anchored: n.anchored(receipt),
+		Resolver: n.resolver, Trust: vc.TrustAnyIssuerUnsafe().Knowing(lists...), Now: n.now(), Fetch: n.fetch, Lists: &n.lists, Linked: vc.LinkedFetch, Anchored: n.anchored(receipt),
 	})
 }
 
@@ -152,7 +154,10 @@ func (n *Node) ownCopy(ctx context.Context, path string) (r vc.Response, ok bool
 			}
 		}
 	default:
-		return r, false, nil
+		if r.Body, ok, err = n.ownKeys(ctx, path); !ok {
+			return r, false, err
+		}
+		r.ContentType = "application/json"
 	}
 	if errors.Is(err, registry.ErrNotFound) {
 		return vc.Response{Status: http.StatusNotFound}, true, nil
@@ -180,7 +185,7 @@ func Fetcher(client *http.Client) vc.FetchFunc {
 		if len(body) > maxFetched {
 			return vc.Response{}, fmt.Errorf("%s answered more than %d MiB", url, maxFetched>>20)
 		}
-		return vc.Response{Status: resp.StatusCode, Body: body, ContentType: resp.Header.Get("Content-Type")}, nil
+		return vc.Response{Status: resp.StatusCode, Body: body, ContentType: resp.Header.Get("Content-Type"), URL: resp.Request.URL.String()}, nil
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"clrnode/anchor"
 	"clrnode/registry"
 )
 
@@ -18,17 +19,20 @@ const lookEvery = time.Second
 // would sign the same records. Anchoring is one work for all publishers, as one account
 // pays for all of them and its transactions are numbered.
 const (
-	workAnchor = "anchor"
-	workLists  = "status lists"
+	workAnchor     = "anchor"
+	workLists      = "status lists"
+	workIdentities = "identities"
 )
 
 func workImport(id string) string       { return "import " + id }
 func workIssue(publisher string) string { return "issue " + publisher }
 
 // tend does what comes back: it signs stale status lists again, takes up work that
-// nobody does, and sweeps what expired.
+// nobody does, brings publishers' identities up to the chain, and sweeps what expired.
 func (n *Node) tend() {
 	sweep := time.Now()
+	kept := false // the identities are, for this chain
+	var chain anchor.Chain
 	wait := time.Duration(0)
 	for {
 		select {
@@ -41,6 +45,9 @@ func (n *Node) tend() {
 			n.log.Warn("stopped work waits", "error", err)
 			wait = 5 * lookEvery
 		}
+		if now, _ := n.chain(); !kept || now != chain {
+			kept, chain = n.keptIdentities(), now
+		}
 		if time.Since(sweep) > time.Hour {
 			sweep = time.Now()
 			if err := n.sweep(n.background); err != nil && n.background.Err() == nil {
@@ -48,6 +55,16 @@ func (n *Node) tend() {
 			}
 		}
 	}
+}
+
+// keptIdentities brings the identities up, and tells whether it did: another node may be
+// about to.
+func (n *Node) keptIdentities() bool {
+	did, err := n.claimed(n.background, workIdentities, n.keepIdentities)
+	if err != nil && n.background.Err() == nil {
+		n.log.Warn("the identities of publishers wait", "error", err)
+	}
+	return did && err == nil
 }
 
 // sweep removes expired tickets, and what dead nodes left of their leases. That two

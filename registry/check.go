@@ -46,7 +46,7 @@ func (db *DB) Check(ctx context.Context, report func(rows int)) (faults []Fault,
 		defer func() { faults = c.faults; report(c.rows) }()
 		for _, part := range []func(*checker) error{
 			checkPublishers, checkLearners, checkLearnerIndices, checkAssertions, checkSourceRows, checkRecords, checkConflicts,
-			checkBatches, checkLists, checkCredentials, checkVersions, checkVersionIndices, checkPlaces, checkShares, checkLinkedDIDs, checkWork, checkCounters,
+			checkBatches, checkLists, checkCredentials, checkVersions, checkVersionIndices, checkPlaces, checkShares, checkLinkedDIDs, checkDocuments, checkWork, checkCounters,
 		} {
 			if err := part(c); err != nil {
 				return err
@@ -157,10 +157,27 @@ func named[T any](c *checker, of Table, key string, t Table, parts ...string) (v
 }
 
 func checkPublishers(c *checker) error {
+	if err := each(c, tableDomains, func(key string, _ []string, ref reference) error {
+		p, ok, err := named[Publisher](c, tableDomains, key, tablePublishers, ref.ID)
+		if ok {
+			err = c.want(p.Domain == key, tableDomains, key, "is not the domain of publisher %s", p.ID)
+		}
+		return err
+	}); err != nil {
+		return err
+	}
 	return each(c, tablePublishers, func(key string, _ []string, p Publisher) error {
 		_, _, err := named[Key](c, tablePublishers, key, tableKeys, p.Key)
 		_, _, err2 := named[Key](c, tablePublishers, key, tableKeys, p.LogKey)
-		return errors.Join(err, err2, c.want(p.ID == key, tablePublishers, key, "says that its id is %s", p.ID))
+		var err3 error
+		if p.WebVH != "" {
+			_, _, err3 = named[Key](c, tablePublishers, key, tableKeys, p.UpdateKey)
+		}
+		logged, err4 := c.there(tableDIDLogs, p.ID)
+		return errors.Join(err, err2, err3, err4,
+			c.listed(tablePublishers, key, p.Domain != "", tableDomains, p.Domain),
+			c.want(logged == (p.WebVH != ""), tablePublishers, key, "has a did:webvh or a log of one, and not both"),
+			c.want(p.ID == key, tablePublishers, key, "says that its id is %s", p.ID))
 	})
 }
 
@@ -445,6 +462,19 @@ func checkBatches(c *checker) error {
 		}
 	}
 	return nil
+}
+
+// checkDocuments looks at the copies of publishers' DID documents: they are counted without
+// a gap.
+func checkDocuments(c *checker) error {
+	last := map[string]int{}
+	return each(c, tableDocuments, func(key string, _ []string, d DocumentCopy) error {
+		_, _, err := named[Publisher](c, tableDocuments, key, tablePublishers, d.Publisher)
+		last[d.DID]++
+		return errors.Join(err,
+			c.want(key == keyOf(d.documentKey()...), tableDocuments, key, "says that it is copy %d of the document of %s", d.Number, d.DID),
+			c.want(d.Number == last[d.DID], tableDocuments, key, "is copy %d, and there are %d before it", d.Number, last[d.DID]-1))
+	})
 }
 
 // checkLinkedDIDs looks at the DIDs of learners, and from what finds those to them.

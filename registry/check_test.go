@@ -57,7 +57,7 @@ func soundDB(t *testing.T) *DB {
 		_, linking := tx.LinkDID(LinkedDID{ID: "d", Publisher: "pub", Learner: people[0].ID, DID: "did:key:one"})
 		return errors.Join(err, linking, tx.PutCredential(a), version(tx, a, "two"), tx.AddShare(s, NewSecret()),
 			tx.AddToken(Token{ID: "t", Publisher: "pub"}, NewSecret()),
-			tx.PutJob(Job{ID: "j", Publisher: "pub", State: JobRunning}),
+			tx.PutJob(Job{ID: "j", Publisher: "pub", State: JobRunning}), withNames(tx),
 			tx.openConflict(Conflict{ID: "c", Publisher: "pub", Learner: people[0].ID, Other: people[1].ID, Kind: ConflictIdentity}))
 	})
 	update(t, db, func(tx *Tx) error {
@@ -73,6 +73,13 @@ func soundDB(t *testing.T) *DB {
 		return errors.Join(tx.PutCredential(a), version(tx, a, "three"), tx.PublishList(a.List, 1, []byte("signed")))
 	})
 	return db
+}
+
+// withNames gives the publisher a did:webvh and a domain.
+func withNames(tx *Tx) error {
+	p, err := tx.Publisher("pub")
+	p.WebVH, p.UpdateKey, p.Domain = "did:webvh:x:degrees.example.edu", "update", "degrees.example.edu"
+	return errors.Join(err, tx.PutDomain("pub", "", p.Domain), tx.PutPublisher(p), tx.PutKey(Key{ID: "update", Publisher: "pub"}), tx.PutDIDLog("pub", []byte("{}\n")))
 }
 
 // version adds the newest version of c, with text as its bytes.
@@ -101,7 +108,7 @@ func TestCheckNoticesWhatIsLost(t *testing.T) {
 	// What stands alone: nothing tells that it was there.
 	alone := []Table{tableProfiles, tableAssertions, tableTrail, tableSettings, tableSchema, tableShareDays, tableSourcePolicies, tableAchievementRows,
 		tableImportBad, tableImportChunks, tableImportClaims, tableImportAffects, tableImportSpreads, tableImportLast, tableLeases, tableLeaseBeats,
-		tableListsOpen, tablePublishers}
+		tableListsOpen, tablePublishers, tableDocuments}
 	seen := map[string]bool{}
 	var rows []tableRow
 	if err := db.engine.View(t.Context(), func(d Docs) error {

@@ -38,6 +38,7 @@ type Credential struct {
 	Content   string    `json:"content"`             // fingerprint of what the newest version says
 	Version   int       `json:"version"`             // the newest one, from 1; 0: not signed yet
 	ValidFrom time.Time `json:"validFrom"`           // of the newest version
+	Key       string    `json:"key,omitempty"`       // id of the key that signed it; empty: see [Publisher.KeyOf]
 	Awarded   time.Time `json:"awarded,omitzero"`    // of the first version
 	List      string    `json:"list"`                // status list
 	Index     int       `json:"index"`               // place in it
@@ -129,7 +130,16 @@ func (tx *Tx) EmbeddedCredential(learner, assertion string) (Credential, error) 
 
 // Records returns the credentials that hold or held the learner's record.
 func (tx *Tx) Records(learner string) ([]Credential, error) {
-	refs, err := list[reference](tx, tableLearnerCredentials, prefixOf(learner, KindRecord), "", 0)
+	return tx.credentialsOf(learner, KindRecord)
+}
+
+// EmbeddedCredentials returns those that state the learner's assertions, each the newest.
+func (tx *Tx) EmbeddedCredentials(learner string) ([]Credential, error) {
+	return tx.credentialsOf(learner, KindAssertion)
+}
+
+func (tx *Tx) credentialsOf(learner, kind string) ([]Credential, error) {
+	refs, err := list[reference](tx, tableLearnerCredentials, prefixOf(learner, kind), "", 0)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,14 +16,16 @@ import (
 type DB struct {
 	engine Engine
 	now    func() time.Time
-	lease  *Lease // what every Update needs to stand; nil: nothing
+	lease  *Lease                  // what every Update needs to stand; nil: nothing
+	sealed *atomic.Pointer[string] // the word that KeepSealer found or made
 }
 
 // A Tx is one transaction. Its methods speak of learners and credentials.
 type Tx struct {
-	docs  Docs
-	Now   time.Time // the transaction's time, UTC
-	shard string    // where it counts, see Count; "" before it does
+	docs   Docs
+	Now    time.Time // the transaction's time, UTC
+	shard  string    // where it counts, see Count; "" before it does
+	sealed string    // what the setting of this name must be where something sealed is stored; "" is any
 }
 
 // View runs fn on a consistent snapshot.
@@ -43,6 +46,9 @@ func (db *DB) standing(fn func(*Tx) error) func(Docs) error {
 	now := db.now().UTC()
 	return func(d Docs) error {
 		tx := &Tx{docs: d, Now: now}
+		if word := db.sealed.Load(); word != nil {
+			tx.sealed = *word
+		}
 		if db.lease != nil {
 			if err := db.lease.stands(tx); err != nil {
 				return err

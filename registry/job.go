@@ -14,12 +14,18 @@ const (
 	JobFailed  = "failed" // stopped by an error; what was done stays done
 )
 
+// The kinds of jobs.
+const (
+	JobIssue   = "issue"   // records that changed, or those of the learners that are named
+	JobReissue = "reissue" // records that a compromised key signed
+)
+
 // A Job is work that a person asked for and waits on. It outlives the process:
 // a restart goes on with what is running.
 type Job struct {
 	ID        string    `json:"id"`
 	Publisher string    `json:"publisher"`
-	Kind      string    `json:"kind"` // issue
+	Kind      string    `json:"kind"` // JobIssue or JobReissue
 	State     string    `json:"state"`
 	Learners  []string  `json:"learners,omitempty"` // whom it is for; empty: all whose record changed
 	After     string    `json:"after,omitempty"`    // the last learner it has dealt with

@@ -1,6 +1,9 @@
 package registry
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 var tableKeys = Table{Name: "keys"}
 
@@ -24,5 +27,10 @@ type Key struct {
 // Key returns the key with this id, or ErrNotFound.
 func (tx *Tx) Key(id string) (Key, error) { return get[Key](tx, tableKeys, id) }
 
-// PutKey writes k.
-func (tx *Tx) PutKey(k Key) error { return put(tx, tableKeys, k, k.ID) }
+// PutKey writes k, unless the store's sealing key was changed, see [DB.KeepSealer].
+func (tx *Tx) PutKey(k Key) error {
+	return errors.Join(tx.sealStands(), put(tx, tableKeys, k, k.ID))
+}
+
+// DropKey removes a key for good, with its private part.
+func (tx *Tx) DropKey(id string) error { return tx.docs.Delete(tableKeys, keyOf(id)) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 )
 
@@ -38,7 +39,7 @@ func Open(ctx context.Context, e Engine, now func() time.Time) (*DB, error) {
 	if now == nil {
 		now = time.Now
 	}
-	db := &DB{engine: e, now: now}
+	db := &DB{engine: e, now: now, sealed: new(atomic.Pointer[string])}
 	for {
 		done := false
 		err := db.Update(ctx, func(tx *Tx) error {

@@ -212,6 +212,18 @@ func (tx *Tx) SetIssued(learner, fingerprint, whom, credential string, version i
 	return tx.putRecord(before, now)
 }
 
+// Unissue lists a learner's record as changed, as if it had never been issued. Its
+// credential is the one in force until the next.
+func (tx *Tx) Unissue(learner string) error {
+	before, err := tx.Record(learner)
+	if err != nil {
+		return err
+	}
+	now := before
+	now.Issued = ""
+	return tx.putRecord(before, now)
+}
+
 // RecordRevoked notes that the credential of the learner's record was revoked. If it
 // wasn't, or there is none, nothing changes. Revoke calls it; calling it again does
 // no harm.

@@ -38,9 +38,11 @@ type ShareDay struct {
 	Programs int    `json:"programs"`
 }
 
-// AddShare stores a new share under its secret.
+// AddShare stores a new share under its secret, unless the store's sealing key was
+// changed, see [DB.KeepSealer].
 func (tx *Tx) AddShare(s Share, secret string) error {
 	return errors.Join(
+		tx.sealStands(),
 		tx.PutTicket(ticketShare, secret, reference{s.ID}, s.Expires),
 		put(tx, tableLearnerShares, reference{s.ID}, s.Learner, s.Created.UTC().Format("20060102T150405.000000000"), s.ID),
 		put(tx, tableShares, s, s.ID),

@@ -158,6 +158,25 @@ func (tx *Tx) Revoke(c Credential, reason, by string) (Credential, error) {
 	)
 }
 
+// ResignLists makes all lists of a publisher stale, as if a bit of each had changed: what
+// is being signed of them now, with the key that there was, isn't the newest then.
+func (tx *Tx) ResignLists(publisher string) error {
+	all, err := list[StatusList](tx, tableLists, "", "", 0)
+	if err != nil {
+		return err
+	}
+	for _, l := range all {
+		if l.Publisher != publisher {
+			continue
+		}
+		l.Version++
+		if err := errors.Join(put(tx, tableLists, l, l.ID), put(tx, tableListsStale, reference{l.ID}, l.ID)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // StaleLists returns the lists whose signed form is behind their bits.
 func (tx *Tx) StaleLists() ([]StatusList, error) {
 	refs, err := list[reference](tx, tableListsStale, "", "", 0)

@@ -23,6 +23,7 @@ const (
 	maxAsked     = 32       // logs that are asked for all credentials together
 	maxHosted    = 32       // hosted copies
 	maxVersions  = 32       // earlier versions of DID documents
+	maxDomains   = 8        // web sites that issuers say are theirs
 
 	maxLinked     = 32        // linked things: schemas, related resources, newer versions
 	maxRefreshes  = 4         // newer versions among them, each of which has questions of its own
@@ -56,10 +57,13 @@ type questions struct {
 	hosted   int // copies that were asked for
 	logs     int // that were asked
 	versions int // earlier ones of DID documents that were asked for
+	domains  int // web sites that were asked for
+
+	sites map[string]*sites // of issuers' DIDs
 }
 
 func newQuestions() questions {
-	return questions{docs: map[string]*resolved{}, past: map[string]*history{}, keys: map[string]*resolved{}, pages: map[string]*webPage{}, lists: map[listName]*list{}, things: map[link]*linkedThing{}, answers: map[keyQuestion]keyAnswer{}}
+	return questions{docs: map[string]*resolved{}, past: map[string]*history{}, sites: map[string]*sites{}, keys: map[string]*resolved{}, pages: map[string]*webPage{}, lists: map[listName]*list{}, things: map[link]*linkedThing{}, answers: map[keyQuestion]keyAnswer{}}
 }
 
 // resolved is a DID's document, asked for once.

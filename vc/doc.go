@@ -110,7 +110,12 @@
 //	                       presents, when it was presented
 //	key.revoked            the key was revoked, and nothing proves that this existed before; could not check where
 //	                       the chain or the receipt that would prove it could not be had
-//	trust.ok, trust.unlisted       the issuer is on the list, or not (a warning when any issuer is accepted)
+//	trust.ok, trust.unlisted       the issuer is on a list, or on none (a warning when any issuer is accepted)
+//	trust.stale            it is on a list that could not be read again since a time: a warning
+//	trust.unchecked        it is on no list at hand, and one that counts could not be had: could not check
+//	domain.ok              a web site that the issuer's DID document names as its own names the DID, too
+//	domain.bad             it doesn't: a warning
+//	domain.unchecked       it could not be asked: a warning
 //	dates.ok, dates.early, dates.expired
 //	status.ok, status.revoked, status.suspended
 //	status.unchecked       the list could not be had, isn't good, or is one too many (32 in a file, 8 in a

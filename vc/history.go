@@ -170,7 +170,18 @@ func (v *verifier) givenUp(ctx context.Context, at time.Time, who signatory, che
 // revoked.
 func (v *verifier) lastOf(ctx context.Context, d did.DID, method string, then did.Resolution, newest int) (gone, revoked time.Time, err error) {
 	last := then
-	for before := newest; last.Metadata.VersionNumber != 0 && before-last.Metadata.VersionNumber > 1; {
+	counted := last.Metadata.VersionNumber != 0
+	for counted && newest == 0 && last.Metadata.NextVersionID != "" { // who knows only earlier ones, one after the other
+		found, err := v.version(ctx, d, did.Options{VersionID: last.Metadata.NextVersionID})
+		if err != nil {
+			return time.Time{}, time.Time{}, err
+		}
+		if methodOf(found.Document, method) == nil {
+			break
+		}
+		last = found
+	}
+	for before := newest; counted && newest != 0 && before-last.Metadata.VersionNumber > 1; {
 		middle := (last.Metadata.VersionNumber + before) / 2
 		found, err := v.version(ctx, d, did.Options{VersionNumber: middle})
 		if err != nil {
@@ -182,7 +193,7 @@ func (v *verifier) lastOf(ctx context.Context, d did.DID, method string, then di
 			last = found
 		}
 	}
-	if last.Metadata.VersionNumber == 0 {
+	if !counted {
 		return time.Time{}, time.Time{}, nil
 	}
 	return last.Metadata.NextUpdate, methodOf(last.Document, method).Revoked, nil

@@ -274,12 +274,18 @@ func (v *verifier) setKey(ctx context.Context, t *jose.Token, who signatory, mad
 	}
 	if hasScheme(t.Kid, "http", "https") && sameSite(t.Kid, who.id) {
 		base, _, _ := strings.Cut(t.Kid, "#")
-		if doc, err := v.page(ctx, base); err == nil && doc.Has("kty") {
+		doc, err := v.page(ctx, base)
+		if err == nil && doc.Has("kty") {
 			key, err := did.ParseJWK(doc.Append(nil))
 			if err != nil || t.JWK != nil && key != *t.JWK {
 				return did.PublicKey{}, check("key.unlisted", Failed, "What lies at the key's address "+t.Kid+" isn't a key that fits.")
 			}
 			return key, check("key.ok", OK, "The key lies at the "+who.word+"'s own web site, "+u.Host+".")
+		}
+		if err == nil { // the key set may name it by another name
+			if key, found := v.webKey(ctx, t.Kid, who, made); found.Outcome == OK && (t.JWK == nil || key == *t.JWK) {
+				return key, found
+			}
 		}
 	}
 	set := u.Scheme + "://" + u.Host + "/.well-known/jwks.json"

@@ -25,37 +25,6 @@ type Policy struct {
 	Challenge, Domain string
 }
 
-// Trust is which issuers are accepted. The zero Trust accepts none.
-type Trust struct {
-	any  bool
-	name string
-	dids map[string]bool
-}
-
-// TrustAnyIssuerUnsafe accepts every issuer, with the warning that it is on no list.
-// Fit for showing to a person, who then judges the issuer; not for a program.
-func TrustAnyIssuerUnsafe() Trust { return Trust{any: true} }
-
-// TrustIssuers accepts the issuers of a list, which name names in reports. The issuers
-// of embedded credentials must be on it as well; those of endorsements give a warning.
-func TrustIssuers(name string, dids ...did.DID) Trust {
-	t := Trust{name: name, dids: map[string]bool{}}
-	for _, d := range dids {
-		t.dids[d.String()] = true
-	}
-	return t
-}
-
-// Knowing adds the issuers of a list to a Trust that accepts any: those get no
-// warning, and reports name the list.
-func (t Trust) Knowing(name string, dids ...did.DID) Trust {
-	known := TrustIssuers(name, dids...)
-	known.any = t.any
-	return known
-}
-
-func (t Trust) isZero() bool { return !t.any && t.dids == nil }
-
 // A FetchFunc gets a web page with GET. It limits time and size and reaches no
 // private network. An error means that there is no answer: could not check. Any
 // status is an answer. Calls may overlap.

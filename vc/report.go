@@ -46,6 +46,7 @@ type Check struct {
 	Existed time.Time `json:"existed,omitzero"`
 
 	Version *Version `json:"version,omitempty"` // of the DID document that answered, where its method has versions
+	List    *Listed  `json:"list,omitempty"`    // on which the issuer stands
 }
 
 // A Version is one of a DID document, as its DID method tells it.
@@ -63,11 +64,13 @@ type Part struct {
 	Name       string   `json:"name,omitempty"`
 	IssuerID   string   `json:"issuerId,omitempty"`   // proven when the part's checks are ok
 	IssuerName string   `json:"issuerName,omitempty"` // what the issuer calls itself; nobody proved it
+	Domains    []string `json:"domains,omitempty"`    // hosts of web sites that are provably the issuer's
 	Pointer    string   `json:"pointer"`              // JSON Pointer in the document; "" is the envelope
 	Outcome    Outcome  `json:"outcome"`              // the worst of the checks
 	Checks     []Check  `json:"checks"`
 
 	issuer string // whole, as it is written
+	calls  string // what a list calls the issuer, and which
 }
 
 // A Report is everything that [Verify] found. Its JSON form is described by
@@ -130,6 +133,9 @@ func (p *Part) withCode(code string) (Check, bool) {
 
 // by names the issuer: what is known, then what it says of itself.
 func (p *Part) by() string {
+	if p.calls != "" {
+		return p.IssuerID + p.calls
+	}
 	if p.IssuerName == "" {
 		return p.IssuerID
 	}
@@ -158,7 +164,7 @@ func (r *Report) finish() {
 			unsure++
 		}
 	}
-	when := r.At.UTC().Format("2 January 2006, 15:04 UTC")
+	when := minute(r.At)
 	switch outcome {
 	case Failed:
 		r.Verdict = Failed
@@ -261,6 +267,9 @@ func (r *Report) Text() string {
 		fmt.Fprintf(&b, "%s. ", r.What)
 	}
 	fmt.Fprintf(&b, "%s\n", r.Sentence)
+	if len(r.Envelope.Domains) > 0 {
+		fmt.Fprintf(&b, "The issuer's web site, proven: %s\n", strings.Join(r.Envelope.Domains, ", "))
+	}
 	for _, c := range r.Envelope.Checks {
 		fmt.Fprintf(&b, "  %-15s  %s\n", c.Outcome, c.Sentence)
 	}

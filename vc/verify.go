@@ -340,6 +340,7 @@ func (v *verifier) envelope(ctx context.Context, s Signed, part *Part, a *anchor
 	}
 	if proven {
 		part.add(v.trust(part, false)...)
+		part.add(v.domains(ctx, part)...)
 	}
 	// Where the key had no answer these are asked all the same, so that the report
 	// says which checks had one.
@@ -365,6 +366,7 @@ func (v *verifier) embedded(ctx context.Context, e *inner, part *Part, envelopeI
 	}
 	if part.issuer != envelopeIssuer {
 		part.add(v.trust(part, e.kind == "endorsement" || e.kind == "evidence")...)
+		part.add(v.domains(ctx, part)...)
 	}
 	if part.issuer != issuerID(e.within) && e.kind != "" && e.kind != "evidence" && (e.kind == "verifiableCredential" || kindOf(e.doc) != kindEndorsement) {
 		part.add(v.subject(e.doc, e.within, e.pointer))
@@ -426,24 +428,6 @@ func stamp(t time.Time) string {
 		return ""
 	}
 	return t.Format(time.RFC3339)
-}
-
-func (v *verifier) trust(part *Part, endorsement bool) []Check {
-	const section = "Open Badges 3.0, Verification"
-	who := part.by()
-	if part.IssuerName != "" {
-		who += ","
-	}
-	switch t := v.policy.Trust; {
-	case t.dids[part.issuer]:
-		return []Check{v.check("trust.ok", GroupIssuer, OK, "The issuer "+part.IssuerID+" is on the list “"+t.name+"”.", section, part.IssuerID)}
-	case t.any:
-		return []Check{v.check("trust.unlisted", GroupIssuer, Warning, "The issuer "+who+" is not in your list; judge for yourself whether you know it.", section, part.IssuerID)}
-	case endorsement:
-		return []Check{v.check("trust.unlisted", GroupIssuer, Warning, "The endorser "+who+" is not on your list “"+t.name+"”.", section, part.IssuerID)}
-	default:
-		return []Check{v.check("trust.unlisted", GroupIssuer, Failed, "The issuer "+who+" is not on your list “"+t.name+"”.", section, part.IssuerID)}
-	}
 }
 
 // day writes a date as the pages do.

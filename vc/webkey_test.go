@@ -87,6 +87,8 @@ func TestKeysAtWebAddresses(t *testing.T) {
 		{"a jwk without a key set", object{}, "", object{"jwk": own}, Unchecked},
 		{"neither kid nor jwk", object{"/.well-known/jwks.json": jwkSet(object{})}, "", object{}, Failed},
 		{"a kid at the site", object{"/keys/1": own}, "", object{"kid": keyAt}, OK},
+		{"a document at the site, beside a key set", object{"/keys/1": method(keyAt, issuer, nil), "/.well-known/jwks.json": jwkSet(object{"kid": "a"})}, "", object{"kid": keyAt}, OK},
+		{"a document of another at the site, beside a key set", object{"/keys/1": method(keyAt, u.url("/issuer2"), nil), "/.well-known/jwks.json": jwkSet(object{"kid": "a"})}, "", object{"kid": keyAt}, Failed},
 		{"a kid at another site", object{"/evil/keys/1": own}, "", object{"kid": elsewhere + "/keys/1"}, Unchecked},
 		{"a kid that is redirected", object{"/evil/go": own}, "", object{"kid": u.url("/go")}, Unchecked},
 		{"a kid of a DID", object{}, "", object{"kid": u.key.Method}, Unchecked},

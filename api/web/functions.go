@@ -28,6 +28,7 @@ var functions = template.FuncMap{
 	"depth":    func(finality string) int { return after(finality, "depth:") },
 	"tag":      func(finality string) string { t, _ := strings.CutPrefix(finality, "tag:"); return t },
 	"tail":     path.Base,
+	"hash":     func(url string) string { _, after, _ := strings.Cut(url, "#"); return after },
 	"hostless": func(url string) string { _, after, _ := strings.Cut(url, "://"); return after },
 }
 

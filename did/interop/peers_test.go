@@ -32,6 +32,8 @@ type answer struct {
 		VersionID, Updated, NextVersionID, NextUpdate string
 	} `json:"didDocumentMetadata"`
 	Resolution struct{ Error, Message string } `json:"didResolutionMetadata"`
+	Web        json.RawMessage                 // the did:web beside a did:webvh
+	Log        string                          // of a did:webvh
 
 	ID, Address, PublicKey string
 	JWT, Signer, Alg       string

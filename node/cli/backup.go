@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,7 +37,10 @@ func (h *house) backup(ctx context.Context, w io.Writer, withKey bool) error {
 		files = append(files, registry.BackupFile{Name: name, Write: func(w io.Writer) error { _, err := w.Write(raw); return err }})
 	}
 	if withKey {
-		key, err := os.ReadFile(h.keyFile)
+		if h.sealing.file == "" {
+			return errors.New("the store is sealed under a passphrase, so there is no key to put into the backup: leave --with-key out, and remember the passphrase")
+		}
+		key, err := os.ReadFile(h.sealing.file)
 		if err != nil {
 			return err
 		}
@@ -47,7 +51,7 @@ func (h *house) backup(ctx context.Context, w io.Writer, withKey bool) error {
 		if err != nil {
 			return err
 		}
-		key, err := h.sealer.Seal(chain.Key, sealedFor)
+		key, err := h.sealing.Seal(chain.Key, sealedFor)
 		if err != nil {
 			return err
 		}
@@ -157,7 +161,7 @@ func (p *program) backup(ctx context.Context, d *door, path string, withKey bool
 	if withKey {
 		p.say("The sealing key is in it: whoever has this file can sign in your name.")
 	} else {
-		p.say("The sealing key is not in it. Keep %s too, apart from the backups: without it nothing can be signed with what they hold.", p.cfg.keyFile())
+		p.say("The sealing key is not in it. Keep %s too, apart from the backups: without it nothing can be signed with what they hold.", p.cfg.sealedUnder())
 	}
 	return nil
 }
@@ -278,30 +282,42 @@ func (p *program) restore(ctx context.Context, path string) (err error) {
 	return nil
 }
 
-// sealerFor is the sealing key for a backup: the key file's, or where there is none
-// the one that the backup holds.
+// sealerFor is the sealing key for a backup: the one that somebody names or that is in the
+// data folder, or where there is none the one that the backup holds.
 func (p *program) sealerFor(file io.ReadSeeker) (registry.Sealer, error) {
-	path := p.cfg.keyFile()
-	s, err := registry.LoadSealer(path, false)
-	if !errors.Is(err, os.ErrNotExist) {
-		return s, err
+	source, err := p.cfg.sealSource()
+	if err != nil {
+		return registry.Sealer{}, err
+	}
+	if path := cmp.Or(source.file, p.cfg.keyFile()); !source.isPassphrase() && exists(path) {
+		return registry.LoadSealer(path, false)
 	}
 	var key []byte
-	if _, err := registry.ReadBackup(file, registry.BackupParts{File: func(name string, content io.Reader) (err error) {
-		if name == backupSealingKey {
-			key, err = io.ReadAll(content)
-		}
-		return err
-	}}); err != nil {
-		return s, err
+	var stretch registry.Stretch
+	if _, err := registry.ReadBackup(file, registry.BackupParts{
+		Row: func(t registry.Table, row registry.Row) (err error) {
+			if s, is, e := registry.StretchIn(t, row); is || e != nil {
+				stretch, err = s, e
+			}
+			return err
+		},
+		File: func(name string, content io.Reader) (err error) {
+			if name == backupSealingKey {
+				key, err = io.ReadAll(content)
+			}
+			return err
+		},
+	}); err != nil {
+		return registry.Sealer{}, err
 	}
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		return s, err
+		return registry.Sealer{}, err
 	}
-	if key == nil {
-		return s, fmt.Errorf("the key file %s is missing, and the backup's keys are sealed under it: put it there, or name it with --key-file", path)
+	if key != nil && !source.isPassphrase() {
+		return registry.NewSealer(key)
 	}
-	return registry.NewSealer(key)
+	s, err := p.cfg.sealingFrom(source, stretch, false)
+	return s.Sealer, err
 }
 
 // restoredFiles takes the files of a backup to their places.
@@ -321,10 +337,10 @@ func (r *restoredFiles) take(name string, content io.Reader) error {
 	}
 	switch name {
 	case backupSealingKey:
-		if _, err := os.Stat(r.cfg.keyFile()); err == nil {
-			return nil
+		if path := r.cfg.keyFile(); !exists(path) {
+			return writeBeside(path, raw)
 		}
-		return writeBeside(r.cfg.keyFile(), raw)
+		return nil
 	case backupChainKey:
 		r.chain.Key, err = r.sealer.Open(raw, sealedFor)
 		return err

@@ -73,7 +73,7 @@ func TestNoSecretInBackup(t *testing.T) {
 				if err := json.Unmarshal(row.Doc, &k); err != nil {
 					return err
 				}
-				secret, err := h.sealer.OpenKey(k)
+				secret, err := h.sealing.OpenKey(k)
 				if err != nil {
 					return err
 				}

@@ -116,7 +116,7 @@ func scripts(also func(*testscript.Env)) testscript.Params {
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"waitfor": waitFor, "exitcode": exitCode, "flip": flip, "credential": credential, "mode": mode, "cut": cut,
+			"waitfor": waitFor, "exitcode": exitCode, "flip": flip, "credential": credential, "key": key, "mode": mode, "cut": cut,
 		},
 	}
 }
@@ -207,6 +207,13 @@ func credential(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("one learner with a record was expected, not %+v", rows)
 	}
 	ts.Setenv("CREDENTIAL", rows[0].Record.Credential)
+}
+
+// key takes the id of a publisher's oldest key from the list of them: key FILE.
+func key(ts *testscript.TestScript, _ bool, args []string) {
+	var keys []node.PublisherKey
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &keys))
+	ts.Setenv("KEY", keys[len(keys)-1].ID)
 }
 
 // mode compares a file's permissions: mode FILE 0600.

@@ -84,7 +84,7 @@ func (p *program) publishersCommand() *cobra.Command {
 		}),
 	}
 	add.Flags().StringVar(&verify, "verify", "signature,blockchain", "how its records are verified: signature, hosted, blockchain, with commas")
-	list.AddCommand(add, p.policyCommand())
+	list.AddCommand(add, p.policyCommand(), p.domainCommand())
 	return list
 }
 

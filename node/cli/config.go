@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"strconv"
 	"time"
 
@@ -18,30 +17,35 @@ import (
 
 // Config is all that can be set. The empty one gives a working node on localhost.
 type Config struct {
-	Data        string // folder of the store, the keys and the embedded chain
-	DB          string // URL of the PostgreSQL database that is the store; empty: the embedded store
-	Listen      string // address that the node serves on
-	PublicURL   string // what every URL begins with that the node writes; from Listen if empty, then stored
-	Chain       string // JSON-RPC URL of an Ethereum-compatible network; empty: the embedded chain
-	ChainKey    string // file with the private key (hex) that pays for anchors on that network
-	ChainListen string // loopback address of the embedded chain's JSON-RPC, any with clrnode chain; port 0 takes a free one
-	KeyFile     string // file with the key that seals all others; empty: in the data folder, made at the first start
-	Publisher   string // the publisher that a command is for, where there are several
-	Demo        bool   // make a demo publisher when the store has none
-	Dev         bool   // developer mode, on loopback only: issuers for tests, no tokens for the VC-API
-	AnchorEvery time.Duration
-	LeaseTime   time.Duration // how long a node sees no sign of life of another on its database before it takes over its work
+	Data           string // folder of the store, the keys and the embedded chain
+	DB             string // URL of the PostgreSQL database that is the store; empty: the embedded store
+	Listen         string // address that the node serves on
+	PublicURL      string // what every URL begins with that the node writes; from Listen if empty, then stored
+	Chain          string // JSON-RPC URL of an Ethereum-compatible network; empty: the embedded chain
+	ChainKey       string // file with the private key (hex) that pays for anchors on that network
+	ChainListen    string // loopback address of the embedded chain's JSON-RPC, any with clrnode chain; port 0 takes a free one
+	KeyFile        string // file with the key that seals all others; empty: in the data folder, made at the first start
+	PassphraseFile string // file with the passphrase of which the sealing key is made, instead of a key file
+	AskPassphrase  bool   // the same, asked for on the terminal
+	Publisher      string // the publisher that a command is for, where there are several
+	Demo           bool   // make a demo publisher when the store has none
+	Dev            bool   // developer mode, on loopback only: issuers for tests, no tokens for the VC-API
+	AnchorEvery    time.Duration
+	LeaseTime      time.Duration // how long a node sees no sign of life of another on its database before it takes over its work
 
 	TrustedProxies []string // networks of proxies that are believed about whom they speak for
 
 	EthrNetworks []string // NAME:CHAINID=URL[#REGISTRY]: chains on which did:ethr identifiers live, beside the node's own
 
+	TrustLists []string // files and https URLs with lists of issuers that count as known
+
 	UniversalResolver string // URL of a Universal Resolver, which is asked for DIDs of methods that this program doesn't know
 
 	Outgoing Outgoing // connections to addresses that strangers wrote
 
-	chainAlone bool // clrnode chain: the chain may serve other machines
-	serves     bool // the node serves: it starts while its chain doesn't answer
+	ask        func(prompt string) ([]byte, error) // asks for a passphrase; nil: there is no terminal
+	chainAlone bool                                // clrnode chain: the chain may serve other machines
+	serves     bool                                // the node serves: it starts while its chain doesn't answer
 }
 
 func (c *Config) flags(f *pflag.FlagSet) {
@@ -53,11 +57,14 @@ func (c *Config) flags(f *pflag.FlagSet) {
 	f.StringVar(&c.ChainKey, "chain-key", "", "file with the private key, in hex, that pays for anchors on --chain")
 	f.StringVar(&c.ChainListen, "chain-listen", "127.0.0.1:0", "loopback address of the embedded chain's JSON-RPC, any address with clrnode chain; port 0 takes a free one")
 	f.StringVar(&c.KeyFile, "key-file", "", "file with the key that seals all others (default: sealing.key in --data, made at the first start)")
+	f.StringVar(&c.PassphraseFile, "passphrase-file", "", "file with one line, the passphrase of the sealing key, instead of --key-file")
+	f.BoolVar(&c.AskPassphrase, "ask-passphrase", false, "ask for the passphrase of the sealing key, instead of --key-file; a store that has one asks without this")
 	f.StringVar(&c.Publisher, "publisher", "", "id of the publisher, where there are several")
 	f.BoolVar(&c.Demo, "demo", true, "make a demo publisher when the store has none; --demo=false starts empty")
 	f.BoolVar(&c.Dev, "dev", false, "developer mode, on loopback only: the VC-API has issuers for tests, and takes no token")
 	f.StringSliceVar(&c.TrustedProxies, "trusted-proxy", nil, "network of a proxy that is believed about whom it speaks for, such as 10.0.0.0/8; loopback always is")
 	f.StringSliceVar(&c.EthrNetworks, "ethr-network", nil, "NAME:CHAINID=URL: JSON-RPC of a network whose did:ethr identifiers are resolved, with #0x... where its ERC-1056 contract isn't at the usual address; the node's own chain always is one")
+	f.StringSliceVar(&c.TrustLists, "trust-list", nil, "file or https URL with a list of issuers that the node's reports name as known, read again when it changes; may be repeated")
 	f.StringVar(&c.UniversalResolver, "universal-resolver", "", "URL of a Universal Resolver, such as https://resolver.example.org, that is asked for DIDs of other methods than this program knows, and believed")
 	c.Outgoing.flags(f)
 	f.DurationVar(&c.LeaseTime, "lease-time", registry.LeaseTime, "how long a node sees no sign of life of another one on the same database before it takes over its work")
@@ -105,13 +112,6 @@ func (c Config) loopback() bool {
 	}
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-func (c Config) keyFile() string {
-	if c.KeyFile != "" {
-		return c.KeyFile
-	}
-	return filepath.Join(c.Data, "sealing.key")
 }
 
 // readFile reads the settings of a configuration file, nothing if there is none.

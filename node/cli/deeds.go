@@ -38,7 +38,13 @@ type (
 		Learners  []string
 		By        string
 	}
-	revokeArgs  struct{ Credential, Reason, By string }
+	revokeArgs struct{ Credential, Reason, By string }
+	domainArgs struct{ Publisher, Domain, By string }
+	keyArgs    struct {
+		Publisher string
+		Change    node.KeyChange // its Key may be empty, for today's
+		By        string
+	}
 	learnerArgs struct{ Publisher, Who string }
 	tokenArgs   struct {
 		Publisher string
@@ -153,6 +159,30 @@ var deeds = map[string]deed{
 	}),
 	"revoke": on(func(ctx context.Context, n *node.Node, a revokeArgs) (registry.Credential, error) {
 		return n.Revoke(ctx, a.Credential, a.Reason, a.By)
+	}),
+	"set-domain": on(func(ctx context.Context, n *node.Node, a domainArgs) (registry.Publisher, error) {
+		p, err := n.OnePublisher(ctx, a.Publisher)
+		if err != nil {
+			return p, err
+		}
+		return n.SetDomain(ctx, p.ID, a.Domain, a.By)
+	}),
+	"keys": on(func(ctx context.Context, n *node.Node, a pageArgs) ([]node.PublisherKey, error) {
+		p, err := n.OnePublisher(ctx, a.Publisher)
+		if err != nil {
+			return nil, err
+		}
+		return n.Keys(ctx, p.ID)
+	}),
+	"change-key": on(func(ctx context.Context, n *node.Node, a keyArgs) (node.KeyChanged, error) {
+		p, err := n.OnePublisher(ctx, a.Publisher)
+		if err != nil {
+			return node.KeyChanged{}, err
+		}
+		if a.Change.Key == "" {
+			a.Change.Key = p.Key
+		}
+		return n.ChangeKey(ctx, p.ID, a.Change, a.By)
 	}),
 	"export": on(func(ctx context.Context, n *node.Node, a learnerArgs) (exported, error) {
 		p, err := n.OnePublisher(ctx, a.Publisher)

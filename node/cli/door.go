@@ -41,9 +41,16 @@ func (p *program) openDoor(ctx context.Context, withChain, mayMake bool) (*door,
 	}
 	made, others := filepath.Join(p.cfg.Data, "store"), ""
 	if p.cfg.DB != "" {
-		made, others = p.cfg.keyFile(), ", or the key file of the database's nodes with --key-file"
+		source, err := p.cfg.sealSource()
+		if err != nil {
+			return nil, err
+		}
+		if made = source.file; source == (sealSource{}) {
+			made = p.cfg.keyFile()
+		}
+		others = ", or the sealing key of the database's nodes with --key-file, --passphrase-file or --ask-passphrase"
 	}
-	if _, err := os.Stat(made); err != nil && !mayMake {
+	if made != "" && !exists(made) && !mayMake {
 		return nil, usage(fmt.Sprintf("there is no data in %s: begin with clrnode publishers add NAME, or name the right folder with --data%s", p.cfg.Data, others))
 	}
 	h, err := openHouse(ctx, p.cfg, withChain, slog.New(slog.DiscardHandler))

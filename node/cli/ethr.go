@@ -172,6 +172,18 @@ func (c Config) resolver(client *http.Client, own ownChain) (did.Resolver, error
 // universalTime is how long a Universal Resolver may take, which asks others in turn.
 const universalTime = 20 * time.Second
 
+// networksWith are the networks of --ethr-network and own, which may be nil, as far as they
+// are known when that is asked.
+func (c Config) networksWith(own ownChain) (func() []did.Network, error) {
+	networks, err := c.ethrNetworks()
+	return func() []did.Network {
+		if own == nil {
+			return networks
+		}
+		return withOwn(networks, own)
+	}, err
+}
+
 // withOwn adds the chain on which this node anchors to the networks of did:ethr, unless
 // one of them is that chain, or nobody knows yet which one it is. On a local chain the
 // registry is ours.
@@ -187,5 +199,5 @@ func withOwn(networks []did.Network, own ownChain) []did.Network {
 	if chain.Local {
 		n.Registry = did.Address(contracts.DIDRegistryAddress)
 	}
-	return append(networks, n)
+	return append(slices.Clip(networks), n)
 }

@@ -28,8 +28,7 @@ type house struct {
 
 	chainAway bool // the chain didn't answer when the node started
 
-	keyFile string // and what is in it
-	sealer  registry.Sealer
+	sealing sealing // what seals the store
 
 	parts []func() error // closes them, last first
 }
@@ -68,23 +67,18 @@ func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger
 		return h, errors.Join(err, engine.Close())
 	}
 	h.onClose(db.Close)
+	// A wrong sealing key ends it here, before anything is done.
+	if h.sealing, err = cfg.sealing(ctx, db); err != nil {
+		return h, err
+	}
+	if err := db.KeepSealer(ctx, h.sealing.Sealer); err != nil {
+		return h, err
+	}
 	if cfg.DB == "" { // the store's lock is ours, so whoever held a lease in it is dead
 		if err := db.DropLeases(ctx); err != nil {
 			return h, err
 		}
 	}
-	empty, err := isEmpty(ctx, db)
-	if err != nil {
-		return h, err
-	}
-	sealer, err := registry.LoadSealer(cfg.keyFile(), empty)
-	if errors.Is(err, os.ErrNotExist) {
-		return h, fmt.Errorf("the key file %s is missing, and the store's keys are sealed under it: put it back, or name it with --key-file", cfg.keyFile())
-	}
-	if err != nil {
-		return h, err
-	}
-	h.keyFile, h.sealer = cfg.keyFile(), sealer
 	url, err := storedURL(ctx, db, cfg)
 	if err != nil {
 		return h, err
@@ -93,7 +87,10 @@ func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger
 	if err != nil {
 		return h, err
 	}
-	o := node.Options{DB: db, Sealer: sealer, PublicURL: url, Log: log, Dev: cfg.Dev, AnchorEvery: cfg.AnchorEvery, LeaseTime: cfg.LeaseTime, Client: did.NewClient(outgoing)}
+	o := node.Options{DB: db, Sealer: h.sealing.Sealer, PublicURL: url, Log: log, Dev: cfg.Dev, AnchorEvery: cfg.AnchorEvery, LeaseTime: cfg.LeaseTime, Client: did.NewClient(outgoing)}
+	if cfg.serves {
+		o.TrustLists = cfg.TrustLists
+	}
 	var own ownChain
 	if withChain {
 		if own, err = h.openChain(ctx, cfg, db, log); err != nil {
@@ -102,6 +99,9 @@ func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger
 		o.Ledger = own
 	}
 	if o.Resolver, err = cfg.resolver(o.Client, own); err != nil {
+		return h, err
+	}
+	if o.Networks, err = cfg.networksWith(own); err != nil {
 		return h, err
 	}
 	if h.node, err = node.New(ctx, o); err != nil {
@@ -130,20 +130,6 @@ func ownFolder(path string) error {
 		return err
 	}
 	return os.Chmod(path, 0o700)
-}
-
-// isEmpty tells whether nothing is sealed in the store yet.
-func isEmpty(ctx context.Context, db *registry.DB) (empty bool, err error) {
-	err = db.View(ctx, func(tx *registry.Tx) error {
-		sealed, err := tx.Setting("sealed")
-		if err != nil {
-			return err
-		}
-		pubs, err := tx.Publishers()
-		empty = len(pubs) == 0 && sealed == ""
-		return err
-	})
-	return empty, err
 }
 
 // storedURL is the configured public URL; where none is configured, the one that

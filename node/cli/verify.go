@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -51,7 +50,7 @@ Without --rpc, anchors are looked up on the chain of the data folder at hand.`,
 	}
 	c.Flags().StringVar(&v.receipt, "receipt", "", "file with the receipt of the anchor")
 	c.Flags().StringVar(&v.rpc, "rpc", "", "JSON-RPC URL of the chain to ask")
-	c.Flags().StringArrayVar(&v.trust, "trust", nil, "an issuer that counts: its DID, or a file with a list; may be repeated")
+	c.Flags().StringArrayVar(&v.trust, "trust", nil, "an issuer that counts: its DID, or a file or https URL with a list; may be repeated")
 	c.Flags().BoolVar(&v.offline, "offline", false, "open no connection: what needs one could not be checked")
 	c.Flags().StringVar(&v.at, "at", "", "judge dates as of this time (RFC 3339)")
 	return c
@@ -112,24 +111,27 @@ func (p *program) verify(ctx context.Context, v *verifier, args []string) error 
 func (p *program) policyOf(ctx context.Context, v *verifier) (vc.Policy, node.AnchorQuestion, error) {
 	var policy vc.Policy
 	var ask node.AnchorQuestion
-	trust, err := trustOf(v.trust)
-	if err != nil {
-		return policy, ask, err
-	}
+	var err error
 	now := time.Now()
 	if v.at != "" {
 		if now, err = time.Parse(time.RFC3339, v.at); err != nil {
 			return policy, ask, usage(fmt.Sprintf("--at %s: give a time such as 2026-11-23T12:00:00Z", v.at))
 		}
 	}
-	policy = vc.Policy{Trust: trust, Now: now}
+	policy = vc.Policy{Now: now}
 	if v.offline {
+		if policy.Trust, err = p.trustOf(ctx, nil, v.trust); err != nil {
+			return policy, ask, err
+		}
 		policy.Resolver = did.NewResolver(nil)
 		ask.Resolver = policy.Resolver
 		return policy, ask, nil
 	}
 	client, err := p.client()
 	if err != nil {
+		return policy, ask, err
+	}
+	if policy.Trust, err = p.trustOf(ctx, client, v.trust); err != nil {
 		return policy, ask, err
 	}
 	var chain *evm.Client
@@ -197,44 +199,35 @@ func (p *program) chainReader(ctx context.Context, rpc string) (*evm.Client, err
 	return client, nil
 }
 
-// trustOf makes a policy of the values of --trust: DIDs, and files with
-// {"name": ..., "issuers": [DID, ...]}.
-func trustOf(values []string) (vc.Trust, error) {
+// trustOf makes a policy of the values of --trust: DIDs, and files and URLs with lists of
+// them. Without a client no URL is asked, so that its list isn't available.
+func (p *program) trustOf(ctx context.Context, client *http.Client, values []string) (vc.Trust, error) {
 	if len(values) == 0 {
 		return vc.TrustAnyIssuerUnsafe(), nil
 	}
-	var names []string
+	var places []string
 	var dids []did.DID
 	for _, value := range values {
-		list := struct {
-			Name    string   `json:"name"`
-			Issuers []string `json:"issuers"`
-		}{"--trust", []string{value}}
 		if !strings.HasPrefix(value, "did:") {
-			raw, err := os.ReadFile(value)
-			if err != nil {
-				return vc.Trust{}, usage(fmt.Sprintf("--trust %s: neither a DID nor a file that can be read: %v", value, err))
-			}
-			list.Name, list.Issuers = value, nil
-			d := json.NewDecoder(bytes.NewReader(raw))
-			d.DisallowUnknownFields()
-			if err = d.Decode(&list); err == nil && len(list.Issuers) == 0 {
-				err = errors.New("it names no issuers")
-			}
-			if err != nil {
-				return vc.Trust{}, usage(fmt.Sprintf("--trust %s: it should be {\"name\": \"...\", \"issuers\": [\"did:...\"]}: %v", value, err))
-			}
+			places = append(places, value)
+			continue
 		}
-		names = append(names, list.Name)
-		for _, s := range list.Issuers {
-			d, err := did.Parse(s)
-			if err != nil {
-				return vc.Trust{}, usage(fmt.Sprintf("--trust %s: %v", value, err))
-			}
-			dids = append(dids, d)
+		d, err := did.Parse(value)
+		if err != nil {
+			return vc.Trust{}, usage(fmt.Sprintf("--trust %s: %v", value, err))
 		}
+		dids = append(dids, d)
 	}
-	return vc.TrustIssuers(strings.Join(names, ", "), dids...), nil
+	lists, err := node.NewTrustLists(client, p.logger(), time.Now, places...)
+	if err != nil {
+		return vc.Trust{}, usage(fmt.Sprintf("--trust: %v", err))
+	}
+	lists.Refresh(ctx)
+	trust := vc.TrustLists(lists.Lists()...)
+	if len(dids) > 0 {
+		trust = trust.Knowing(vc.NewTrustList("--trust", dids...))
+	}
+	return trust, nil
 }
 
 // verifyOne checks one file, URL or the standard input.

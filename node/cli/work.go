@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -190,27 +191,8 @@ func (p *program) issueCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			bar := p.progress("issue")
-			for j.State == registry.JobRunning {
-				bar(j.Done+j.Skipped, j.Total)
-				if j.Trouble != "" {
-					return fmt.Errorf("job %s stopped: %s. What was done stays; it goes on by itself while a node runs on this folder", j.ID, j.Trouble)
-				}
-				if err := pause(ctx, 100*time.Millisecond); err != nil {
-					return fmt.Errorf("job %s goes on when a node runs on this folder: %w", j.ID, err)
-				}
-				if j, err = do[registry.Job](ctx, d, "job", idArgs{ID: j.ID}); err != nil {
-					return err
-				}
-			}
-			bar(j.Total, j.Total)
-			if d.house != nil && d.house.local {
-				if _, err := do[nothing](ctx, d, "anchored", idArgs{ID: j.Publisher}); err != nil {
-					return err
-				}
-			}
-			for _, e := range j.Errors {
-				p.say("%s", e)
+			if j, err = p.workOff(ctx, d, j); err != nil {
+				return err
 			}
 			if err := p.show(j, func(w *tabwriter.Writer) {
 				fmt.Fprintf(w, "issued %d", j.Done)
@@ -232,6 +214,35 @@ func (p *program) issueCommand() *cobra.Command {
 	}
 	c.Flags().BoolVar(&all, "all-changed", false, "all whose record is new or changed")
 	return c
+}
+
+// workOff waits until a job of issuing has ended and its records are anchored, where that
+// takes no time, and says what was not issued.
+func (p *program) workOff(ctx context.Context, d *door, j registry.Job) (registry.Job, error) {
+	var err error
+	bar := p.progress("issue")
+	for j.State == registry.JobRunning {
+		bar(j.Done+j.Skipped, j.Total)
+		if j.Trouble != "" {
+			return j, fmt.Errorf("job %s stopped: %s. What was done stays; it goes on by itself while a node runs on this folder", j.ID, j.Trouble)
+		}
+		if err := pause(ctx, 100*time.Millisecond); err != nil {
+			return j, fmt.Errorf("job %s goes on when a node runs on this folder: %w", j.ID, err)
+		}
+		if j, err = do[registry.Job](ctx, d, "job", idArgs{ID: j.ID}); err != nil {
+			return j, err
+		}
+	}
+	bar(j.Total, j.Total)
+	if d.house != nil && d.house.local {
+		if _, err := do[nothing](ctx, d, "anchored", idArgs{ID: j.Publisher}); err != nil {
+			return j, err
+		}
+	}
+	for _, e := range j.Errors {
+		p.say("%s", e)
+	}
+	return j, nil
 }
 
 func (p *program) exportCommand() *cobra.Command {

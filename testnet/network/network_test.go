@@ -320,7 +320,7 @@ func TestNodesOfANetwork(t *testing.T) {
 		says string
 		args []string
 	}{
-		{"Nodes that share a database share this file", []string{"--key-file", filepath.Join(dir, "other.key"), "--data", filepath.Join(dir, "other")}},
+		{"Nodes that share a database share it", []string{"--key-file", filepath.Join(dir, "other.key"), "--data", filepath.Join(dir, "other")}},
 		{"give each node its own --data", []string{"--data", filepath.Join(dir, "node0")}},
 		{"Nodes that share a database share a chain", []string{"--data", filepath.Join(dir, "third"), "--chain", ""}},
 	} {

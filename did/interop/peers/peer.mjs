@@ -2,12 +2,14 @@
 // ...}; each line of standard output its answer. What a library throws is the answer
 // {"error": ...}.
 import {createInterface} from 'node:readline';
+import {createPrivateKey, createPublicKey, sign, verify} from 'node:crypto';
 import {Resolver} from 'did-resolver';
 import * as keyResolver from 'key-did-resolver';
 import * as DidKey from '@digitalbazaar/did-method-key';
 import * as EcdsaMultikey from '@digitalbazaar/ecdsa-multikey';
 import * as Ed25519Multikey from '@digitalbazaar/ed25519-multikey';
 import {createJWT, decodeJWT, verifyJWT, ES256KSigner, hexToBytes} from 'did-jwt';
+import * as webvh from 'didwebvh-ts';
 import * as ethr from 'ethr-did-resolver';
 import {SiweMessage} from 'siwe';
 import {JsonRpcProvider, NonceManager, SigningKey, Wallet} from 'ethers';
@@ -36,7 +38,41 @@ function wallet(privateKey, {rpc, chainId}) {
 const controller = (id, signer, {registry, name}) =>
   new ethr.EthrDidController(id, undefined, signer, name, signer.provider, undefined, registry);
 
+// ed25519 is what didwebvh-ts leaves to whoever uses it: to sign and to verify.
+const ed25519 = {
+  verify: async (signature, message, key) => verify(null, message,
+    createPublicKey({key: {kty: 'OKP', crv: 'Ed25519', x: Buffer.from(key).toString('base64url')}, format: 'jwk'}), signature),
+  // signer is that of a seed in hex, whose public key is multikey.
+  signer: ({seed, multikey}) => ({
+    getVerificationMethodId: () => `did:key:${multikey}#${multikey}`,
+    async sign({document, proof}) {
+      const data = await webvh.prepareDataForSigning(document, proof);
+      const der = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), Buffer.from(seed, 'hex')]);
+      const value = sign(null, data, createPrivateKey({key: der, format: 'der', type: 'pkcs8'}));
+      return {proofValue: webvh.multibaseEncode(value, webvh.MultibaseEncoding.BASE58_BTC)};
+    }
+  })
+};
+
 const deeds = {
+  // webvhResolve fetches the log of a did:webvh and resolves it with didwebvh-ts, in its
+  // newest version or the one with a number, and makes the did:web beside it.
+  async webvhResolve({url, version}) {
+    const log = (await (await fetch(url)).text()).trim().split('\n').map(line => JSON.parse(line));
+    const {did, doc, meta} = await webvh.resolveDIDFromLog(log, {verifier: ed25519, versionNumber: version});
+    return {id: did, didDocument: doc, didDocumentMetadata: meta, web: webvh.generateParallelDidWeb(did, doc)};
+  },
+  // webvhMake makes a did:webvh with pre-rotation, and changes it once.
+  async webvhMake({first, second, third}) {
+    const hash = k => webvh.deriveNextKeyHash(k.multikey);
+    const made = await webvh.createDID({domain: 'example.edu', paths: ['p', '7'], signer: ed25519.signer(first), verifier: ed25519,
+      updateKeys: [first.multikey], nextKeyHashes: [await hash(second)], portable: true,
+      verificationMethods: [{type: 'Multikey', publicKeyMultibase: first.multikey, purpose: 'assertionMethod'}], created: '2026-01-01T00:00:00Z'});
+    const {did, log} = await webvh.updateDID({log: made.log, signer: ed25519.signer(second), verifier: ed25519,
+      updateKeys: [second.multikey], nextKeyHashes: [await hash(third)],
+      verificationMethods: [{type: 'Multikey', publicKeyMultibase: second.multikey, purpose: 'assertionMethod'}], updated: '2026-01-02T00:00:00Z'});
+    return {id: did, log: log.map(entry => JSON.stringify(entry)).join('\n') + '\n'};
+  },
   // resolve asks did-resolver with key-did-resolver and ethr-did-resolver.
   async resolve({did, chain}) {
     return resolver(chain).resolve(did);

@@ -5,6 +5,7 @@
 import {createInterface} from 'node:readline';
 import {serve} from './web.mjs';
 import {newKey} from './keys.mjs';
+import * as domains from './domains.mjs';
 import * as graphs from './graphs.mjs';
 import * as histories from './histories.mjs';
 import * as proofs from './proofs.mjs';
@@ -13,7 +14,7 @@ import * as tokens from './tokens.mjs';
 // Standard output is for answers alone; libraries that talk do so elsewhere.
 console.log = console.info = console.error;
 
-const deeds = {...graphs, ...histories, ...proofs, ...tokens, key: newKey, serve: ({url, doc}) => serve(url, doc)};
+const deeds = {...domains, ...graphs, ...histories, ...proofs, ...tokens, key: newKey, serve: ({url, doc}) => serve(url, doc)};
 
 async function answer(line) {
   const {op, ...request} = JSON.parse(line);

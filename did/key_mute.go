@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+
+	bls12381 "github.com/consensys/gnark-crypto/ecc/bls12-381"
 )
 
 // Keys that verify nothing here stand in documents all the same, and are read as strictly
@@ -33,37 +35,20 @@ func x25519Key(b []byte) (PublicKey, error) {
 	return PublicKey{keyX25519, string(b)}, nil
 }
 
-// blsPrime is the order of the field that BLS12-381 is over (draft-irtf-cfrg-pairing-friendly-curves, 4.2.1).
-var blsPrime, _ = new(big.Int).SetString("1a0111ea397fe69a4b1ba7b6434bacd764774b84f38512bf6730d2a0f6b0f6241eabfffeb153ffffb9feffffffffaaab", 16)
-
-// blsKey accepts the compressed points of the curve BLS12-381 over the field of two
-// dimensions, y² = x³ + 4(1+i), in the form of draft-irtf-cfrg-pairing-friendly-curves,
-// appendix C, without infinity. That the point is in the subgroup G2 is for whoever
-// verifies with it.
+// blsKey accepts the compressed points of G2 on the curve BLS12-381, in the form of
+// draft-irtf-cfrg-pairing-friendly-curves, appendix C, without infinity. That a point is
+// in G2, and not only on the curve, has to be looked at: proofs under another one can be
+// forged.
 func blsKey(b []byte) (PublicKey, error) {
-	if len(b) != 96 {
+	if len(b) != bls12381.SizeOfG2AffineCompressed {
 		return PublicKey{}, fmt.Errorf("%w BLS12-381 G2 key: it has %d bytes instead of 96", ErrInvalid, len(b))
 	}
 	if b[0]&0xc0 != 0x80 { // compressed, and not infinity
 		return PublicKey{}, fmt.Errorf("%w BLS12-381 G2 key: it is no compressed point", ErrInvalid)
 	}
-	first := slices.Clone(b[:48])
-	first[0] &= 0x1f
-	xi, x := new(big.Int).SetBytes(first), new(big.Int).SetBytes(b[48:]) // x + xi·i
-	if xi.Cmp(blsPrime) >= 0 || x.Cmp(blsPrime) >= 0 {
-		return PublicKey{}, fmt.Errorf("%w BLS12-381 G2 key: its encoding isn't canonical", ErrInvalid)
-	}
-	mul := func(a, b *big.Int) *big.Int { return new(big.Int).Mul(a, b) }
-	// x³ + 4(1+i), whose norm over the field of one dimension is a square exactly if it is
-	// one itself.
-	square, squareI := new(big.Int).Sub(mul(x, x), mul(xi, xi)), new(big.Int).Lsh(mul(x, xi), 1)
-	re := new(big.Int).Sub(mul(square, x), mul(squareI, xi))
-	im := new(big.Int).Add(mul(square, xi), mul(squareI, x))
-	re.Add(re, big.NewInt(4))
-	im.Add(im, big.NewInt(4))
-	norm := new(big.Int).Add(mul(re, re), mul(im, im))
-	if big.Jacobi(norm.Mod(norm, blsPrime), blsPrime) == -1 {
-		return PublicKey{}, fmt.Errorf("%w BLS12-381 G2 key: it is no point of the curve", ErrInvalid)
+	var point bls12381.G2Affine
+	if _, err := point.SetBytes(b); err != nil { // sees to the encoding, the curve and the subgroup
+		return PublicKey{}, fmt.Errorf("%w BLS12-381 G2 key: it is no point of G2", ErrInvalid)
 	}
 	return PublicKey{keyBLS, string(b)}, nil
 }

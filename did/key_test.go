@@ -243,6 +243,31 @@ func TestSignaturesOfEveryAlgorithm(t *testing.T) {
 				t.Errorf("%s: %s prints %q", name, verb, text)
 			}
 		}
+		der, err := s.PKCS8()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var private []byte // a part of it that is 16 bytes long at least
+		switch key, _ := x509.ParsePKCS8PrivateKey(der); key := key.(type) {
+		case *rsa.PrivateKey:
+			private = key.Primes[0].Bytes()
+		case *ecdsa.PrivateKey:
+			private = key.D.Bytes()
+		default: // the octet string of 32 bytes in those of Ed25519 and secp256k1
+			at := bytes.Index(der, []byte{0x04, 0x20}) + 2
+			private = der[at : at+32]
+		}
+		hidden := struct{ s *did.MemorySigner }{s} // fmt asks no Format of it
+		for _, v := range []any{hidden, &hidden, []any{hidden}, *s} {
+			for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+				text := fmt.Sprintf(verb, v)
+				for _, form := range []string{string(private), fmt.Sprintf("%x", private), strings.Trim(fmt.Sprint(private), "[]"), new(big.Int).SetBytes(private).String()} {
+					if strings.Contains(text, form) {
+						t.Errorf("%s: %s of %T shows the private key: %s", name, verb, v, text)
+					}
+				}
+			}
+		}
 		gone, cancel := context.WithCancel(ctx)
 		cancel()
 		if _, err := s.Sign(gone, msg); !errors.Is(err, context.Canceled) {

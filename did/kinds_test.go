@@ -86,16 +86,13 @@ func TestMuteKeysAreKeys(t *testing.T) {
 	blsRaw := must(did.DecodeMultibase(specBLS))[2:]
 	p := must(hex.DecodeString("1a0111ea397fe69a4b1ba7b6434bacd764774b84f38512bf6730d2a0f6b0f6241eabfffeb153ffffb9feffffffffaaab"))
 	change := func(f func([]byte)) []byte { b := bytes.Clone(blsRaw); f(b); return b }
-	off := bytes.Clone(blsRaw) // half of all x are no point's: one of the next does
-	refused := 0
+	off := bytes.Clone(blsRaw) // half of all x are those of a point, and next to none of those is in G2
 	for i := range 20 {
 		off[95] = blsRaw[95] + byte(i)
-		if _, err := resolve(t, "did:key:"+multikey([]byte{0xeb, 0x01}, off)); errors.Is(err, did.ErrInvalid) {
-			refused++
+		_, err := resolve(t, "did:key:"+multikey([]byte{0xeb, 0x01}, off))
+		if i > 0 && !errors.Is(err, did.ErrInvalid) {
+			t.Errorf("BLS12-381, a point outside of G2 or of the curve, %d: %v", i, err)
 		}
-	}
-	if refused < 3 || refused > 17 {
-		t.Errorf("%d of 20 numbers are refused as x of a point", refused)
 	}
 	for name, b := range map[string][]byte{
 		"short": blsRaw[:95], "long": append(bytes.Clone(blsRaw), 0), "not compressed": change(func(b []byte) { b[0] &^= 0x80 }), "infinity": append([]byte{0xc0}, make([]byte, 95)...),

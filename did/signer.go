@@ -31,8 +31,11 @@ type Signer interface {
 // MemorySigner is a [Signer] with its key in memory. However it is printed, only
 // the public key shows.
 type MemorySigner struct {
-	private crypto.Signer // ed25519.PrivateKey, *ecdsa.PrivateKey, privateSecp256k1 or *rsa.PrivateKey
-	public  PublicKey
+	// key gives an ed25519.PrivateKey, *ecdsa.PrivateKey, privateSecp256k1 or
+	// *rsa.PrivateKey. It is a function since fmt, which asks no Format of what lies in
+	// another value's unexported field, shows nothing of one but an address.
+	key    func() crypto.Signer
+	public PublicKey
 }
 
 // bitsRSA is the size of new RSA keys: credentials live for decades, and 2048 bits are
@@ -102,7 +105,7 @@ func SignerFromPKCS8(der []byte) (*MemorySigner, error) {
 }
 
 func newSigner(private crypto.Signer) (*MemorySigner, error) {
-	s := &MemorySigner{private: private}
+	s := &MemorySigner{key: func() crypto.Signer { return private }}
 	var err error
 	switch public := private.Public().(type) {
 	case ed25519.PublicKey:
@@ -134,7 +137,7 @@ func newSigner(private crypto.Signer) (*MemorySigner, error) {
 // signer, for whoever keeps keys; nil when the key isn't Ed25519. They must be stored
 // sealed.
 func (s *MemorySigner) Seed() []byte {
-	if key, ok := s.private.(ed25519.PrivateKey); ok {
+	if key, ok := s.key().(ed25519.PrivateKey); ok {
 		return key.Seed()
 	}
 	return nil
@@ -143,15 +146,15 @@ func (s *MemorySigner) Seed() []byte {
 // PKCS8 returns the secret bytes of which [SignerFromPKCS8] makes the same signer, for
 // whoever keeps keys. They must be stored sealed.
 func (s *MemorySigner) PKCS8() ([]byte, error) {
-	if s == nil || s.private == nil {
+	if s == nil || s.key == nil {
 		return nil, errNoPrivateKey
 	}
 	var der []byte
 	var err error
-	if key, ok := s.private.(privateSecp256k1); ok {
+	if key, ok := s.key().(privateSecp256k1); ok {
 		der, err = key.pkcs8()
 	} else {
-		der, err = x509.MarshalPKCS8PrivateKey(s.private)
+		der, err = x509.MarshalPKCS8PrivateKey(s.key())
 	}
 	if err != nil {
 		return nil, fmt.Errorf("export the private key of %v: %w", s, err)
@@ -168,20 +171,20 @@ func (s *MemorySigner) Public() PublicKey { return s.public }
 // same bytes: RFC 8032, 5.1.6, for Ed25519; RFC 6979 for P-256, P-384 and secp256k1, with
 // s in the lower half; RFC 8017, 8.2.1, for RSA.
 func (s *MemorySigner) Sign(ctx context.Context, msg []byte) ([]byte, error) {
-	if s == nil || s.private == nil {
+	if s == nil || s.key == nil {
 		return nil, fmt.Errorf("sign: %w", errNoPrivateKey)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	switch key := s.private.(type) {
+	switch key := s.key().(type) {
 	case ed25519.PrivateKey:
 		return ed25519.Sign(key, msg), nil
 	case *ecdsa.PrivateKey:
 		return signECDSA(key, s.public.kind, msg)
 	}
 	digest := sha256.Sum256(msg)
-	return s.private.Sign(nil, digest[:], crypto.SHA256)
+	return s.key().Sign(nil, digest[:], crypto.SHA256)
 }
 
 // signECDSA makes r and s, each as long as the group's order. Of the two values that s

@@ -2,7 +2,13 @@ package node
 
 import (
 	"bytes"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"log/slog"
+	"math/big"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -113,5 +119,103 @@ func TestKeyOfEarlierVersion(t *testing.T) {
 	keep(t, n, log)
 	if s, err := n.signerOf(t.Context(), log.ID); err == nil {
 		t.Errorf("signerOf() a log's key = %v, which would sign credentials", s)
+	}
+}
+
+// Whatever is printed, logged or answered of a node with keys shows none of them.
+func TestNothingShowsPrivateKeys(t *testing.T) {
+	engine, err := registry.OpenBadger(filepath.Join(t.TempDir(), "store"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := registry.Open(t.Context(), engine, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	path := filepath.Join(t.TempDir(), "key")
+	sealer, err := registry.LoadSealer(path, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var shown bytes.Buffer
+	o := Options{
+		DB: db, Sealer: sealer, PublicURL: "http://localhost:8080", Client: did.NewClient(did.Outgoing{}), Dev: true,
+		Log: slog.New(slog.NewJSONHandler(&shown, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
+	n, err := New(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := n.AddPublisher(t.Context(), "Test College", nil, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	issuers := []string{p.ID}
+	for _, profile := range testProfiles {
+		issuers = append(issuers, registry.Profile{Name: profile.name}.Issuer())
+	}
+	secrets := map[string][]byte{}
+	if secrets["the sealing key"], err = os.ReadFile(path); err != nil {
+		t.Fatal(err)
+	}
+	show := func(values ...any) {
+		for _, v := range values {
+			for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x"} {
+				fmt.Fprintf(&shown, verb, v)
+			}
+			if raw, err := json.Marshal(v); err == nil {
+				shown.Write(raw)
+			}
+			n.log.Error("a line", "value", v)
+		}
+	}
+	for _, issuer := range issuers {
+		_, key, err := n.issuerKey(t.Context(), issuer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		show(key, &key, &group{key: key}, struct{ key any }{key})
+	}
+	for _, id := range []string{p.Key, p.LogKey} {
+		k, secret, err := n.opened(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		secrets[k.Kind] = secret[len(secret)-32:]
+		show(k, &k)
+		k.Sealed[len(k.Sealed)-1] ^= 1
+		_, err = n.sealer.OpenKey(k)
+		show(err)
+	}
+	doc, err := n.Document(t.Context(), p.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, err := n.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	profile, err := n.Profile(t.Context(), p.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	show(p, doc, status, profile)
+	n.Close()
+	show(o, n, sealer)
+	if len(secrets) != 3 || !strings.Contains(shown.String(), "Test College") {
+		t.Fatalf("%d secrets were looked for, in %d bytes", len(secrets), shown.Len())
+	}
+	for name, secret := range secrets {
+		forms := []string{
+			string(secret), fmt.Sprintf("%x", secret), fmt.Sprintf("%X", secret), strings.Trim(fmt.Sprint(secret), "[]"),
+			strings.TrimPrefix(strings.TrimSuffix(fmt.Sprintf("%#v", secret), "}"), "[]byte{"),
+			base64.RawStdEncoding.EncodeToString(secret), base64.RawURLEncoding.EncodeToString(secret), new(big.Int).SetBytes(secret).String(), did.EncodeMultibase(secret)[1:],
+		}
+		for _, form := range forms {
+			if strings.Contains(shown.String(), form) {
+				t.Errorf("%s is shown, as %s", name, form)
+			}
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,7 +26,7 @@ func TestPostgresCredentialInOneRoundTrip(t *testing.T) {
 	}
 	defer e.Close()
 	defer gate.open()
-	db := &DB{engine: e, now: time.Now}
+	db := &DB{engine: e, now: time.Now, sealed: new(atomic.Pointer[string])}
 	c := Credential{ID: "c1", Learner: "l1", Kind: KindRecord, Version: 1}
 	if err := db.Update(ctx, func(tx *Tx) error { return tx.PutCredential(c) }); err != nil {
 		t.Fatal(err)

@@ -49,6 +49,14 @@ func TestScriptsOnPostgres(t *testing.T) {
 	testscript.Run(t, p)
 }
 
+// The sealing key changes on PostgreSQL, too.
+func TestScriptsThatReseal(t *testing.T) {
+	url := pgtest.Database(t)
+	p := scripts(func(env *testscript.Env) { env.Setenv("DB", url) })
+	p.Files = []string{"testdata/postgres/reseal.txtar"}
+	testscript.Run(t, p)
+}
+
 // What is stored moves between the engines.
 func TestScriptsThatMove(t *testing.T) {
 	a, b := pgtest.Database(t), pgtest.Database(t)

@@ -77,7 +77,7 @@ func (p *program) place(flag, s string) (place, error) {
 }
 
 // errNodesRun is returned where nodes work on a store that should be moved.
-var errNodesRun = errors.New("what they write while it is moved would stay behind. Stop each node that has this --db (Ctrl-C, systemctl stop, docker compose stop node1 node2), and run the same command again")
+var errNodesRun = errors.New("this is done with all nodes stopped: what they write meanwhile would be lost. Stop each node that has this --db (Ctrl-C, systemctl stop, docker compose stop node1 node2), and run the same command again")
 
 // nobodyRunsOn refuses a database on which nodes work.
 func (p *program) nobodyRunsOn(ctx context.Context, e registry.Engine, name string) error {

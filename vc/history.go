@@ -66,7 +66,25 @@ func (v *verifier) version(ctx context.Context, d did.DID, o did.Options) (did.R
 	return h.seen[i].found, h.seen[i].err
 }
 
-// earlierKey finds a key that the newest document doesn't list, in the version that was in
+// replaced says whether another key had the name of today's key when the proof says that it
+// was made: a did:ethr always calls its owner #controller, and others keep #key-1.
+func (v *verifier) replaced(ctx context.Context, d did.DID, method string, today did.PublicKey, who signatory, made time.Time, now did.Metadata) (bool, error) {
+	if who.relation == did.Authentication || made.IsZero() || !made.Before(now.VersionTime) {
+		return false, nil
+	}
+	then, err := v.version(ctx, d, did.Options{VersionTime: made})
+	if errors.Is(err, did.ErrNoHistory) || errors.Is(err, did.ErrNotFound) || errors.Is(err, did.ErrDeactivated) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	key, _, err := v.keyIn(then.Document, method, who.relation)
+	return err == nil && key != today, nil
+}
+
+// earlierKey finds a key that the newest document doesn't list, or lists another in its
+// place, in the version that was in
 // force when the proof says that it was made. now is what is known of the newest one,
 // without a document if the DID was given up.
 //
@@ -89,7 +107,9 @@ func (v *verifier) earlierKey(ctx context.Context, d did.DID, method string, who
 		count, absent = &c, "The "+who.word+" has given its identifier up."
 	} else {
 		_, m, err := v.keyIn(now.Document, method, who.relation)
-		absent, marked = unlisted(who, err), m.Revoked
+		if absent = "The " + who.word + " has put another key in this one's place."; err != nil {
+			absent, marked = unlisted(who, err), m.Revoked
+		}
 	}
 	no := func(because string) (did.PublicKey, Check) {
 		return did.PublicKey{}, check("key.unlisted", Failed, absent+because)
@@ -119,7 +139,7 @@ func (v *verifier) earlierKey(ctx context.Context, d did.DID, method string, who
 	if c, over := v.expired(m.Expires, who, made, check); over {
 		return key, c.of(then.Metadata)
 	}
-	gone, revoked, err := v.lastOf(ctx, d, method, then, now.Metadata.VersionNumber)
+	gone, revoked, err := v.lastOf(ctx, d, method, key, then, now.Metadata.VersionNumber)
 	if err != nil {
 		return did.PublicKey{}, v.noDocument(err, who, check)
 	}
@@ -163,12 +183,12 @@ func (v *verifier) givenUp(ctx context.Context, at time.Time, who signatory, che
 	return check("key.unlisted", Failed, ended+", and no anchor proves that this existed before; a date in it proves nothing, since whoever has the key could choose it."), time.Time{}
 }
 
-// lastOf looks for the last version of a document that has a verification method which
-// then has, and a newer one hasn't: when it was replaced, and when it says that the method
+// lastOf looks for the last version of a document that has the key which then has under a
+// name, and a newer one hasn't: when it was replaced, and when it says that the method
 // was revoked. A method that was taken out isn't expected to come back. Of a DID method
 // that doesn't count its versions nothing is known; did:ethr, which doesn't, has no word for
 // revoked.
-func (v *verifier) lastOf(ctx context.Context, d did.DID, method string, then did.Resolution, newest int) (gone, revoked time.Time, err error) {
+func (v *verifier) lastOf(ctx context.Context, d did.DID, method string, key did.PublicKey, then did.Resolution, newest int) (gone, revoked time.Time, err error) {
 	last := then
 	counted := last.Metadata.VersionNumber != 0
 	for counted && newest == 0 && last.Metadata.NextVersionID != "" { // who knows only earlier ones, one after the other
@@ -176,7 +196,7 @@ func (v *verifier) lastOf(ctx context.Context, d did.DID, method string, then di
 		if err != nil {
 			return time.Time{}, time.Time{}, err
 		}
-		if methodOf(found.Document, method) == nil {
+		if !holds(found.Document, method, key) {
 			break
 		}
 		last = found
@@ -187,7 +207,7 @@ func (v *verifier) lastOf(ctx context.Context, d did.DID, method string, then di
 		if err != nil {
 			return time.Time{}, time.Time{}, err
 		}
-		if methodOf(found.Document, method) == nil {
+		if !holds(found.Document, method, key) {
 			before = middle
 		} else {
 			last = found
@@ -205,6 +225,16 @@ func methodOf(document *did.Document, id string) *did.VerificationMethod {
 		return nil
 	}
 	return &document.VerificationMethod[i]
+}
+
+// holds says whether a document has a key under a name, for whatever use.
+func holds(document *did.Document, method string, key did.PublicKey) bool {
+	m := methodOf(document, method)
+	if m == nil {
+		return false
+	}
+	has, err := m.Key()
+	return err == nil && has == key
 }
 
 // of names in a check the version of the document that answered.

@@ -125,6 +125,23 @@ func TestWhichVersionOfADocumentAnswers(t *testing.T) {
 			r.change(2, method{n: 2, key: r.next})
 			r.change(3, method{n: 2, key: r.next}, method{n: 3, key: r.next})
 		}, 0, none, OK, "key.rotated=ok"},
+		{"replaced under its name", func(r *rotating) { r.change(1, method{n: 1, key: r.next}) }, 0, none, OK, "key.rotated=ok"},
+		{"replaced under its name before it signed", func(r *rotating) { r.change(-1, method{n: 1, key: r.next}) }, 0, none, Failed, "proof.bad=failed"},
+		{"replaced under its name in the last of many", func(r *rotating) {
+			for i := 1; i < 6; i++ {
+				r.change(i, method{n: 1, key: r.signer}, method{n: i + 1, key: r.next})
+			}
+			r.change(6, method{n: 1, key: r.next})
+			r.change(7, method{n: 1, key: r.next}, method{n: 2, key: r.next})
+		}, 0, none, OK, "key.rotated=ok"},
+		{"revoked, then replaced under its name", func(r *rotating) {
+			r.change(1, method{n: 1, key: r.signer, revoked: hoursLater(1)})
+			r.change(2, method{n: 1, key: r.next})
+		}, 0, none, Failed, "key.revoked=failed"},
+		{"replaced by one that is revoked", func(r *rotating) {
+			r.change(1, method{n: 1, key: r.next})
+			r.change(2, method{n: 1, key: r.next, revoked: hoursLater(2)})
+		}, 0, none, OK, "key.rotated=ok"},
 		{"taken out before it signed", func(r *rotating) { r.change(-1, method{n: 2, key: r.next}) }, 0, none, Failed, "key.unlisted=failed"},
 		{"signed before there was a document", func(r *rotating) { r.change(1, method{n: 2, key: r.next}) }, -48, none, Failed, "key.unlisted=failed"},
 		{"signed in the future", func(r *rotating) { r.change(1, method{n: 2, key: r.next}) }, 48, none, Failed, "key.unlisted=failed"},

@@ -60,6 +60,12 @@ func (v *verifier) keyOf(ctx context.Context, d did.DID, method string, who sign
 	case err != nil:
 		return did.PublicKey{}, check("key.unlisted", Failed, unlisted(who, err))
 	}
+	switch replaced, err := v.replaced(ctx, d, method, key, who, made, found.Metadata); {
+	case err != nil:
+		return did.PublicKey{}, v.noDocument(err, who, check)
+	case replaced:
+		return v.earlierKey(ctx, d, method, who, made, found, check)
+	}
 	if c, over := v.expired(m.Expires, who, made, check); over {
 		return key, c
 	}

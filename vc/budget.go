@@ -113,7 +113,9 @@ func (v *verifier) question(d did.DID) *resolved {
 	return r
 }
 
-func (v *verifier) resolve(ctx context.Context, d did.DID) (did.Resolution, error) {
+// resolve asks for a DID's newest document, once in a call of Verify. today is for who shows
+// up in person: an answer that the resolver kept might be from before a key was taken away.
+func (v *verifier) resolve(ctx context.Context, d did.DID, today bool) (did.Resolution, error) {
 	if err := ctx.Err(); err != nil {
 		return did.Resolution{}, fmt.Errorf("%w: %w", ErrCouldNotCheck, err)
 	}
@@ -121,7 +123,7 @@ func (v *verifier) resolve(ctx context.Context, d did.DID) (did.Resolution, erro
 	if r == nil {
 		return did.Resolution{}, fmt.Errorf("%w: the file names more issuers than this program asks for at once (%d)", ErrCouldNotCheck, maxDIDs)
 	}
-	r.once.Do(func() { r.found, r.err = v.policy.Resolver.Resolve(ctx, d, did.Options{}) })
+	r.once.Do(func() { r.found, r.err = v.policy.Resolver.Resolve(ctx, d, did.Options{NoCache: today}) })
 	return r.found, r.err
 }
 

@@ -69,7 +69,7 @@ func (v *verifier) askSites(ctx context.Context, d did.DID, s *sites) {
 	if v.policy.Linked != LinkedFetch || v.policy.Fetch == nil {
 		return
 	}
-	found, err := v.resolve(ctx, d)
+	found, err := v.resolve(ctx, d, false)
 	if err != nil {
 		return
 	}

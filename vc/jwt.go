@@ -240,7 +240,7 @@ func (v *verifier) tokenKey(ctx context.Context, t *jose.Token, who signatory, m
 	if err != nil {
 		return did.PublicKey{}, check("key.unlisted", Failed, "The "+who.word+"'s identifier can't be read: "+err.Error()+".")
 	}
-	found, err := v.resolve(ctx, d)
+	found, err := v.resolve(ctx, d, who.relation == did.Authentication)
 	if err != nil {
 		return did.PublicKey{}, v.noDocument(err, who, check)
 	}

@@ -44,7 +44,7 @@ func (v *verifier) key(ctx context.Context, method string, who signatory, made t
 
 // keyOf finds a key in the document of a DID, or in an earlier version.
 func (v *verifier) keyOf(ctx context.Context, d did.DID, method string, who signatory, made time.Time, check checker) (did.PublicKey, Check) {
-	found, err := v.resolve(ctx, d)
+	found, err := v.resolve(ctx, d, who.relation == did.Authentication)
 	if errors.Is(err, did.ErrDeactivated) {
 		return v.earlierKey(ctx, d, method, who, made, found, check)
 	}

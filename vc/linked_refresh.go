@@ -100,5 +100,5 @@ func (a answered) Resolve(ctx context.Context, d did.DID, o did.Options) (did.Re
 	if !o.Newest() {
 		return a.verifier.policy.Resolver.Resolve(ctx, d, o)
 	}
-	return a.verifier.resolve(ctx, d)
+	return a.verifier.resolve(ctx, d, o.NoCache)
 }

@@ -76,7 +76,7 @@ func (s *server) revokeKey(w http.ResponseWriter, r *http.Request, p registry.Pu
 		return s.showRevokeKey(w, r, p, http.StatusUnprocessableEntity, web.FieldError{Field: field, Sentence: sentence})
 	}
 	since, err := time.Parse(sinceForm, r.PostForm.Get("since"))
-	if err != nil {
+	if err != nil || !since.After(time.Time{}) { // a time of zero would be that of a key that isn't compromised
 		return refused("since", "Say since when the key may be in wrong hands, as a date and a time, such as 2026-11-23T12:00.")
 	}
 	done, err := s.node.ChangeKey(r.Context(), p.ID, node.KeyChange{Key: part(r, "key"), Compromised: since}, byPublisher)

@@ -38,6 +38,13 @@ func TestKeysPage(t *testing.T) {
 	wrong := at + "/" + first + "/revoke"
 	wantText(t, b.get(wrong), 200, "This is final", "issued again", "since it was made")
 	wantText(t, b.post(wrong, nil), 422, `href="#since"`)
+	signs := find(t, b.get(at).body, `name="key" value="([^"]+)"`)
+	for _, no := range []string{"0001-01-01T00:00", "0000-06-01T00:00"} { // which Go, or did:webvh, takes for no time
+		wantText(t, b.post(at+"/"+signs+"/revoke", url.Values{"since": {no}}), 422, `href="#since"`, `value="`+no+`"`)
+	}
+	if now := find(t, b.get(at).body, `name="key" value="([^"]+)"`); now != signs {
+		t.Error("a key that was to be revoked was replaced instead")
+	}
 	wantText(t, b.post(wrong, url.Values{"since": {"9999-01-01T00:00"}}), 422, "in the future", `value="9999-01-01T00:00"`)
 	a := b.post(wrong, url.Values{"since": {"2001-01-01T12:00"}})
 	if a.status != 303 {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -76,6 +77,12 @@ func openEngine(t testing.TB) registry.Engine {
 
 func startNode(t testing.TB, l node.Ledger, c *clock) *node.Node {
 	t.Helper()
+	return startNodeAt(t, l, c, "http://localhost:8080", did.NewClient(did.Outgoing{}))
+}
+
+// startNodeAt starts one with this public URL, which reaches what client does.
+func startNodeAt(t testing.TB, l node.Ledger, c *clock, publicURL string, client *http.Client) *node.Node {
+	t.Helper()
 	db, err := registry.Open(t.Context(), openEngine(t), c.now)
 	if err != nil {
 		t.Fatal(err)
@@ -88,10 +95,9 @@ func startNode(t testing.TB, l node.Ledger, c *clock) *node.Node {
 	if chain, ok := l.(*evm.Client); ok {
 		networks = append(networks, chain.DIDNetwork(""))
 	}
-	client := did.NewClient(did.Outgoing{})
 	n, err := node.New(t.Context(), node.Options{
 		Resolver: did.NewResolver(client, networks...), Networks: func() []did.Network { return networks },
-		DB: db, Sealer: sealer, PublicURL: "http://localhost:8080", Ledger: l, Client: client, Now: c.now, AnchorEvery: time.Nanosecond,
+		DB: db, Sealer: sealer, PublicURL: publicURL, Ledger: l, Client: client, Now: c.now, AnchorEvery: time.Nanosecond,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -99,10 +99,14 @@ func (n *Node) SetDomain(ctx context.Context, publisher, domain, by string) (reg
 
 // ClaimDomain is SetDomain for who isn't the operator of the node: the domain's https has
 // to lead to this node already. Otherwise a publisher could make this node answer for a
-// stranger's identifiers.
+// stranger's identifiers. This node's own name leads here too, and isn't any one publisher's
+// to take: whose it is stands for all of them.
 func (n *Node) ClaimDomain(ctx context.Context, publisher, domain, by string) (registry.Publisher, error) {
 	if domain != "" {
 		read, err := readDomain(domain)
+		if public, e := url.Parse(n.publicURL); err == nil && e == nil && strings.EqualFold(read, public.Hostname()) {
+			err = badRequest(fmt.Sprintf("%s is this node's own name, for all its publishers: only its operator can give it to one, with clrnode publishers domain", read))
+		}
 		if err == nil {
 			err = n.leadsHere(ctx, read)
 		}

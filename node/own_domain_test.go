@@ -1,7 +1,10 @@
 package node_test
 
 import (
+	"crypto/x509"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -159,4 +162,38 @@ func TestOwnDomain(t *testing.T) {
 		t.Errorf("a domain that was given back: %v, %v", doc, err)
 	}
 	wantSound(t, n)
+}
+
+// The name of the node itself leads to the node, and is no publisher's to claim: who had it
+// would be what the whole site says it is.
+func TestNobodyClaimsTheNodesOwnName(t *testing.T) {
+	var n *node.Node
+	front := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Write(n.Self()) }))
+	defer front.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(front.Certificate())
+	to := front.Listener.Addr().String()
+	n = startNodeAt(t, nil, &clock{}, "https://example.com", did.NewClient(did.Outgoing{Map: map[string]string{"example.com": to, "a.example.com": to}, Roots: roots}))
+	var pubs []registry.Publisher
+	for _, name := range []string{"Test College", "Another"} {
+		p, err := n.AddPublisher(t.Context(), name, nil, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pubs = append(pubs, p)
+	}
+	for _, host := range []string{"example.com", "Example.com"} {
+		if p, err := n.ClaimDomain(t.Context(), pubs[1].ID, host, "publisher"); !errors.Is(err, node.ErrRefused) || !strings.Contains(err.Error(), "this node's own name") {
+			t.Errorf("ClaimDomain(%s) = %s, %v", host, p.DID, err)
+		}
+	}
+	if doc, err := n.DocumentAt(t.Context(), "example.com"); !errors.Is(err, registry.ErrNotFound) {
+		t.Errorf("the node's own name is %s, %v", doc.JSON(), err)
+	}
+	if file, err := n.DIDConfig(t.Context(), "example.com"); err != nil || !strings.Contains(string(file), pubs[0].DID) || !strings.Contains(string(file), pubs[1].DID) {
+		t.Errorf("the node's site is linked to %s, %v", file, err)
+	}
+	if p, err := n.ClaimDomain(t.Context(), pubs[1].ID, "a.example.com", "publisher"); err != nil || p.DID != "did:web:a.example.com" {
+		t.Errorf("another name that leads here: %s, %v", p.DID, err)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -91,7 +92,9 @@ func (v *verifier) askSites(ctx context.Context, d did.DID, s *sites) {
 }
 
 // hostOf is the host whose web site a DID belongs to by itself, since its document is read
-// from there over TLS; "" for none.
+// from there over TLS, out of the folder that speaks for the whole site; "" for none. Whoever
+// has a folder of a site (did:web:example.edu:student) isn't the site: that one says in its
+// own file whose it is.
 func hostOf(d did.DID) string {
 	address := ""
 	switch d.Method() {
@@ -101,7 +104,7 @@ func hostOf(d did.DID) string {
 		address, _ = did.WebVHLogURL(d)
 	}
 	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "https" {
+	if err != nil || u.Scheme != "https" || path.Dir(u.Path) != "/.well-known" {
 		return ""
 	}
 	return u.Host

@@ -198,9 +198,16 @@ func TestWhichSitesAreAsked(t *testing.T) {
 	if _, r := u.verify(s.Bytes(), p); asked != maxOrigins || strings.Contains(codes(r), "domain.") {
 		t.Errorf("asked %d times: %s", asked, codes(r))
 	}
-	d, _ := did.Parse("did:web:example.edu%3A8443:p:1")
-	if host := hostOf(d); host != "example.edu:8443" {
-		t.Errorf("a did:web belongs to %q", host)
+	// Who has a folder of a site isn't the site.
+	scid := "QmNdWVPaPdtmuk3La2Bni8TRapGvSiow6FdCKh1J88wLz6"
+	for text, want := range map[string]string{
+		"did:web:example.edu%3A8443": "example.edu:8443", "did:webvh:" + scid + ":example.edu": "example.edu", "did:web:localhost%3A8080": "",
+		"did:web:example.edu:student": "", "did:web:example.edu%3A8443:p:1": "", "did:webvh:" + scid + ":example.edu:p:1": "", "did:web:example.edu:.well-known:x": "",
+	} {
+		d, err := did.Parse(text)
+		if host := hostOf(d); err != nil || host != want {
+			t.Errorf("%s belongs to %q, %v; want %q", text, host, err, want)
+		}
 	}
 }
 

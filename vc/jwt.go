@@ -256,11 +256,27 @@ func (v *verifier) tokenKey(ctx context.Context, t *jose.Token, who signatory, m
 }
 
 // setKey finds the key of a token whose issuer is known by a web address: it lies at
-// that site, or in the site's key set, /.well-known/jwks.json.
+// that site, or in the site's key set, /.well-known/jwks.json. Where the issuer's own
+// address lists keys, it is one of those.
 func (v *verifier) setKey(ctx context.Context, t *jose.Token, who signatory, made time.Time) (did.PublicKey, Check) {
 	check := func(code string, o Outcome, sentence string) Check {
 		return v.check(code, GroupIssuer, o, sentence, jwtSection, t.Kid)
 	}
+	key, found := v.siteKey(ctx, t, who, made, check)
+	if found.Outcome != OK {
+		return key, found
+	}
+	profile, err := v.page(ctx, who.id)
+	if away := (unasked{}); errors.As(err, &away) {
+		return key, check("key.unresolved", Unchecked, "Could not check whether the key is the "+who.word+"'s: "+who.id+" was asked, and "+err.Error()+".")
+	}
+	if err == nil && lists(profile, who) {
+		return v.ownKey(ctx, profile, key, who, made, check)
+	}
+	return key, found
+}
+
+func (v *verifier) siteKey(ctx context.Context, t *jose.Token, who signatory, made time.Time, check checker) (did.PublicKey, Check) {
 	u, err := url.Parse(who.id)
 	if err != nil || !hasScheme(who.id, "http", "https") || u.Host == "" {
 		key := did.PublicKey{}

@@ -25,6 +25,9 @@ const maxPage = 1 << 20 // bytes of a key document
 // errNoJSON is that of an address which answers with something else than a JSON object.
 var errNoJSON = errors.New("it answers with something else than a JSON object")
 
+// unasked is why nobody knows what lies at a web address, as there was no answer.
+type unasked struct{ error }
+
 // page gets the JSON object at a web address.
 func (v *verifier) page(ctx context.Context, address string) (*jcs.Value, error) {
 	if v.policy.Fetch == nil {
@@ -38,13 +41,13 @@ func (v *verifier) page(ctx context.Context, address string) (*jcs.Value, error)
 	}
 	v.mu.Unlock()
 	if p == nil {
-		return nil, fmt.Errorf("the file names more addresses than this program asks at once (%d)", maxPages)
+		return nil, unasked{fmt.Errorf("the file names more addresses than this program asks at once (%d)", maxPages)}
 	}
 	p.once.Do(func() {
 		r, err := v.policy.Fetch(ctx, address, "application/cid, application/jwk+json;q=0.9, application/ld+json;q=0.8, application/json;q=0.7")
 		switch {
 		case err != nil:
-			p.err = errors.New(unreached(err))
+			p.err = unasked{errors.New(unreached(err))}
 		case r.URL != "" && !sameSite(r.URL, address):
 			// Where a site redirects whatever it is asked to, anybody could answer for it.
 			p.err = fmt.Errorf("it leads to another site, %s", short(r.URL))
@@ -75,7 +78,7 @@ func (v *verifier) webKey(ctx context.Context, method string, who signatory, mad
 		return named, check("key.foreign", Failed, "The key "+method+" isn't the "+who.word+"'s, who is "+who.id+".")
 	}
 	profile, err := v.page(ctx, who.id)
-	if err == nil && profile.Str("id") == who.id && profile.Has(string(who.relation)) {
+	if err == nil && lists(profile, who) {
 		return v.listedKey(ctx, profile, method, who, made, check)
 	}
 	if base == who.id {
@@ -95,6 +98,29 @@ func (v *verifier) webKey(ctx context.Context, method string, who signatory, mad
 		return key, past
 	}
 	return key, check("key.ok", OK, "The key lies at the "+who.word+"'s own web site, and names "+who.id+" as its controller.")
+}
+
+// lists says whether what lies at the address of who is a controlled identifier document,
+// which says what keys are theirs.
+func lists(profile *jcs.Value, who signatory) bool {
+	return profile.Str("id") == who.id && profile.Has(string(who.relation))
+}
+
+// ownKey says of a key of a web site whether it is one of those that the issuer lists at its
+// own address: the site may be that of many issuers.
+func (v *verifier) ownKey(ctx context.Context, profile *jcs.Value, key did.PublicKey, who signatory, made time.Time, check checker) (did.PublicKey, Check) {
+	items := profile.Get(string(who.relation)).Items()
+	no := check("key.unlisted", Failed, "The "+who.word+"'s document at "+who.id+" doesn't list this key for "+string(who.relation)+", though it is one of that web site.")
+	for i := range items[:min(len(items), maxSetKeys)] {
+		listed, c := v.listedKey(ctx, profile, absolute(who.id, idOf(&items[i])), who, made, check)
+		if listed == key {
+			return key, c
+		}
+		if listed == (did.PublicKey{}) && c.Outcome == Unchecked {
+			no = c
+		}
+	}
+	return did.PublicKey{}, no
 }
 
 // listedKey finds a key in a controlled identifier document.

@@ -25,10 +25,15 @@ func (c *Client) DIDNetwork(name string) did.Network {
 	return did.Network{Name: name, ChainID: c.chain.ID, Registry: did.Address(contracts.DIDRegistryAddress), Chain: c}
 }
 
+// callGas is what a question to a contract may cost the chain's node. Strangers name the
+// contracts, and a wallet of many signers needs a few millions; with what nodes give
+// otherwise, fifty, one answer could have megabytes.
+const callGas = 10_000_000
+
 // Call is did.Chain's.
 func (c *Client) Call(ctx context.Context, contract did.Address, input []byte) ([]byte, error) {
 	var answer data
-	msg := map[string]any{"to": common.Address(contract), "input": data(input), "data": data(input)}
+	msg := map[string]any{"to": common.Address(contract), "input": data(input), "data": data(input), "gas": hexNumber(callGas)}
 	err := c.ask(ctx, &answer, "eth_call", msg, "latest")
 	if reverted(err) {
 		err = fmt.Errorf("%w: %w", did.ErrReverted, err)

@@ -71,13 +71,19 @@ func (w *world) person() *person {
 		w.Fatal(err)
 	}
 	p := &person{key: key, address: crypto.PubkeyToAddress(key.PublicKey)}
-	nonce, err := w.eth.PendingNonceAt(w.Context(), crypto.PubkeyToAddress(w.chain.FundedKey().PublicKey))
+	w.mined(w.transact(w.bank(), p.address, big.NewInt(1e18), nil))
+	return p
+}
+
+// bank is the account that had money from the start.
+func (w *world) bank() *person {
+	w.Helper()
+	address := crypto.PubkeyToAddress(w.chain.FundedKey().PublicKey)
+	nonce, err := w.eth.PendingNonceAt(w.Context(), address)
 	if err != nil {
 		w.Fatal(err)
 	}
-	bank := &person{key: w.chain.FundedKey(), nonce: nonce}
-	w.mined(w.transact(bank, p.address, big.NewInt(1e18), nil))
-	return p
+	return &person{w.chain.FundedKey(), address, nonce}
 }
 
 func (p *person) hex() string { return "0x" + hex.EncodeToString(crypto.FromECDSA(p.key)) }

@@ -107,6 +107,55 @@ func TestTheCurrentOwnerSigns(t *testing.T) {
 	}
 }
 
+// deploy makes a contract.
+func (w *world) deploy(p *person, creation []byte) did.Account {
+	w.Helper()
+	tx, err := types.SignNewTx(p.key, types.LatestSignerForChainID(big.NewInt(testnet.ChainID)), &types.LegacyTx{Nonce: p.nonce, Gas: 1_000_000, GasPrice: w.gas, Data: creation})
+	if err != nil {
+		w.Fatal(err)
+	}
+	if err := w.eth.SendTransaction(w.Context(), tx); err != nil {
+		w.Fatal(err)
+	}
+	p.nonce++
+	return did.Account{Chain: testnet.ChainID, Address: did.Address(w.mined(tx.Hash()).ContractAddress)}
+}
+
+// Contracts that strangers wrote cost their chain's node and this program little, whatever
+// they do.
+func TestHostileContracts(t *testing.T) {
+	w := newWorld(t)
+	bank := w.bank()
+	make := func(code string) did.Account {
+		run, err := hex.DecodeString(code)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := byte(len(run))
+		return w.deploy(bank, append([]byte{0x60, n, 0x60, 12, 0x60, 0, 0x39, 0x60, n, 0x60, 0, 0xf3}, run...)) // CODECOPY, RETURN
+	}
+	left, err := w.client.Call(t.Context(), make("5a60005260206000f3").Address, nil) // GAS, MSTORE, RETURN
+	if gas := new(big.Int).SetBytes(left); err != nil || gas.Sign() == 0 || gas.Cmp(big.NewInt(10_000_000)) > 0 {
+		t.Errorf("a contract may burn %s, %v", gas, err)
+	}
+	for name, c := range map[string]struct {
+		code string
+		want error
+	}{
+		"that loops":            {"5b600056", did.ErrCouldNotCheck},
+		"that returns 4 MB":     {"63004000006000f3", did.ErrCouldNotCheck},
+		"that reverts with 4MB": {"63004000006000fd", did.ErrCouldNotCheck},
+		"that ends badly":       {"fe", did.ErrCouldNotCheck},
+		"that returns 1 MB":     {"63001000006000f3", did.ErrBadSignature},
+		"that echoes":           {"366000600037366000f3", did.ErrBadSignature},
+		"that destroys itself":  {"33ff", did.ErrBadSignature},
+	} {
+		if how, err := did.VerifyPersonal(t.Context(), []did.Network{w.client.DIDNetwork("")}, make(c.code), "mine", []byte("signature")); !errors.Is(err, c.want) {
+			t.Errorf("a contract %s: %q, %v, want %v", name, how, err, c.want)
+		}
+	}
+}
+
 // A wallet that is a contract says on its chain whether a signature is good (EIP-1271).
 func TestContractWallets(t *testing.T) {
 	w := newWorld(t)
@@ -120,15 +169,7 @@ func TestContractWallets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tx, err := types.SignNewTx(p.key, types.LatestSignerForChainID(big.NewInt(testnet.ChainID)), &types.LegacyTx{
-		Nonce: p.nonce, Gas: 1_000_000, GasPrice: w.gas, Data: append(creation, common.LeftPadBytes(p.address[:], 32)...)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := w.eth.SendTransaction(t.Context(), tx); err != nil {
-		t.Fatal(err)
-	}
-	contract := did.Account{Chain: testnet.ChainID, Address: did.Address(w.mined(tx.Hash()).ContractAddress)}
+	contract := w.deploy(p, append(creation, common.LeftPadBytes(p.address[:], 32)...))
 	const text = "I link it."
 	if how, err := did.VerifyPersonal(t.Context(), networks, contract, text, p.signs(t, text)); err != nil || how != did.ByContract {
 		t.Errorf("the contract's owner: %q, %v", how, err)

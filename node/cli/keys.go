@@ -80,7 +80,7 @@ func stateOf(k node.PublisherKey) string {
 func (p *program) changeKey(cmd *cobra.Command, d *door, c node.KeyChange, since string) error {
 	if since != "" {
 		t, err := time.Parse(time.RFC3339, since)
-		if err != nil {
+		if err != nil || !t.After(time.Time{}) { // a time of zero would be that of a key that isn't compromised
 			return usage(fmt.Sprintf("--compromised-since %s: give a time such as 2026-11-23T12:00:00Z", since))
 		}
 		c.Compromised = t

@@ -63,6 +63,16 @@ const (
 // After a write that failed nothing more can be written until the store is opened
 // again: what of it has reached the disk isn't known before.
 func OpenBadger(dir string) (Engine, error) {
+	e, err := openBadger(dir, false)
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// openBadger opens it. With merge, what was written last is merged into the tables below
+// when it is closed.
+func openBadger(dir string, merge bool) (*badgerEngine, error) {
 	if err := room(filepath.Dir(dir), roomToOpen); err != nil {
 		return nil, fmt.Errorf("open store %s: %w", dir, err)
 	}
@@ -78,6 +88,7 @@ func OpenBadger(dir string) (Engine, error) {
 		WithNumLevelZeroTables(8).    // merged together into the level below, which is written once for all of them
 		WithNumLevelZeroTablesStall(16).
 		WithNumCompactors(2).
+		WithCompactL0OnClose(merge).
 		WithBlockCacheSize(0).               // tables are read where they are mapped
 		WithCompression(badgeroptions.None). // documents are packed one by one
 		WithValueThreshold(valueThreshold).  // the value log costs another wait for the disk

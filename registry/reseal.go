@@ -22,9 +22,10 @@ type Resealed struct {
 // Reseal opens each secret of the store with the key old and seals it with the key next.
 // It may be cut off at any moment: then each secret opens with one of the two keys, nodes
 // refuse the store with ErrResealing, and Reseal with the same two keys goes on. Once it
-// has returned nil, nothing in the store opens with the old key. No node should work on
-// the store: one that does can't sign any more, and stores nothing sealed. ErrSeal where
-// the keys aren't those of the store.
+// has returned nil, nothing that can be read in the store opens with the old key; what was
+// overwritten lies in its files until [RewriteBadger], or PostgreSQL's VACUUM FULL. No node
+// should work on the store: one that does can't sign any more, and stores nothing sealed.
+// ErrSeal where the keys aren't those of the store.
 func (db *DB) Reseal(ctx context.Context, old, next Sealer, report func(done int)) (r Resealed, err error) {
 	empty, err := db.NothingSealed(ctx)
 	if err != nil {

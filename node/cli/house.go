@@ -74,6 +74,7 @@ func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger
 	if err := db.KeepSealer(ctx, h.sealing.Sealer); err != nil {
 		return h, err
 	}
+	cfg.warnOfReaders(log)
 	if cfg.DB == "" { // the store's lock is ours, so whoever held a lease in it is dead
 		if err := db.DropLeases(ctx); err != nil {
 			return h, err

@@ -28,6 +28,10 @@ Cut off at any moment, it goes on when you run the same command again; keep both
 it has come to its end. Then start the nodes with the new key. Backups that were made
 before still need the old one.
 
+The embedded store is written anew after it, so that nothing that the old key opens, and no
+key that was deleted before, is left in its files. In a PostgreSQL database such rows lie
+until VACUUM FULL, and in its write-ahead log as long as that is kept.
+
 If somebody may have had the old sealing key and the store, change the keys that sign, too:
 clrnode keys rotate.`,
 		Args: p.onlyFlags,
@@ -39,42 +43,25 @@ clrnode keys rotate.`,
 	return c
 }
 
-func (p *program) reseal(ctx context.Context, to sealSource) (err error) {
+func (p *program) reseal(ctx context.Context, to sealSource) error {
 	if err := to.one("--new-key-file, --new-passphrase-file and --ask-new-passphrase"); err != nil {
 		return err
 	}
 	if to == (sealSource{}) {
 		return usage("say what the new sealing key is: --new-key-file FILE, --new-passphrase-file FILE or --ask-new-passphrase")
 	}
-	if p.cfg.DB == "" && !exists(filepath.Join(p.cfg.Data, "store")) {
+	store := filepath.Join(p.cfg.Data, "store")
+	if p.cfg.DB == "" && !exists(store) {
 		return usage(fmt.Sprintf("there is no store in %s: name the right folder with --data, or the database with --db", p.cfg.Data))
 	}
-	engine, err := openEngine(ctx, p.cfg)
+	r, next, err := p.sealAnew(ctx, to)
 	if err != nil {
 		return err
 	}
-	db, err := registry.Open(ctx, engine, nil)
-	if err != nil {
-		return errors.Join(err, engine.Close())
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	if p.cfg.DB != "" {
-		if err := p.nobodyRunsOn(ctx, engine, "this database"); err != nil {
-			return err
+	if p.cfg.DB == "" {
+		if err := registry.RewriteBadger(store); err != nil {
+			return fmt.Errorf("every secret is sealed with the new key, but what the old one opens still lies in files of the store: run the command again: %w", err)
 		}
-	}
-	old, err := p.cfg.sealing(ctx, db)
-	if err != nil {
-		return err
-	}
-	next, err := p.nextSealing(ctx, db, to)
-	if err != nil {
-		return err
-	}
-	bar := p.progress("reseal")
-	r, err := db.Reseal(ctx, old.Sealer, next.Sealer, func(done int) { bar(done, -1) })
-	if err != nil {
-		return err
 	}
 	if err := p.show(r, func(w *tabwriter.Writer) {
 		if r.Was {
@@ -91,6 +78,34 @@ func (p *program) reseal(ctx context.Context, to sealSource) (err error) {
 		p.say("Start each node with --key-file %s. Keep the old sealing key as long as you keep backups that were made before.", next.file)
 	}
 	return nil
+}
+
+// sealAnew seals all secrets of the store with the key to which it goes.
+func (p *program) sealAnew(ctx context.Context, to sealSource) (r registry.Resealed, next sealing, err error) {
+	engine, err := openEngine(ctx, p.cfg)
+	if err != nil {
+		return r, next, err
+	}
+	db, err := registry.Open(ctx, engine, nil)
+	if err != nil {
+		return r, next, errors.Join(err, engine.Close())
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if p.cfg.DB != "" {
+		if err := p.nobodyRunsOn(ctx, engine, "this database"); err != nil {
+			return r, next, err
+		}
+	}
+	old, err := p.cfg.sealing(ctx, db)
+	if err != nil {
+		return r, next, err
+	}
+	if next, err = p.nextSealing(ctx, db, to); err != nil {
+		return r, next, err
+	}
+	bar := p.progress("reseal")
+	r, err = db.Reseal(ctx, old.Sealer, next.Sealer, func(done int) { bar(done, -1) })
+	return r, next, err
 }
 
 // nextSealing is the key to which a store goes. A key file is made, a passphrase asked for

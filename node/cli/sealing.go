@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 
@@ -93,6 +94,19 @@ func (c Config) sealedUnder() string {
 		return c.keyFile()
 	}
 	return "the key or the passphrase"
+}
+
+// warnOfReaders warns of a key file or passphrase that everybody on the machine may read. It
+// is no error: in a container nobody else may be there.
+func (c Config) warnOfReaders(log *slog.Logger) {
+	s, err := c.sealSource()
+	if err == nil && s == (sealSource{}) {
+		s.file = c.keyFile()
+	}
+	path := cmp.Or(s.file, s.passphrase)
+	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o004 != 0 {
+		log.Warn("everybody on this machine can read what the private keys are sealed under: take that away, as chmod 600 does", "file", path)
+	}
 }
 
 func (s sealSource) isPassphrase() bool { return s.passphrase != "" || s.ask }

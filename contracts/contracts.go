@@ -10,15 +10,17 @@
 package contracts
 
 import (
+	"bytes"
 	_ "embed"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 
 	"github.com/ethereum/go-ethereum/accounts/abi"
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
 )
 
@@ -58,7 +60,14 @@ var (
 	// AnchoredTopic is the first topic of the event of each appended root; the
 	// log, the number and the root are the other three.
 	AnchoredTopic = registry.Events["Anchored"].ID
+
+	// EventTopics are the first topics of all events; the second is the log.
+	EventTopics = []common.Hash{AnchoredTopic, registry.Events["Revoked"].ID, registry.Events["PosterSet"].ID, registry.Events["Frozen"].ID}
 )
+
+// IsAnchorRegistry tells whether code, as it is on a chain, is that of the registry in
+// this program, which nobody can change or stop.
+func IsAnchorRegistry(code []byte) bool { return len(code) > 0 && bytes.HasSuffix(creation, code) }
 
 // AnchorRegistryABI is the contract's interface as JSON, for other tools.
 func AnchorRegistryABI() string { return abiJSON }
@@ -98,6 +107,9 @@ func Freeze(seq uint64) []byte { return mustPack("freeze", seq) }
 
 // Logs is the question how far log is; [UnpackLog] reads the answer.
 func Logs(log common.Address) []byte { return mustPack("logs", log) }
+
+// Head is the question for the hash chain over log's roots; its answer is 32 bytes.
+func Head(log common.Address) []byte { return mustPack("head", log) }
 
 // Log is how far a log is.
 type Log struct {
@@ -177,16 +189,46 @@ type Anchored struct {
 	PrevBlock uint64      // the block of the log's root before it
 }
 
-// UnpackAnchored reads an event; it is false for events of another kind.
-func UnpackAnchored(l types.Log) (Anchored, bool) {
-	if len(l.Topics) != 4 || l.Topics[0] != AnchoredTopic || len(l.Data) != 4*32 {
-		return Anchored{}, false
+// PosterSet is the event of who else may append to a log, until a time in seconds since
+// 1970, 0 to end it.
+type PosterSet struct {
+	Poster common.Address
+	Until  uint64
+}
+
+// Revoked is the event of a root or leaf that was taken back.
+type Revoked struct{ Item common.Hash }
+
+// Frozen is the event of a log's end after Seq roots.
+type Frozen struct{ Seq uint64 }
+
+// UnpackEvent reads an event of a log: an [Anchored], [PosterSet], [Revoked] or [Frozen].
+func UnpackEvent(log common.Address, topics []common.Hash, data []byte) (any, error) {
+	if len(topics) < 2 || topics[1] != common.BytesToHash(log[:]) {
+		return nil, errors.New("it isn't of this log")
 	}
-	word := func(i int) uint64 { return new(big.Int).SetBytes(l.Data[32*i : 32*i+32]).Uint64() }
-	return Anchored{
-		Log: common.BytesToAddress(l.Topics[1][:]), Seq: l.Topics[2].Big().Uint64(), Root: l.Topics[3],
-		FirstLeaf: word(0), Count: word(1), Head: common.BytesToHash(l.Data[64:96]), PrevBlock: word(3),
-	}, true
+	kind := slices.Index(EventTopics, topics[0])
+	if kind < 0 || len(topics) != []int{4, 3, 3, 2}[kind] || len(data) != []int{128, 32, 32, 32}[kind] {
+		return nil, errors.New("it is none of the registry's events")
+	}
+	if kind == 1 {
+		return Revoked{topics[2]}, nil // its data is a reason that nobody reads
+	}
+	var head common.Hash
+	if kind == 0 { // the one value that is no number
+		head = common.Hash(data[64:96])
+		data = slices.Concat(topics[2][:], data[:64], data[96:])
+	}
+	v, err := words("events", data, len(data)/32)
+	switch {
+	case err != nil:
+		return nil, err
+	case kind == 0:
+		return Anchored{Log: log, Seq: v[0], Root: topics[3], FirstLeaf: v[1], Count: v[2], Head: head, PrevBlock: v[3]}, nil
+	case kind == 2:
+		return PosterSet{common.BytesToAddress(topics[2][:]), v[0]}, nil
+	}
+	return Frozen{v[0]}, nil
 }
 
 // Refusal names the reason that a reverted call of the registry gave, such as

@@ -237,9 +237,10 @@ func TestHeadIsReplayed(t *testing.T) {
 			t.Errorf("head after %d = %x, want %x", seq, got, head)
 		}
 		logs := w.state.Logs()
-		a, ok := UnpackAnchored(*logs[len(logs)-1])
-		if !ok || a.Head != common.Hash(head) || a.Seq != seq || a.Log != owner || a.Root != root(byte(seq)) || a.Count != 16+seq {
-			t.Errorf("event %d = %+v, %v", seq, a, ok)
+		last := logs[len(logs)-1]
+		event, err := UnpackEvent(owner, last.Topics, last.Data)
+		if a, ok := event.(Anchored); !ok || a.Head != common.Hash(head) || a.Seq != seq || a.Log != owner || a.Root != root(byte(seq)) || a.Count != 16+seq {
+			t.Errorf("event %d = %+v, %v", seq, event, err)
 		}
 	}
 	if gas > 45_000 { // 21,000 and the calldata come on top

@@ -283,38 +283,47 @@ func (f finality) String() string {
 
 // final says whether block number stays, with head being the newest.
 func (c *Client) final(ctx context.Context, number, head uint64) (bool, error) {
-	if kept, err := c.kept(ctx, number); err != nil || !kept {
-		return false, err
-	}
-	if !c.finality.tag {
-		return head >= number && head-number >= c.finality.depth, nil
-	}
-	h, err := c.block(ctx, "finalized")
-	if err != nil {
-		var refused rpc.Error
-		if errors.As(err, &refused) && strings.Contains(refused.Error(), "finalized block not found") {
-			return false, nil // a chain so young that it has none
-		}
-		return false, err
-	}
-	return uint64(h.Number) >= number, nil
+	last, some, err := c.lastFinal(ctx, head)
+	return some && number <= last, err
 }
 
-// kept says whether block number is on the disk of a chain that could lose it.
-func (c *Client) kept(ctx context.Context, number uint64) (bool, error) {
+// lastFinal is the newest block that stays, if there is one, with head being the newest.
+func (c *Client) lastFinal(ctx context.Context, head uint64) (last uint64, some bool, err error) {
+	if c.finality.tag {
+		h, err := c.block(ctx, "finalized")
+		if err != nil {
+			var refused rpc.Error
+			if errors.As(err, &refused) && strings.Contains(refused.Error(), "finalized block not found") {
+				err = nil // a chain so young that it has none
+			}
+			return 0, false, err
+		}
+		last = uint64(h.Number)
+	} else if head < c.finality.depth {
+		return 0, false, nil
+	} else {
+		last = head - c.finality.depth
+	}
+	kept, err := c.kept(ctx, last)
+	return min(last, kept), err == nil, err
+}
+
+// kept is the newest block, of those up to last, that is on the disk of a chain that could lose
+// it.
+func (c *Client) kept(ctx context.Context, last uint64) (uint64, error) {
 	switch {
 	case c.durable != nil:
-		return number <= c.durable(), nil
+		return c.durable(), nil
 	case !c.chain.Local:
-		return true, nil
+		return last, nil
 	}
 	var durable quantity
 	err := c.ask(ctx, &durable, "clrnode_durable")
 	var refused rpc.Error
 	if errors.As(err, &refused) && refused.ErrorCode() == methodNotFound {
-		return true, nil // somebody else's local chain
+		return last, nil // somebody else's local chain
 	}
-	return number <= uint64(durable), err
+	return uint64(durable), err
 }
 
 // methodNotFound is the error code of JSON-RPC for a method that the server lacks.

@@ -1,0 +1,148 @@
+package evm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/rpc"
+
+	"clrnode/anchor"
+	"clrnode/contracts"
+)
+
+// atOnce is how many questions go into one request.
+const atOnce = 100
+
+// sent is what we need of a transaction, to know who called whom.
+type sent struct {
+	From common.Address  `json:"from"`
+	To   *common.Address `json:"to"`
+}
+
+// An asked root is an event of one, and what the chain says of it beside the event.
+type asked struct {
+	happening
+	contracts.Anchored
+	block *header
+	tx    *sent
+	entry data
+}
+
+// tell tells a replay what happened, asking about the roots some at a time.
+func (a *auditor) tell(ctx context.Context, r *anchor.Replay, events []happening) error {
+	for len(events) > 0 {
+		some := events[:min(atOnce/3, len(events))]
+		events = events[len(some):]
+		what := make([]any, len(some))
+		var roots []*asked
+		for i, e := range some {
+			var err error
+			if what[i], err = contracts.UnpackEvent(a.log, e.Topics, e.Data); err != nil {
+				return fmt.Errorf("%w: an event in block %d can't be read: %w", anchor.ErrCouldNotCheck, uint64(e.Block), err)
+			}
+			if root, ok := what[i].(contracts.Anchored); ok {
+				asked := &asked{happening: e, Anchored: root}
+				what[i], roots = asked, append(roots, asked)
+			}
+		}
+		if err := a.about(ctx, roots); err != nil {
+			return err
+		}
+		for _, w := range what {
+			switch w := w.(type) {
+			case *asked:
+				if err := a.tellRoot(r, w); err != nil {
+					return err
+				}
+			case contracts.PosterSet:
+				r.SetPoster(anchor.Address(w.Poster), w.Until)
+			case contracts.Revoked:
+				r.TakeBack()
+			case contracts.Frozen:
+				r.Freeze(w.Seq)
+			}
+		}
+	}
+	return nil
+}
+
+// about asks for the block and the transaction of each root, and for its entry now.
+func (a *auditor) about(ctx context.Context, roots []*asked) error {
+	var batch []rpc.BatchElem
+	for _, r := range roots {
+		find := map[string]any{"to": a.registry, "input": data(contracts.Find(a.log, r.Root, common.Hash{}))}
+		batch = append(batch,
+			rpc.BatchElem{Method: "eth_getBlockByNumber", Args: []any{hexNumber(uint64(r.Block)), false}, Result: &r.block},
+			rpc.BatchElem{Method: "eth_getTransactionByHash", Args: []any{r.Tx}, Result: &r.tx},
+			rpc.BatchElem{Method: "eth_call", Args: []any{find, "latest"}, Result: &r.entry})
+	}
+	if len(batch) == 0 {
+		return nil
+	}
+	err := a.rpc.BatchCallContext(ctx, batch)
+	for i := range batch {
+		if err == nil && batch[i].Error == nil {
+			continue
+		}
+		if away(err) {
+			return fmt.Errorf("%w: %w", anchor.ErrCouldNotCheck, err)
+		}
+		// Some nodes take no batches, or not so many questions.
+		if err := a.ask(ctx, batch[i].Result, batch[i].Method, batch[i].Args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tellRoot tells of one root.
+func (a *auditor) tellRoot(r *anchor.Replay, root *asked) error {
+	if root.block == nil || root.tx == nil || root.block.Hash != root.Hash {
+		return fmt.Errorf("%w: the chain's node doesn't know the block or the transaction of root number %d, which it named", anchor.ErrCouldNotCheck, root.Seq)
+	}
+	e, err := contracts.UnpackEntry(root.entry)
+	if err != nil {
+		return errors.Join(anchor.ErrCouldNotCheck, err)
+	}
+	appended := anchor.Appended{
+		Seq: root.Seq, FirstLeaf: root.FirstLeaf, Count: root.Count, Root: anchor.Hash(root.Root), Head: anchor.Hash(root.Head),
+		PrevBlock: root.PrevBlock, Block: uint64(root.Block), Time: root.block.time(),
+	}
+	if root.tx.To != nil && *root.tx.To == a.registry { // else another contract called it, which isn't seen here
+		appended.Sender = anchor.Address(root.tx.From)
+	}
+	r.Append(appended)
+	r.Recorded(appended, anchor.Entry{Seq: e.Seq, FirstLeaf: e.FirstLeaf, Count: e.Count, Block: e.Block})
+	return nil
+}
+
+// compare holds what was told against the registry's state.
+func (a *auditor) compare(ctx context.Context, audit *Audit) error {
+	at := hexNumber(uint64(a.head.Number))
+	answer, err := a.view(ctx, contracts.Logs(a.log), at)
+	if err != nil {
+		return err
+	}
+	l, err := contracts.UnpackLog(answer)
+	if err != nil {
+		return fmt.Errorf("%w: %w", anchor.ErrCouldNotCheck, err)
+	}
+	head, err := a.view(ctx, contracts.Head(a.log), at)
+	if err != nil {
+		return err
+	}
+	if len(head) != 32 {
+		return fmt.Errorf("%w: the registry's answer for the head of the log has %d bytes", anchor.ErrCouldNotCheck, len(head))
+	}
+	audit.Replay.Compare(l.Seq, l.Leaves, l.LastBlock, l.FrozenAt != 0, anchor.Hash(head))
+	if l.LastBlock > 0 {
+		h, err := a.block(ctx, hexNumber(l.LastBlock))
+		if err != nil {
+			return err
+		}
+		audit.Newest = h.time()
+	}
+	return nil
+}

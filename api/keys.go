@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"clrnode/api/web"
+	"clrnode/did"
 	"clrnode/node"
 	"clrnode/registry"
 )
@@ -21,13 +22,18 @@ func (s *server) showKeys(w http.ResponseWriter, r *http.Request, p registry.Pub
 	if err != nil {
 		return err
 	}
+	algorithms := node.RecordAlgorithms()
+	if keys[0].Store != node.KeysSealed {
+		algorithms = node.TokenAlgorithms()
+	}
 	return s.page(w, r, status, "keys", "keys", p, web.Page{Title: "Identity and keys", Errors: errs, Body: struct {
 		Publisher  registry.Publisher
 		Current    node.PublisherKey
 		Earlier    []node.PublisherKey
 		Algorithms []string
+		InToken    bool   // the key is in a token, and so will be the next one
 		Domain     string // as it was typed
-	}{p, keys[0], keys[1:], node.RecordAlgorithms(), cmp.Or(r.PostForm.Get("domain"), p.Domain)}})
+	}{p, keys[0], keys[1:], algorithms, keys[0].Store != node.KeysSealed, cmp.Or(r.PostForm.Get("domain"), p.Domain)}})
 }
 
 func (s *server) rotateKey(w http.ResponseWriter, r *http.Request, p registry.Publisher) error {
@@ -37,6 +43,9 @@ func (s *server) rotateKey(w http.ResponseWriter, r *http.Request, p registry.Pu
 	_, err := s.node.ChangeKey(r.Context(), p.ID, node.KeyChange{Key: r.PostForm.Get("key"), Algorithm: r.PostForm.Get("algorithm")}, byPublisher)
 	if errors.Is(err, node.ErrRefused) {
 		return s.showKeys(w, r, p, http.StatusUnprocessableEntity, web.FieldError{Field: "algorithm", Sentence: sentence(err)})
+	}
+	if errors.Is(err, did.ErrCouldNotSign) {
+		return s.showKeys(w, r, p, http.StatusServiceUnavailable, web.FieldError{Field: "algorithm", Sentence: sentence(err)})
 	}
 	if err != nil {
 		return err

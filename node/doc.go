@@ -6,6 +6,7 @@
 // # The house
 //
 //	did            identifiers, keys, resolution, the guarded HTTP client
+//	did/pkcs11     keys in hardware: PKCS#11 tokens
 //	vc             credentials: issue, verify, status lists, the report
 //	vc/clr         CLR 2.0 and Open Badges 3.0: model and strict rules
 //	vc/rdf         JSON-LD to canonical N-Quads; bundled contexts
@@ -111,6 +112,10 @@
 //   - A credential of which the registry doesn't say which key signed it was signed by its
 //     publisher's first.
 //   - What was to begin at most ten seconds from now has begun: clocks differ.
+//   - A key in a PKCS#11 token is known to the store by its URI alone, which is sealed as
+//     private keys are: the URI names a library that the node loads, and whoever can write
+//     the store mustn't choose that. A key that is replaced stays in its token.
+//   - Work that needs a token which isn't there waits at that node; another one may do it.
 //   - A signature that this program computed in memory isn't verified once more; one that
 //     a device made is.
 //   - An issuer known by a web address is its key's owner if the document at that address

@@ -101,6 +101,10 @@ func (n *Node) takeUp(ctx context.Context) error {
 		return err
 	}
 	for _, j := range jobs {
+		if err := n.cannotSign(ctx, j.Publisher); err != nil { // another node may, or this one later
+			n.leave(workIssue(j.Publisher), err)
+			continue
+		}
 		n.start(workIssue(j.Publisher), n.runJobs(j.Publisher))
 	}
 	for _, i := range imports {
@@ -109,6 +113,7 @@ func (n *Node) takeUp(ctx context.Context) error {
 	for _, i := range half { // whoever stores its file has the lease, unless they died
 		n.start(workImport(i.ID), n.dropHalf(i.ID))
 	}
+	stale = slices.DeleteFunc(stale, func(l registry.StatusList) bool { return n.cannotSign(ctx, l.Publisher) != nil })
 	if len(stale) > 0 {
 		n.start(workLists, n.publishLists)
 	}
@@ -162,6 +167,16 @@ func (n *Node) start(name string, do deed) {
 			n.log.Error("background work stopped", "work", name, "error", err)
 		}
 	})
+}
+
+// leave notes why this node can't do a work now.
+func (n *Node) leave(name string, why error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.running[name] && n.stopped[name] != why.Error() {
+		n.stopped[name] = why.Error()
+		n.log.Warn("work waits", "work", name, "error", why)
+	}
 }
 
 // whyStopped is the error that work with this name ended with the last time, "" if it

@@ -224,7 +224,11 @@ var deeds = map[string]deed{
 	}),
 	"check": on(func(ctx context.Context, n *node.Node, _ nothing) (checkResult, error) {
 		rows, faults, err := n.Check(ctx)
-		return checkResult{rows, faults}, err
+		if err != nil {
+			return checkResult{}, err
+		}
+		cannot, err := n.CannotSign(ctx)
+		return checkResult{rows, faults, cannot}, err
 	}),
 	"anchored": on(func(ctx context.Context, n *node.Node, a idArgs) (nothing, error) {
 		return nothing{}, waitAnchored(ctx, n, a.ID)

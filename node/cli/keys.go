@@ -24,14 +24,17 @@ func (p *program) keysCommand() *cobra.Command {
 				return err
 			}
 			return p.show(all, func(w *tabwriter.Writer) {
-				fmt.Fprintln(w, "ID\tALGORITHM\tMADE\tSTATE\tVERIFICATION METHOD")
+				fmt.Fprintln(w, "ID\tALGORITHM\tMADE\tSTATE\tVERIFICATION METHOD\tSTORE")
 				for _, k := range all {
-					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", k.ID, k.Algorithm, day(k.Created), stateOf(k), k.Method)
+					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Algorithm, day(k.Created), stateOf(k), k.Method, k.Store)
+				}
+				if all[0].Trouble != "" {
+					fmt.Fprintln(w, all[0].Trouble)
 				}
 			})
 		}),
 	}
-	var algorithm, since string
+	var algorithm, store, since string
 	rotate := &cobra.Command{
 		Use: "rotate", Short: "Put a new key in the place of the one that signs", Args: p.onlyFlags,
 		Long: `Put a new key in the place of the one that signs a publisher's records. What the old
@@ -39,12 +42,20 @@ key signed still verifies: it stays published. Its private part is deleted.
 
 If the old key may be in wrong hands, say since when: --compromised-since. From then on
 only what is provably anchored before that time verifies of what it signed, since whoever
-has a key can write any date. What isn't is issued again with the new key.`,
+has a key can write any date. What isn't is issued again with the new key.
+
+The new key stays where the old one is, unless --store says otherwise: sealed, in the
+store of the node, or the URI of a PKCS#11 token (RFC 7512), such as
+  pkcs11:token=records?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:/etc/clrnode.pin
+which then makes one. With object or id in the URI, that key pair of the token signs. The
+PIN is read from a file, which pin-source or --pin-file names. A key that was replaced in
+a token stays there, and only signs no more: delete it with the token's own tool.`,
 		RunE: p.run(true, func(cmd *cobra.Command, d *door, _ []string) error {
-			return p.changeKey(cmd, d, node.KeyChange{Algorithm: algorithm}, since)
+			return p.changeKey(cmd, d, node.KeyChange{Algorithm: algorithm, Store: store}, since)
 		}),
 	}
-	rotate.Flags().StringVar(&algorithm, "algorithm", "", "of the new key: Ed25519, P-256 or P-384 (default: as the old one)")
+	rotate.Flags().StringVar(&algorithm, "algorithm", "", "of the new key: Ed25519, P-256 or P-384 (default: as the old one; in a token, which makes P-256 and P-384 alone, P-256)")
+	rotate.Flags().StringVar(&store, "store", "", "where the new key is: sealed, or the URI of a PKCS#11 token (default: where the old one is)")
 	revoke := &cobra.Command{
 		Use: "revoke KEY", Short: "Say of a key that was rotated before that it is compromised", Args: exactly(1, "the id of a key"),
 		Long: `Say of a key that it may be in wrong hands since a time, although another one has taken
@@ -70,6 +81,8 @@ func stateOf(k node.PublisherKey) string {
 	switch {
 	case !k.Compromised.IsZero():
 		return "compromised since " + k.Compromised.Format(time.RFC3339)
+	case k.Trouble != "":
+		return "cannot sign now"
 	case k.Current():
 		return "signs"
 	}
@@ -99,6 +112,12 @@ func (p *program) changeKey(cmd *cobra.Command, d *door, c node.KeyChange, since
 	err = p.show(done, func(w *tabwriter.Writer) {
 		fmt.Fprintf(w, "%s\t%s\n", done.Earlier.Method, stateOf(done.Earlier))
 		fmt.Fprintf(w, "%s\tsigns\n", done.Current.Method)
+		if done.Current.Store != node.KeysSealed {
+			fmt.Fprintf(w, "it is in\t%s\n", done.Current.Store)
+		}
+		if done.Earlier.Store != "" {
+			fmt.Fprintf(w, "the old one is still in\t%s\n", done.Earlier.Store)
+		}
 		if done.Job != nil {
 			fmt.Fprintf(w, "issued again: %s", count(int64(done.Job.Done), "record"))
 			if done.Job.Skipped > 0 {

@@ -140,6 +140,11 @@ func (n *Node) ChangeKey(ctx context.Context, publisher string, c KeyChange, by 
 	if !slices.Contains(recordAlgorithms, c.Algorithm) {
 		return done, badRequest(fmt.Sprintf("%q is no algorithm for sealing records: use %s", c.Algorithm, strings.Join(recordAlgorithms, ", ")))
 	}
+	if c.Compromised.IsZero() {
+		if err := n.roomInLog(ctx, publisher); err != nil {
+			return done, err
+		}
+	}
 	var fresh registry.Key
 	if at == 0 {
 		if fresh, err = n.newKey(ctx, publisher, c.Algorithm, KeysSealed); err != nil {

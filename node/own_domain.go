@@ -49,6 +49,9 @@ func (n *Node) SetDomain(ctx context.Context, publisher, domain, by string) (reg
 			return registry.Publisher{}, err
 		}
 	}
+	if err := n.roomInLog(ctx, publisher); err != nil {
+		return registry.Publisher{}, err
+	}
 	issued := false
 	look := func(tx *registry.Tx) (err error) { issued, err = tx.HasIssued(publisher); return err }
 	if err := n.db.View(ctx, look); err != nil {

@@ -34,6 +34,8 @@ var (
 	ErrNoKey = errors.New("the DID document doesn't give this key for this use")
 	// ErrCouldNotCheck: no answer could be had, for instance because the network is away. Asking later may help.
 	ErrCouldNotCheck = errors.New("could not check")
+	// ErrCouldNotSign: the device that holds the key is away, or refuses. Nothing is wrong with what was to be signed; asking later may help.
+	ErrCouldNotSign = errors.New("could not sign now")
 	// ErrAddressNotAllowed: [NewClient] refused a connection that could reach into a private network.
 	ErrAddressNotAllowed = errors.New("the address isn't allowed")
 	// ErrTooLarge: a response was longer than [Outgoing] allows.

@@ -1,11 +1,17 @@
 package did
 
 import (
+	"crypto"
+	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
 	"encoding/binary"
 	"fmt"
 	"strings"
 	"sync"
+
+	"github.com/btcsuite/btcd/btcec/v2"
 )
 
 // keyType is a key's multicodec code.
@@ -62,6 +68,28 @@ type PublicKey struct {
 	// this key has: the 32 bytes of RFC 8032, an uncompressed point (SEC 1, 2.3.3), or
 	// an RSAPublicKey in DER (RFC 8017, A.1.1).
 	raw string
+}
+
+// PublicKeyOf is the key of a public key of the standard library or of package btcec:
+// Ed25519, P-256, P-384, secp256k1, or RSA of 2048 to 4096 bits. Another one wraps
+// [ErrKeyNotSupported].
+func PublicKeyOf(public crypto.PublicKey) (PublicKey, error) {
+	switch public := public.(type) {
+	case ed25519.PublicKey:
+		return PublicKey{keyEd25519, string(public)}, nil
+	case *rsa.PublicKey:
+		return rsaKeyOf(public)
+	case *btcec.PublicKey:
+		return PublicKey{keySecp256k1, string(public.SerializeUncompressed())}, nil
+	case *ecdsa.PublicKey:
+		t := map[elliptic.Curve]keyType{elliptic.P256(): keyP256, elliptic.P384(): keyP384}[public.Curve]
+		if t == 0 {
+			return PublicKey{}, fmt.Errorf("%w: ECDSA with the curve %s", ErrKeyNotSupported, public.Curve.Params().Name)
+		}
+		point, err := public.Bytes()
+		return PublicKey{t, string(point)}, err
+	}
+	return PublicKey{}, fmt.Errorf("%w: %T", ErrKeyNotSupported, public)
 }
 
 // ParseMultibase reads a Multikey's publicKeyMultibase (Controlled Identifiers 1.0,

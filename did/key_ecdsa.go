@@ -5,6 +5,7 @@ import (
 	"crypto/elliptic"
 	"crypto/sha256"
 	"crypto/sha512"
+	"encoding/asn1"
 	"fmt"
 	"math/big"
 )
@@ -84,4 +85,26 @@ func verifyECDSA(k PublicKey, msg, sig []byte) bool {
 	}
 	// Verify refuses 0 and whatever isn't below the group's order.
 	return ecdsa.Verify(public, digestFor(k.kind, msg), new(big.Int).SetBytes(sig[:size]), new(big.Int).SetBytes(sig[size:]))
+}
+
+// fixedECDSA makes of an ASN.1 signature (RFC 3279, 2.2.3) r and s, each as long as the
+// group's order. Of the two values that s can have, it is the lower one, so that a
+// signature has one form.
+func fixedECDSA(t keyType, der []byte) ([]byte, error) {
+	var rs struct{ R, S *big.Int }
+	curve, size := curveOf(t)
+	n := curve.Params().N
+	if rest, err := asn1.Unmarshal(der, &rs); err != nil || len(rest) > 0 {
+		return nil, fmt.Errorf("sign with %v: what was made is no signature in DER", t)
+	}
+	if rs.R.Sign() <= 0 || rs.S.Sign() <= 0 || rs.R.Cmp(n) >= 0 || rs.S.Cmp(n) >= 0 {
+		return nil, fmt.Errorf("sign with %v: a number of the signature isn't below the group's order", t)
+	}
+	if other := new(big.Int).Sub(n, rs.S); other.Cmp(rs.S) < 0 {
+		rs.S = other
+	}
+	sig := make([]byte, 2*size)
+	rs.R.FillBytes(sig[:size])
+	rs.S.FillBytes(sig[size:])
+	return sig, nil
 }

@@ -10,10 +10,8 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
-	"encoding/asn1"
 	"errors"
 	"fmt"
-	"math/big"
 
 	"github.com/btcsuite/btcd/btcec/v2"
 )
@@ -105,32 +103,11 @@ func SignerFromPKCS8(der []byte) (*MemorySigner, error) {
 }
 
 func newSigner(private crypto.Signer) (*MemorySigner, error) {
-	s := &MemorySigner{key: func() crypto.Signer { return private }}
-	var err error
-	switch public := private.Public().(type) {
-	case ed25519.PublicKey:
-		s.public = PublicKey{keyEd25519, string(public)}
-	case *rsa.PublicKey:
-		s.public, err = rsaKeyOf(public)
-	case *btcec.PublicKey:
-		s.public = PublicKey{keySecp256k1, string(public.SerializeUncompressed())}
-	case *ecdsa.PublicKey:
-		var point []byte
-		switch t := map[elliptic.Curve]keyType{elliptic.P256(): keyP256, elliptic.P384(): keyP384}[public.Curve]; {
-		case t == 0:
-			err = fmt.Errorf("%w: ECDSA with the curve %s", ErrKeyNotSupported, public.Curve.Params().Name)
-		default:
-			if point, err = public.Bytes(); err == nil {
-				s.public = PublicKey{t, string(point)}
-			}
-		}
-	default:
-		err = fmt.Errorf("%w: %T", ErrKeyNotSupported, public)
-	}
+	public, err := PublicKeyOf(private.Public())
 	if err != nil {
 		return nil, err
 	}
-	return s, nil
+	return &MemorySigner{key: func() crypto.Signer { return private }, public: public}, nil
 }
 
 // Seed returns the 32 secret bytes of which [Ed25519FromSeed] makes the same
@@ -187,8 +164,6 @@ func (s *MemorySigner) Sign(ctx context.Context, msg []byte) ([]byte, error) {
 	return s.key().Sign(nil, digest[:], crypto.SHA256)
 }
 
-// signECDSA makes r and s, each as long as the group's order. Of the two values that s
-// can have, it is the lower one, so that a signature has one form.
 func signECDSA(key *ecdsa.PrivateKey, t keyType, msg []byte) ([]byte, error) {
 	hash := crypto.SHA256
 	if t == keyP384 {
@@ -198,19 +173,7 @@ func signECDSA(key *ecdsa.PrivateKey, t keyType, msg []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sign with %v: %w", t, err)
 	}
-	var rs struct{ R, S *big.Int }
-	if _, err := asn1.Unmarshal(der, &rs); err != nil {
-		return nil, fmt.Errorf("sign with %v: %w", t, err)
-	}
-	curve, size := curveOf(t)
-	n := curve.Params().N
-	if other := new(big.Int).Sub(n, rs.S); other.Cmp(rs.S) < 0 {
-		rs.S = other
-	}
-	sig := make([]byte, 2*size)
-	rs.R.FillBytes(sig[:size])
-	rs.S.FillBytes(sig[size:])
-	return sig, nil
+	return fixedECDSA(t, der)
 }
 
 // Format prints the public key for every verb, so that no log line holds the private one.

@@ -26,7 +26,7 @@ var (
 
 	// ErrTooBig is returned by Update of the embedded store where one transaction holds
 	// more than 500,000 documents, 128 MB of keys and documents, or a document of more
-	// than 60 MB. Write in smaller steps: those of less than 20,000 documents and 2.3 MB
+	// than 60 MB. Write in smaller steps: those of less than 50,000 documents and 4.8 MB
 	// are written once, others twice.
 	ErrTooBig = errors.New("too much for one transaction; write it in smaller steps")
 
@@ -81,10 +81,10 @@ func openBadger(dir string, merge bool) (*badgerEngine, error) {
 		WithLogger(log).
 		WithSyncWrites(true).
 		WithDetectConflicts(false). // updates never overlap
-		WithMemTableSize(16 << 20). // decides what one transaction can hold, see ErrTooBig
+		WithMemTableSize(32 << 20). // decides what one transaction can hold, see ErrTooBig
 		WithNumMemtables(1).
-		WithBaseTableSize(1 << 20).   // what compactions build is held in memory, several tables at once
-		WithBaseLevelSize(512 << 20). // fewer levels, so that less is written again
+		WithBaseTableSize(2 << 20).   // what compactions build is held in memory, several tables at once
+		WithBaseLevelSize(1 << 30).   // fewer levels, so that less is written again
 		WithNumLevelZeroTables(8).    // merged together into the level below, which is written once for all of them
 		WithNumLevelZeroTablesStall(16).
 		WithNumCompactors(2).

@@ -25,7 +25,7 @@ const (
 // mostSize is how many bytes of keys and documents it may write. A test makes it small.
 var mostSize int64 = 128 << 20
 
-// A transaction of Badger's holds 20,000 documents and 2.3 MB. An Update that wrote more
+// A transaction of Badger's holds 50,000 documents and 4.8 MB. An Update that wrote more
 // goes into a file beside the store first, the journal: once it has its name, the Update
 // has happened. Then it is brought into Badger in several transactions, all with the
 // journal's time stamp, so that no View sees a part of them; and the journal goes, before

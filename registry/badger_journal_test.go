@@ -18,7 +18,7 @@ import (
 var tableLarge = Table{Name: "large"}
 
 // largeDocs are more than one transaction of Badger's holds.
-const largeDocs = 30_000
+const largeDocs = 60_000
 
 // putLarge makes all documents say n; those whose turn it is are deleted.
 func putLarge(d Docs, n int) error {

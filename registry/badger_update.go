@@ -68,7 +68,7 @@ func (e *badgerEngine) updateSoon(ctx context.Context, fn func(Docs) error) (dur
 // runUpdate runs fn, and puts what it wrote into a group, which it leads if it is the
 // first of it.
 func (e *badgerEngine) runUpdate(ctx context.Context, fn func(Docs) error) (joined *commitGroup, leads bool, err error) {
-	if err := room(e.dir, roomToWrite); err != nil {
+	if err := room(e.dir, roomToWrite+e.rewritten()); err != nil {
 		return nil, false, err
 	}
 	select {
@@ -89,11 +89,22 @@ func (e *badgerEngine) runUpdate(ctx context.Context, fn func(Docs) error) (join
 		return nil, false, err
 	}
 	if d.bytes > e.groupSize { // it is written twice, and what it wrote over goes later
-		if err := room(e.dir, roomToWrite+3*uint64(d.bytes)); err != nil {
+		if err := room(e.dir, roomToWrite+e.rewritten()+3*uint64(d.bytes)); err != nil {
 			return nil, false, err
 		}
 	}
 	return e.join(d)
+}
+
+// rewritten is how many bytes Badger may write again at once behind a write: the newest
+// tables and the level that they are merged into, whose old tables go only afterwards.
+func (e *badgerEngine) rewritten() (n uint64) {
+	for _, l := range e.db.Levels() {
+		if n += uint64(l.Size); l.IsBaseLevel {
+			break
+		}
+	}
+	return n
 }
 
 // join adds what d wrote to the group that gathers, or to a new one that d then leads.

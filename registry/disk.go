@@ -12,10 +12,10 @@ var ErrDiskFull = errors.New("the disk is nearly full, so nothing more is writte
 
 // Room that must be free on the disk of an embedded store. Badger writes into mapped
 // files, and a disk that is full then ends the process on the spot: it must not come to
-// that. A write needs room for what Badger rewrites behind it, too.
+// that. A write needs room for what Badger rewrites behind it too, see rewritten.
 const (
-	roomToOpen  = 32 << 20
-	roomToWrite = 64 << 20
+	roomToOpen  = 64 << 20
+	roomToWrite = 128 << 20
 )
 
 // room returns ErrDiskFull if less than need bytes are free on dir's disk.

@@ -75,6 +75,7 @@ type applying struct {
 	pkg      *oneroster.Package
 	affected map[string]bool // whom this run has written down already
 	pending  map[string]bool // and whom the step that runs has
+	fresh    bool            // nothing of the file at hand was stored when this run began it
 	batch    []*oneroster.Row
 	written  func() error // waits until the last step is durable; nil if it is
 	bytes    int
@@ -268,7 +269,14 @@ func (a *applying) applyPackage(file io.ReaderAt) error {
 // the end of the rows that it lacks.
 func (a *applying) applyFile(spec *oneroster.Spec, ends bool) error {
 	var skip map[int]bool
-	err := a.db.View(a.ctx, func(tx *Tx) (err error) { skip, err = tx.badRowsOf(a.i.ID, spec.File); return err })
+	err := a.db.View(a.ctx, func(tx *Tx) (err error) {
+		if skip, err = tx.badRowsOf(a.i.ID, spec.File); err != nil {
+			return err
+		}
+		any, err := tx.anyRow(a.i.Publisher, a.i.Source, spec.File)
+		a.fresh = !any // no row is there twice, as its second would be a bad one
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -321,7 +329,9 @@ func (a *applying) flush(spec *oneroster.Spec) error {
 		return nil
 	}
 	err := a.step(func(tx *Tx, i *Import) error {
-		tx.ahead(i.Publisher, i.Source, spec.File, a.batch)
+		if !a.fresh {
+			tx.ahead(i.Publisher, i.Source, spec.File, a.batch)
+		}
 		for _, r := range a.batch {
 			if err := a.applyRow(tx, r); err != nil {
 				return fmt.Errorf("%s.csv line %d: %w", spec.File, r.Line, err)
@@ -336,7 +346,10 @@ func (a *applying) flush(spec *oneroster.Spec) error {
 }
 
 func (a *applying) applyRow(tx *Tx, r *oneroster.Row) error {
-	before, known, err := tx.sourceRow(a.i.Publisher, a.i.Source, r.Spec.File, r.ID())
+	before, known, err := sourceRow{}, false, error(nil)
+	if !a.fresh {
+		before, known, err = tx.sourceRow(a.i.Publisher, a.i.Source, r.Spec.File, r.ID())
+	}
 	if err != nil {
 		return err
 	}

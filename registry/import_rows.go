@@ -100,6 +100,15 @@ func (tx *Tx) sourceRow(publisher, source, file, id string) (sourceRow, bool, er
 	return r, err == nil, err
 }
 
+// anyRow tells whether a source ever said a row of a file. As long as it didn't, no row
+// has to be looked for: most of a publisher's first import.
+func (tx *Tx) anyRow(publisher, source, file string) (bool, error) {
+	for _, err := range tx.docs.Scan(tableSourceRows, prefixOf(publisher, source, file), "", 1) {
+		return err == nil, err
+	}
+	return false, nil
+}
+
 // ahead says that what is stored of these rows of a file will be read next. Those that
 // are kept below another's are looked for where they now belong.
 func (tx *Tx) ahead(publisher, source, file string, rows []*oneroster.Row) {

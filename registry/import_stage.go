@@ -164,7 +164,8 @@ type staging struct {
 	badIDs     map[string]idSet // lines of the bad rows, by file and id
 	dependents []BadRow         // the first bad rows that are bad only because they refer to one
 
-	waiting []*oneroster.Row // good rows of the file at hand, not yet compared
+	fresh   bool             // nothing of the file at hand is stored
+	waiting []*oneroster.Row // good rows of it, not yet compared
 
 	leaving leaving
 }
@@ -250,7 +251,12 @@ func (s *staging) oneFile(spec *oneroster.Spec, mode oneroster.Mode, counts *Fil
 			failed = err
 		}
 	}
-	err := s.pkg.Rows(spec.File, func(r *oneroster.Row) error {
+	any, err := s.tx.anyRow(s.i.Publisher, s.i.Source, spec.File)
+	if err != nil {
+		return err
+	}
+	s.fresh = !any
+	err = s.pkg.Rows(spec.File, func(r *oneroster.Row) error {
 		counts.Rows++
 		if p := check(r); p != nil {
 			p.File, p.Line, p.Number = spec.File+".csv", r.Line, r.Number
@@ -367,7 +373,9 @@ func (s *staging) compareRest(counts *FileCounts) error {
 	if len(s.waiting) == 0 {
 		return nil
 	}
-	s.tx.ahead(s.i.Publisher, s.i.Source, s.waiting[0].Spec.File, s.waiting)
+	if !s.fresh {
+		s.tx.ahead(s.i.Publisher, s.i.Source, s.waiting[0].Spec.File, s.waiting)
+	}
 	for _, r := range s.waiting {
 		if err := s.compareOne(r, counts); err != nil {
 			return err
@@ -378,7 +386,10 @@ func (s *staging) compareRest(counts *FileCounts) error {
 }
 
 func (s *staging) compareOne(r *oneroster.Row, counts *FileCounts) error {
-	before, known, err := s.tx.sourceRow(s.i.Publisher, s.i.Source, r.Spec.File, r.ID())
+	before, known, err := sourceRow{}, false, error(nil)
+	if !s.fresh {
+		before, known, err = s.tx.sourceRow(s.i.Publisher, s.i.Source, r.Spec.File, r.ID())
+	}
 	if err != nil {
 		return err
 	}

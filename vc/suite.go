@@ -151,8 +151,11 @@ func (p *payload) sign(ctx context.Context, s *cryptosuite, proof *jcs.Value, si
 	if err != nil {
 		return nil, fmt.Errorf("sign: %w", err)
 	}
-	// What comes from a device may be wrong; what this program computes is not.
-	if _, inMemory := signer.(*did.MemorySigner); !inMemory {
+	// What others make may be wrong. What this program computes is not, and what it has a
+	// device make it has verified.
+	switch signer.(type) {
+	case *did.MemorySigner, *did.DeviceSigner:
+	default:
 		if err := key.Verify(data, signature); err != nil {
 			return nil, fmt.Errorf("the signer made a signature that its own key refuses: %w", err)
 		}

@@ -62,12 +62,20 @@ func measure(ctx context.Context, program, dir, engine, server, roster string, m
 		}
 	}
 	r.MemoryImport = n.peak.take()
+	if r.ImportCPU, err = n.cpu(); err != nil {
+		return r, err
+	}
 
 	var job struct{ Done int }
 	if r.Issue, err = timed(func() error { return n.command(&job, "issue", "--all-changed") }); err != nil {
 		return r, err
 	}
 	r.Records, r.MemoryIssue = job.Done, n.peak.take()
+	all, err := n.cpu()
+	if err != nil {
+		return r, err
+	}
+	r.IssueCPU = all - r.ImportCPU
 
 	if err := n.stop(); err != nil {
 		return r, err

@@ -63,6 +63,22 @@ func (n *running) stop() error {
 	return err
 }
 
+// cpu is how many seconds of processors the node took so far, in hundredths.
+func (n *running) cpu() (float64, error) {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", n.process.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	_, fields, _ := strings.Cut(string(raw), ") ")
+	var ticks [2]int // utime and stime, fields 14 and 15 of proc(5)
+	for i, f := range strings.Fields(fields)[11:13] {
+		if ticks[i], err = strconv.Atoi(f); err != nil {
+			return 0, err
+		}
+	}
+	return float64(ticks[0]+ticks[1]) / 100, nil
+}
+
 // command runs a command of the program beside the node, and reads what it prints.
 func (n *running) command(into any, args ...string) error {
 	args = append(append([]string{}, n.args...), append([]string{"--data", n.dir, "--json", "--quiet"}, args...)...)

@@ -4,6 +4,8 @@ package main
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
@@ -16,14 +18,17 @@ import (
 )
 
 // Serving is how a node serves one hosted record beside nginx, which serves a file with
-// the same bytes: medians of rounds in which the two took turns, by wrk with one thread
-// and 32 connections. nginx has one worker and writes no log.
+// the same bytes, and beside a bare server of net/http, which does nothing but write them:
+// medians of rounds in which the three took turns, by wrk with one thread and 32
+// connections. nginx has one worker and writes no log.
 type Serving struct {
 	Bytes    int     `json:"bytes"`
 	Node     float64 `json:"node"` // answers a second
 	Nginx    float64 `json:"nginx"`
 	NodeP99  float64 `json:"nodeP99"` // milliseconds
 	NginxP99 float64 `json:"nginxP99"`
+	Bare     float64 `json:"bare"` // answers a second of the bare server
+	BareP99  float64 `json:"bareP99"`
 }
 
 const nginxConf = `worker_processes 1; daemon off; pid %[1]s/nginx.pid; error_log %[1]s/nginx.err;
@@ -33,7 +38,7 @@ http { access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000; t
  server { listen %[2]s; root %[1]s/root; } }
 `
 
-// serving compares the two on the bytes at address.
+// serving compares the three on the bytes at address.
 func serving(dir, address string, body []byte) (s Serving, err error) {
 	root := filepath.Join(dir, "root")
 	if err := os.MkdirAll(root, 0o755); err != nil {
@@ -64,13 +69,18 @@ func serving(dir, address string, body []byte) (s Serving, err error) {
 	}
 	defer func() { nginx.Process.Signal(syscall.SIGTERM); nginx.Wait() }()
 	time.Sleep(time.Second)
-	var node, peer, nodeP99, peerP99 []float64
+	bare := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/vc")
+		w.Write(body)
+	}))
+	defer bare.Close()
+	var node, peer, least, nodeP99, peerP99, leastP99 []float64
 	for range 5 {
 		for _, turn := range []struct {
 			address string
 			rate    *[]float64
 			p99     *[]float64
-		}{{home + "/record.json", &peer, &peerP99}, {address, &node, &nodeP99}} {
+		}{{home + "/record.json", &peer, &peerP99}, {bare.URL, &least, &leastP99}, {address, &node, &nodeP99}} {
 			rate, p99, err := wrk(turn.address)
 			if err != nil {
 				return s, err
@@ -79,7 +89,7 @@ func serving(dir, address string, body []byte) (s Serving, err error) {
 		}
 	}
 	median := func(v []float64) float64 { slices.Sort(v); return v[len(v)/2] }
-	return Serving{len(body), median(node), median(peer), median(nodeP99), median(peerP99)}, nil
+	return Serving{len(body), median(node), median(peer), median(nodeP99), median(peerP99), median(least), median(leastP99)}, nil
 }
 
 // wrk asks for one address for three seconds.

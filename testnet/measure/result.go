@@ -27,6 +27,8 @@ type Result struct {
 	Records      int                `json:"records"`              // that were issued
 	Achievements float64            `json:"achievements"`         // in a record, on average
 	Issue        float64            `json:"issue"`
+	ImportCPU    float64            `json:"importCPU,omitempty"` // seconds of processors that the node took, all cores together, without its database's
+	IssueCPU     float64            `json:"issueCPU,omitempty"`
 	Anchor       float64            `json:"anchor"` // of all records, in one batch, from the node's start until it is final
 	MemoryImport float64            `json:"memoryImport"`
 	MemoryIssue  float64            `json:"memoryIssue"` // the most the process held of its own, not mapped files
@@ -92,8 +94,10 @@ type figure struct {
 func figures() []figure {
 	all := []figure{
 		{"Import, rows/s", func(r Result) float64 { return float64(r.Rows) / r.Import }},
+		{"Import, µs of CPU a row", func(r Result) float64 { return taken(r.ImportCPU * 1e6 / float64(r.Rows+r.RowsMore)) }},
 		{"Achievements a record", func(r Result) float64 { return r.Achievements }},
 		{"Issue, records/s", func(r Result) float64 { return float64(r.Records) / r.Issue }},
+		{"Issue, ms of CPU a record", func(r Result) float64 { return taken(r.IssueCPU * 1e3 / float64(r.Records)) }},
 		{"Anchor, s", func(r Result) float64 { return r.Anchor }},
 		{"Memory at import, MB", func(r Result) float64 { return r.MemoryImport }},
 		{"Memory at issue, MB", func(r Result) float64 { return r.MemoryIssue }},
@@ -105,10 +109,29 @@ func figures() []figure {
 			figure{"Page " + p + ", p50 ms", func(r Result) float64 { return r.Pages[p].P50 }},
 			figure{"Page " + p + ", p99 ms", func(r Result) float64 { return r.Pages[p].P99 }})
 	}
-	// Without nginx or wrk they are 0/0, which is NaN.
+	// Without nginx or wrk they are 0/0, which is NaN, and in what was measured before there
+	// was a bare server x/0.
 	return append(all,
+		figure{"Hosted GET, answers/s of a bare net/http server's", func(r Result) float64 { return known(r.Serving.Node / r.Serving.Bare) }},
+		figure{"Hosted GET, p99 of that server's", func(r Result) float64 { return known(r.Serving.NodeP99 / r.Serving.BareP99) }},
 		figure{"Hosted GET, answers/s of nginx's", func(r Result) float64 { return r.Serving.Node / r.Serving.Nginx }},
 		figure{"Hosted GET, p99 of nginx's", func(r Result) float64 { return r.Serving.NodeP99 / r.Serving.NginxP99 }})
+}
+
+// taken is x, or NaN for 0: nothing takes no time.
+func taken(x float64) float64 {
+	if x == 0 {
+		return math.NaN()
+	}
+	return x
+}
+
+// known is x, or NaN for what nobody measured.
+func known(x float64) float64 {
+	if math.IsInf(x, 0) {
+		return math.NaN()
+	}
+	return x
 }
 
 // save writes the results, the table and the plots.
@@ -144,7 +167,7 @@ func (all results) table() string {
 		}
 		b.WriteString(" |\n")
 	}
-	b.WriteString("\nFor the hosted GET nginx runs one worker, while the node uses all cores.\n")
+	b.WriteString("\nFor the hosted GET nginx runs one worker, while the node uses all cores, as does the\nbare server, which writes the same bytes and does nothing else. CPU is the node's, of all cores\ntogether, without its database's: it says more than rows/s where others use the machine too.\n")
 	return b.String()
 }
 

@@ -10,17 +10,17 @@ import (
 // What was measured without nginx and wrk has no figures of serving: a dash in the table,
 // nothing in the plots.
 func TestResultWithoutPeers(t *testing.T) {
-	with := Result{Engine: "badger", Learners: 1000, Rows: 1, Import: 1, Records: 1, Issue: 1, Serving: Serving{Node: 9, Nginx: 10, NodeP99: 2, NginxP99: 1}}
+	with := Result{Engine: "badger", Learners: 1000, Rows: 1, Import: 1, Records: 1, Issue: 1, ImportCPU: 0.002, IssueCPU: 0.003, Serving: Serving{Node: 9, Nginx: 10, NodeP99: 2, NginxP99: 1, Bare: 12, BareP99: 1}}
 	without := with
-	without.Learners, without.Serving = 10_000, Serving{}
+	without.Learners, without.ImportCPU, without.IssueCPU, without.Serving = 10_000, 0, 0, Serving{}
 	all := results{with, without}
 	table, plots := all.table(), all.plots()
-	for _, row := range []string{"| Hosted GET, answers/s of nginx's | 0.90 | - |\n", "| Hosted GET, p99 of nginx's | 2.00 | - |\n", "| Memory at serving, MB | 0.00 | 0.00 |\n"} {
+	for _, row := range []string{"| Import, µs of CPU a row | 2000 | - |\n", "| Issue, ms of CPU a record | 3.00 | - |\n", "| Hosted GET, answers/s of nginx's | 0.90 | - |\n", "| Hosted GET, answers/s of a bare net/http server's | 0.75 | - |\n", "| Hosted GET, p99 of nginx's | 2.00 | - |\n", "| Memory at serving, MB | 0.00 | 0.00 |\n"} {
 		if !strings.Contains(table, row) {
 			t.Errorf("the table lacks %q:\n%s", row, table)
 		}
 	}
-	dots := len(figures())*2 - 2
+	dots := len(figures())*2 - 6
 	if got := strings.Count(plots, "<circle"); got != dots || strings.Contains(plots, "NaN") {
 		t.Errorf("the plots have %d dots, want %d:\n%s", got, dots, plots)
 	}

@@ -155,6 +155,11 @@ func (n *Node) ChangeKey(ctx context.Context, publisher string, c KeyChange, by 
 	case at > 0 && (c.Algorithm != "" || c.Store != ""):
 		return done, badRequest("this key signs no more, so no new one takes its place: leave the algorithm and the store out")
 	}
+	if c.Compromised.IsZero() {
+		if err := n.roomInLog(ctx, publisher); err != nil {
+			return done, err
+		}
+	}
 	var fresh registry.Key
 	var left string // the store where the old one stays
 	if at == 0 {

@@ -156,6 +156,13 @@
 //   - A challenge to prove control of a DID is taken in the transaction that links it, so
 //     that a mistyped proof costs none; what a wallet answers by itself is linked when the
 //     learner says so in their session, as others may have seen its code.
+//   - A publisher claims a domain of its own on a page only if the domain's front says that it
+//     leads here for that publisher ([PublisherHeader]), where there are several, and never
+//     the node's own name; its operator is believed.
+//   - The log of a did:webvh, which only grows, takes plain changes to its half; the rest is
+//     for keys that are compromised.
+//   - What was overwritten in the embedded store lies in its files until it is written anew
+//     ([registry.RewriteBadger]), which the change of the sealing key does.
 //   - The owner of a did:ethr is the one that its contract and its history agree on: the
 //     contract alone names the first one again after the identity was given up.
 //   - The embedded store packs each document by itself, with a dictionary of what

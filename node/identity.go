@@ -353,12 +353,14 @@ func (n *Node) roomInLog(ctx context.Context, publisher string) error {
 }
 
 // keepIdentities gives every publisher a did:webvh that has none, and brings their
-// documents up to what this program and its chain would write.
+// documents up to what this program and its chain would write. One whose keys can't be
+// opened holds up no other.
 func (n *Node) keepIdentities(ctx context.Context, db *registry.DB) error {
 	pubs, err := n.Publishers(ctx)
 	if err != nil {
 		return err
 	}
+	var failed error
 	for _, p := range pubs {
 		err := n.changeIdentity(ctx, db, p.ID, func(p *registry.Publisher) error {
 			if chain, ok := n.chain(); ok {
@@ -367,10 +369,10 @@ func (n *Node) keepIdentities(ctx context.Context, db *registry.DB) error {
 			return nil
 		}, nil)
 		if err != nil {
-			return fmt.Errorf("the identity of publisher %s: %w", p.ID, err)
+			failed = errors.Join(failed, fmt.Errorf("the identity of publisher %s: %w", p.ID, err))
 		}
 	}
-	return nil
+	return failed
 }
 
 // DIDLog is the log of a publisher's did:webvh, did.jsonl, or registry.ErrNotFound.

@@ -12,10 +12,6 @@ import (
 )
 
 func (p *program) keysCommand() *cobra.Command {
-	keys := &cobra.Command{
-		Use: "keys", Short: "The keys that sign a publisher's records", Args: p.onlyFlags,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
 	list := &cobra.Command{
 		Use: "list", Short: "List a publisher's keys, today's first", Args: p.onlyFlags,
 		RunE: p.run(false, func(cmd *cobra.Command, d *door, _ []string) error {
@@ -72,6 +68,7 @@ keys rotate.`,
 	for _, c := range []*cobra.Command{rotate, revoke} {
 		c.Flags().StringVar(&since, "compromised-since", "", "since when it may be in wrong hands, such as 2026-11-23T12:00:00Z; if you don't know, when it was made")
 	}
+	keys := &cobra.Command{Use: "keys", Short: "List the keys that sign a publisher's records, or did", Args: p.onlyFlags, RunE: list.RunE}
 	keys.AddCommand(list, rotate, revoke)
 	return keys
 }

@@ -143,6 +143,9 @@ func (p *program) showResolution(ctx context.Context, q *question, r did.Resolut
 			return p.no(err)
 		}
 	}
+	if errors.Is(err, did.ErrMethodNotSupported) && p.cfg.UniversalResolver == "" {
+		err = fmt.Errorf("%w. A Universal Resolver may know it: name one with --universal-resolver URL", err)
+	}
 	return err
 }
 

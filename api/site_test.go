@@ -179,8 +179,12 @@ func (s *site) seal() (b registry.Batch) {
 		if err != nil {
 			return err
 		}
+		next, _, err := tx.NextBatch(s.publisher, anchor.Address{1}, anchor.Chain{ID: 1, Finality: "tag:finalized"})
+		if err != nil {
+			return err
+		}
 		var ok bool
-		if b, ok, err = tx.SealBatch(s.publisher, anchor.Address{1}, anchor.Chain{ID: 1, Finality: "tag:finalized"}); err != nil || !ok {
+		if b, ok, err = tx.SealBatch(next); err != nil || !ok {
 			return fmt.Errorf("seal: %t, %w", ok, err)
 		}
 		b.State.Phase = anchor.Submitted

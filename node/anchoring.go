@@ -221,10 +221,12 @@ func (n *Node) nextBatch(ctx context.Context, db *registry.DB, p registry.Publis
 	if !known {
 		return b, false, fmt.Errorf("seal a batch of publisher %s: %w: this node doesn't know the chain yet", p.ID, anchor.ErrCouldNotCheck)
 	}
-	err = db.Update(ctx, func(tx *registry.Tx) (err error) {
-		b, ok, err = tx.SealBatch(p, log, chain)
-		return err
-	})
+	var next registry.Sealing
+	err = n.db.View(ctx, func(tx *registry.Tx) error { next, ok, err = tx.NextBatch(p, log, chain); return err })
+	if err != nil || !ok {
+		return b, false, err
+	}
+	err = db.Update(ctx, func(tx *registry.Tx) (err error) { b, ok, err = tx.SealBatch(next); return err })
 	return b, ok, err
 }
 

@@ -55,7 +55,11 @@ func filledPostgres(t *testing.T) (*DB, *pgx.Conn) {
 				}
 			}
 		}
-		_, _, err = tx.SealBatch(pub, anchor.Address{}, anchor.Chain{ID: 1})
+		next, _, err := tx.NextBatch(pub, anchor.Address{}, anchor.Chain{ID: 1})
+		if err != nil {
+			return err
+		}
+		_, _, err = tx.SealBatch(next)
 		return err
 	})
 	conn, err := pgx.Connect(ctx, address)

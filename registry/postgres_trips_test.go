@@ -102,9 +102,7 @@ func TestPostgresSealsWhileOthersIssue(t *testing.T) {
 	for _, shard := range []string{"0", "1"} {
 		issue(shard, 1000)
 	}
-	gate.mu.Lock()
-	before := gate.asked
-	gate.mu.Unlock()
+	before := gate.questions()
 	var next Sealing
 	if err := sealer.View(ctx, func(tx *Tx) (err error) {
 		next, _, err = tx.NextBatch(Publisher{ID: "p"}, anchor.Address{1}, anchor.Chain{})
@@ -112,11 +110,9 @@ func TestPostgresSealsWhileOthersIssue(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	gate.mu.Lock()
-	if asked := gate.asked - before; asked > 20 {
+	if asked := gate.questions() - before; asked > 20 {
 		t.Errorf("of %d credentials a batch is put together after %d questions", issued, asked)
 	}
-	gate.mu.Unlock()
 	tries := 0
 	if err := sealer.Update(ctx, func(tx *Tx) error {
 		if tries++; tries > 5 {
@@ -152,6 +148,43 @@ func TestPostgresSealsWhileOthersIssue(t *testing.T) {
 	}
 }
 
+// Whom a name finds among many of the same name is found after few questions: those who
+// bear the longest word of it aren't looked at one by one.
+func TestPostgresSearchesInFewQuestions(t *testing.T) {
+	straight := pgtest.Database(t)
+	gate := newGate(t, straight)
+	e, err := OpenPostgres(ctx, gate.url(straight))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	db := &DB{engine: e, now: time.Now, sealed: new(atomic.Pointer[string])}
+	const many = 450
+	update(t, db, func(tx *Tx) error {
+		for i := range many {
+			l := Learner{ID: fmt.Sprintf("l%03d", i), Publisher: "p", Given: "Ben", Family: "Castellanos"}
+			if i%225 == 224 {
+				l.Given = "Ada"
+			}
+			if err := tx.putLearner(Learner{}, l); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	before := gate.questions()
+	var found []Learner
+	if err := db.View(ctx, func(tx *Tx) (err error) {
+		found, err = tx.SearchLearners("p", "ada castellanos", 50)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if asked := gate.questions() - before; len(found) != 2 || asked > 20 {
+		t.Errorf("of %d who are called Castellanos %d are found, want 2, after %d questions", many, len(found), asked)
+	}
+}
+
 // A gate passes a database's connections on and lets only so many questions through.
 type gate struct {
 	dir     string
@@ -174,6 +207,13 @@ func (g *gate) url(database string) string {
 	u, _ := url.Parse(database)
 	u.RawQuery = "host=" + g.dir + "&pool_max_conns=1"
 	return u.String()
+}
+
+// questions is how many came through so far.
+func (g *gate) questions() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.asked
 }
 
 func (g *gate) shut(left int) {

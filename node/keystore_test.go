@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"clrnode/did"
 	"clrnode/registry"
@@ -250,5 +251,28 @@ func TestTheLogKeepsRoomForRevocations(t *testing.T) {
 		if done, err := n.ChangeKey(t.Context(), p.ID, KeyChange{Key: p.Key, Compromised: n.now()}, "test"); err != nil || done.Current.ID == p.Key {
 			t.Errorf("%s: a key that is compromised: %+v, %v", full, done, err)
 		}
+	}
+}
+
+// A key that was rotated out leaves nothing that could sign, and once a time is published
+// since which it is revoked, no later one takes its place.
+func TestRotatedKeyIsDeleted(t *testing.T) {
+	n := keyNode(t)
+	p, err := n.AddPublisher(t.Context(), "Test College", nil, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.ChangeKey(t.Context(), p.ID, KeyChange{Key: p.Key}, "test"); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := n.opened(t.Context(), p.Key); !errors.Is(err, registry.ErrNotFound) {
+		t.Errorf("its private part after the change: %v", err)
+	}
+	since := n.now().Add(-time.Hour)
+	if _, err := n.ChangeKey(t.Context(), p.ID, KeyChange{Key: p.Key, Compromised: since}, "test"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.ChangeKey(t.Context(), p.ID, KeyChange{Key: p.Key, Compromised: since.Add(time.Minute)}, "test"); !errors.Is(err, ErrRefused) {
+		t.Errorf("a later time: %v", err)
 	}
 }

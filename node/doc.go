@@ -110,6 +110,8 @@
 //     be compromised meanwhile.
 //   - A credential of which the registry doesn't say which key signed it was signed by its
 //     publisher's first.
+//   - Which key signed a version of a record stands in that, and in an index by key. Of what
+//     an earlier program stored, the node that serves reads it from the bytes ([registry.DB.NoteSigned]).
 //   - What was to begin at most ten seconds from now has begun: clocks differ.
 //   - A signature that this program computed in memory isn't verified once more; one that
 //     a device made is.

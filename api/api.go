@@ -94,6 +94,7 @@ func Handler(n *node.Node, o Options) http.Handler {
 	// For programs with a publisher's token.
 	post("/v1/publishers/{publisher}/imports", s.token(node.ScopeImport, s.importFile))
 	post("/v1/publishers/{publisher}/issue", s.token(node.ScopeIssue, s.issueRecords))
+	get("/v1/publishers/{publisher}/keys/{key}/credentials", s.token(node.ScopeIssue, s.signedJSON))
 	get("/v1/imports/{id}", s.token(node.ScopeImport, s.importState))
 	get("/v1/jobs/{id}", s.token(node.ScopeIssue, s.jobState))
 
@@ -122,6 +123,7 @@ func Handler(n *node.Node, o Options) http.Handler {
 	get("/p/{publisher}/keys", s.publisher(s.keysPage))
 	post("/p/{publisher}/keys", s.publisher(s.rotateKey))
 	post("/p/{publisher}/domain", s.publisher(s.setDomain))
+	get("/p/{publisher}/keys/{key}/credentials", s.publisher(s.signedPage))
 	get("/p/{publisher}/keys/{key}/revoke", s.publisher(s.revokeKeyForm))
 	post("/p/{publisher}/keys/{key}/revoke", s.publisher(s.revokeKey))
 	get("/p/{publisher}/conflicts", s.publisher(s.conflicts))

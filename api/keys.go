@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -97,4 +98,48 @@ func (s *server) revokeKey(w http.ResponseWriter, r *http.Request, p registry.Pu
 	}
 	s.say(r, "key-revoked")
 	return seeOther(w, r, "/p/"+p.ID+"/issue/"+done.Job.ID)
+}
+
+// signedByKey tells what the key that the path names signed, from the place in ?after= on.
+func (s *server) signedByKey(r *http.Request, publisher string) (node.SignedByKey, error) {
+	signed, err := s.node.SignedByKey(r.Context(), publisher, part(r, "key"), r.URL.Query().Get("after"), pageLength)
+	if errors.Is(err, node.ErrRefused) { // there is no such key
+		err = registry.ErrNotFound
+	}
+	return signed, err
+}
+
+// nextSigned is the address of the page behind this one, at that of the list; "" if this
+// is the last.
+func nextSigned(signed node.SignedByKey, at string) string {
+	n := len(signed.Records)
+	if n < pageLength {
+		return ""
+	}
+	return at + "?after=" + url.QueryEscape(signed.Records[n-1].Place)
+}
+
+func (s *server) signedPage(w http.ResponseWriter, r *http.Request, p registry.Publisher) error {
+	signed, err := s.signedByKey(r, p.ID)
+	if err != nil {
+		return err
+	}
+	at := "/p/" + p.ID + "/keys/" + signed.Key.ID + "/credentials"
+	return s.page(w, r, http.StatusOK, "signed", "keys", p, web.Page{Title: "What a key signed", Body: struct {
+		node.SignedByKey
+		At, Next string
+		First    bool
+	}{signed, at, nextSigned(signed, at), r.URL.Query().Get("after") == ""}})
+}
+
+func (s *server) signedJSON(w http.ResponseWriter, r *http.Request, t registry.Token) error {
+	signed, err := s.signedByKey(r, t.Publisher)
+	if err != nil {
+		return err
+	}
+	at := s.node.PublicURL() + "/v1/publishers/" + t.Publisher + "/keys/" + signed.Key.ID + "/credentials"
+	return writeJSON(w, http.StatusOK, struct {
+		node.SignedByKey
+		Next string `json:"next,omitempty"`
+	}{signed, nextSigned(signed, at)})
 }

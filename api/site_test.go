@@ -174,7 +174,7 @@ func (s *site) seal() (b registry.Batch) {
 	err := s.db.Update(context.Background(), func(tx *registry.Tx) error {
 		c := registry.Credential{ID: registry.NewID(), Publisher: s.publisher.ID, Version: 1}
 		digest := sha256.Sum256([]byte(c.ID))
-		v := registry.Version{Credential: c.ID, Number: 1, Publisher: c.Publisher, Digest: hex.EncodeToString(digest[:]), Salt: hex.EncodeToString(digest[:]), Anchor: true}
+		v := registry.Version{Credential: c.ID, Number: 1, Publisher: c.Publisher, Digest: hex.EncodeToString(digest[:]), Salt: hex.EncodeToString(digest[:]), Key: s.publisher.Key, Anchor: true}
 		err := tx.AddVersion(c, v, []byte(c.ID))
 		if err != nil {
 			return err

@@ -111,6 +111,8 @@
 //     be compromised meanwhile.
 //   - A credential of which the registry doesn't say which key signed it was signed by its
 //     publisher's first.
+//   - Which key signed a version of a record stands in that, and in an index by key. Of what
+//     an earlier program stored, the node that serves reads it from the bytes ([registry.DB.NoteSigned]).
 //   - What was to begin at most ten seconds from now has begun: clocks differ.
 //   - A key in a PKCS#11 token is known to the store by its URI alone, which is sealed as
 //     private keys are: the URI names a library that the node loads, and whoever can write

@@ -17,7 +17,8 @@ import (
 // A PublisherKey is a key that signs a publisher's credentials, or did.
 type PublisherKey struct {
 	registry.OldKey        // of today's, Retired is zero
-	Algorithm       string `json:"algorithm"` // as did.PublicKey.Algorithm names it
+	Algorithm       string `json:"algorithm"`   // as did.PublicKey.Algorithm names it
+	Credentials     int64  `json:"credentials"` // how many it signed, see [Node.SignedByKey]
 
 	// Store is where its private part is: [KeysSealed], or in which token and under what
 	// name, as a PKCS#11 URI without paths; "" of one that signs no more, unless it was
@@ -56,6 +57,11 @@ func (n *Node) keysOf(ctx context.Context, publisher string) (keys []PublisherKe
 		keys = []PublisherKey{{OldKey: registry.OldKey{ID: p.Key, Method: p.Method, Created: k.Created}}}
 		for _, old := range slices.Backward(p.Earlier) {
 			keys = append(keys, PublisherKey{OldKey: old})
+		}
+		for i := range keys {
+			if keys[i].Credentials, err = tx.CountSignedBy(p.ID, keys[i].ID); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
@@ -147,7 +153,7 @@ func (n *Node) ChangeKey(ctx context.Context, publisher string, c KeyChange, by 
 	c.Compromised = c.Compromised.UTC().Truncate(time.Second)
 	switch stolen := !c.Compromised.IsZero(); {
 	case at < 0:
-		return done, badRequest(fmt.Sprintf("publisher %s has no key %q: see clrnode keys list", publisher, c.Key))
+		return done, noSuchKey(publisher, c.Key)
 	case stolen && c.Compromised.After(n.now()):
 		return done, badRequest("that time lies in the future: say since when the key may be in wrong hands; if you don't know, when it was made")
 	case at > 0 && !stolen:

@@ -22,6 +22,7 @@ const (
 	workAnchor     = "anchor"
 	workLists      = "status lists"
 	workIdentities = "identities"
+	workSigned     = "which key signed what"
 )
 
 func workImport(id string) string       { return "import " + id }
@@ -84,6 +85,7 @@ func (n *Node) takeUp(ctx context.Context) error {
 	var jobs []registry.Job
 	var imports, half []registry.Import
 	var stale []registry.StatusList
+	var known bool
 	err := n.db.View(ctx, func(tx *registry.Tx) (err error) {
 		if jobs, err = n.jobsToTakeUp(tx); err != nil {
 			return err
@@ -92,6 +94,9 @@ func (n *Node) takeUp(ctx context.Context) error {
 			return err
 		}
 		if half, err = tx.ImportsIn(registry.ImportStaging); err != nil {
+			return err
+		}
+		if known, err = tx.KnowsSigned(); err != nil {
 			return err
 		}
 		stale, err = tx.StaleLists()
@@ -112,6 +117,9 @@ func (n *Node) takeUp(ctx context.Context) error {
 	}
 	for _, i := range half { // whoever stores its file has the lease, unless they died
 		n.start(workImport(i.ID), n.dropHalf(i.ID))
+	}
+	if !known {
+		n.start(workSigned, func(ctx context.Context, db *registry.DB) error { return db.NoteSigned(ctx) })
 	}
 	stale = slices.DeleteFunc(stale, func(l registry.StatusList) bool { return n.cannotSign(ctx, l.Publisher) != nil })
 	if len(stale) > 0 {

@@ -93,7 +93,7 @@ func withNames(tx *Tx) error {
 // version adds the newest version of c, with text as its bytes.
 func version(tx *Tx, c Credential, text string) error {
 	digest := sha256.Sum256([]byte(text))
-	v := Version{Credential: c.ID, Number: c.Version, Publisher: c.Publisher, Digest: hex.EncodeToString(digest[:]), Salt: hex.EncodeToString(digest[:]), Anchor: true}
+	v := Version{Credential: c.ID, Number: c.Version, Publisher: c.Publisher, Digest: hex.EncodeToString(digest[:]), Salt: hex.EncodeToString(digest[:]), Key: "first", Embedded: 2, Anchor: true}
 	return tx.AddVersion(c, v, []byte(text))
 }
 

@@ -48,7 +48,7 @@ func filledPostgres(t *testing.T) (*DB, *pgx.Conn) {
 			if i == 0 {
 				c.Revoked = &Revoked{At: tx.Now, Reason: "issued in error", By: "registrar"}
 			}
-			v := Version{Credential: c.ID, Number: 1, Publisher: "pub", Digest: fmt.Sprintf("%064x", i), Anchor: true}
+			v := Version{Credential: c.ID, Number: 1, Publisher: "pub", Digest: fmt.Sprintf("%064x", i), Key: "first", Anchor: true}
 			for _, err := range []error{tx.AddCredential(c), tx.AddVersion(c, v, []byte("signed")), tx.SetIssued(learner, record.Fingerprint, "", c.ID, 1)} {
 				if err != nil {
 					return err

@@ -20,9 +20,9 @@ func (p *program) keysCommand() *cobra.Command {
 				return err
 			}
 			return p.show(all, func(w *tabwriter.Writer) {
-				fmt.Fprintln(w, "ID\tALGORITHM\tMADE\tSTATE\tVERIFICATION METHOD\tSTORE")
+				fmt.Fprintln(w, "ID\tALGORITHM\tMADE\tSIGNED\tSTATE\tVERIFICATION METHOD\tSTORE")
 				for _, k := range all {
-					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Algorithm, day(k.Created), stateOf(k), k.Method, k.Store)
+					fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", k.ID, k.Algorithm, day(k.Created), k.Credentials, stateOf(k), k.Method, k.Store)
 				}
 				if all[0].Trouble != "" {
 					fmt.Fprintln(w, all[0].Trouble)
@@ -69,8 +69,42 @@ keys rotate.`,
 		c.Flags().StringVar(&since, "compromised-since", "", "since when it may be in wrong hands, such as 2026-11-23T12:00:00Z; if you don't know, when it was made")
 	}
 	keys := &cobra.Command{Use: "keys", Short: "List the keys that sign a publisher's records, or did", Args: p.onlyFlags, RunE: list.RunE}
-	keys.AddCommand(list, rotate, revoke)
+	keys.AddCommand(list, p.signedCommand(), rotate, revoke)
 	return keys
+}
+
+func (p *program) signedCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "credentials KEY", Short: "List what a publisher's key signed", Args: exactly(1, "the id of a key"),
+		Long: `List the records that a publisher's key signed, each version of them, the oldest first, and
+how many achievements in each it signed with it. What programs had signed over the VC-API
+isn't kept, and isn't listed.`,
+		RunE: p.run(false, func(cmd *cobra.Command, d *door, args []string) error {
+			var all node.SignedByKey
+			for a := (signedArgs{Publisher: p.cfg.Publisher, Key: args[0]}); ; {
+				some, err := do[node.SignedByKey](cmd.Context(), d, "signed-by", a)
+				if err != nil {
+					return err
+				}
+				n := len(some.Records)
+				some.Records = append(all.Records, some.Records...)
+				if all = some; n < pageRows {
+					break
+				}
+				a.After = all.Records[len(all.Records)-1].Place
+			}
+			return p.show(all, func(w *tabwriter.Writer) {
+				fmt.Fprintf(w, "%s: %s\n", all.Key.Method, count(all.Key.Credentials, "credential"))
+				if all.Partial {
+					fmt.Fprintln(w, "What was issued before this program was updated is still being looked through by the node that serves: there may be more.")
+				}
+				fmt.Fprintln(w, "LEARNER\tNAME\tCREDENTIAL\tVERSION\tACHIEVEMENTS\tSIGNED\tSTATE")
+				for _, r := range all.Records {
+					fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\t%s\n", r.Learner, r.Name, r.Credential, r.Version, r.Achievements, r.Signed.Format(time.RFC3339), r.State)
+				}
+			})
+		}),
+	}
 }
 
 // stateOf says what a key is good for.

@@ -72,7 +72,7 @@ func (q *question) resolve(p *program, cmd *cobra.Command, text string) (did.Res
 		o.VersionID = q.versionID
 	}
 	if q.versionTime != "" {
-		if o.VersionTime, err = time.Parse(time.RFC3339, q.versionTime); err != nil {
+		if o.VersionTime, err = time.Parse(time.RFC3339, q.versionTime); err != nil || o.VersionTime.IsZero() { // the zero time would ask for the newest
 			return did.Resolution{}, fmt.Errorf("%w: --version-time %s: give a time such as 2026-11-23T12:00:00Z", did.ErrInvalidOptions, q.versionTime)
 		}
 	}

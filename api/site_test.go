@@ -38,6 +38,8 @@ type site struct {
 	url       string
 	publisher registry.Publisher
 	logs      *lockedBuffer
+	sealer    registry.Sealer
+	sealing   string            // the file of its key
 	learners  map[string]string // ids by username
 }
 
@@ -93,7 +95,7 @@ func startReaching(t testing.TB, outgoing did.Outgoing, dev bool, verify ...stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{t: t, db: db, logs: &lockedBuffer{}, learners: map[string]string{}}
+	s := &site{t: t, db: db, logs: &lockedBuffer{}, sealer: sealer, sealing: filepath.Join(dir, "key"), learners: map[string]string{}}
 	s.url = fmt.Sprintf("http://localhost:%d", listener.Addr().(*net.TCPAddr).Port)
 	log := slog.New(slog.NewJSONHandler(s.logs, nil))
 	s.node, err = node.New(ctx, node.Options{DB: db, Sealer: sealer, PublicURL: s.url, Client: did.NewClient(outgoing), Log: log, Dev: dev})

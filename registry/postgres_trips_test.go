@@ -90,7 +90,7 @@ func TestPostgresSealsWhileOthersIssue(t *testing.T) {
 			tx.shard = shard
 			for i := range n {
 				c := Credential{ID: fmt.Sprintf("c%d", issued+i), Version: 1}
-				v := Version{Credential: c.ID, Number: 1, Publisher: "p", Digest: fmt.Sprintf("%064x", issued+i), Anchor: true}
+				v := Version{Credential: c.ID, Number: 1, Publisher: "p", Key: "k", Digest: fmt.Sprintf("%064x", issued+i), Anchor: true}
 				if err := tx.AddVersion(c, v, []byte(c.ID)); err != nil {
 					return err
 				}

@@ -21,7 +21,7 @@ var steps = []step{
 		for _, err := range tx.docs.Scan(tableVersions, "", "", 1) {
 			return err // those that are there NoteSigned goes through
 		}
-		return tx.Set(settingSigned, allSigned)
+		return tx.setSignedSoFar(allSigned)
 	},
 }
 

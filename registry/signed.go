@@ -12,12 +12,25 @@ import (
 
 var tableSigned = Table{Name: "credentials_by_key"}
 
-// settingSigned says how far a store of before knows which key signed each version: the
-// key of the last one that was looked at, or allSigned.
-const (
-	settingSigned = "signed by"
-	allSigned     = "all"
-)
+// allSigned is what signedSoFar is once it is known of every version which key signed it.
+const allSigned = "all"
+
+// A signedSoFar is how far a store of before knows which key signed each version: the key
+// of the last one that was looked at, or allSigned. It stands beside the schema's number,
+// as a store that was only opened is empty.
+type signedSoFar struct {
+	At string `json:"at"`
+}
+
+func (tx *Tx) signedSoFar() (at string, err error) {
+	s, err := get[signedSoFar](tx, tableSchema, "signed")
+	if errors.Is(err, ErrNotFound) {
+		return "", nil
+	}
+	return s.At, err
+}
+
+func (tx *Tx) setSignedSoFar(at string) error { return put(tx, tableSchema, signedSoFar{at}, "signed") }
 
 // signedCounter is the name of the counter of what a key signed.
 func signedCounter(key string) string { return "signed by " + key }
@@ -69,7 +82,7 @@ func (tx *Tx) CountSignedBy(publisher, key string) (int64, error) {
 // KnowsSigned tells whether the registry knows of every version which key signed it. In a
 // store that a program wrote which didn't note that, it does after NoteSigned.
 func (tx *Tx) KnowsSigned() (bool, error) {
-	at, err := tx.Setting(settingSigned)
+	at, err := tx.signedSoFar()
 	return at == allSigned, err
 }
 
@@ -93,7 +106,7 @@ func (db *DB) NoteSigned(ctx context.Context) error {
 
 // noteSigned is one step of NoteSigned, and tells whether it was the last.
 func (tx *Tx) noteSigned() (done bool, err error) {
-	at, err := tx.Setting(settingSigned)
+	at, err := tx.signedSoFar()
 	if err != nil || at == allSigned {
 		return err == nil, err
 	}
@@ -136,7 +149,7 @@ func (tx *Tx) noteSigned() (done bool, err error) {
 	if done = len(versions) < noteOnce; done {
 		at = allSigned
 	}
-	return done, tx.Set(settingSigned, at)
+	return done, tx.setSignedSoFar(at)
 }
 
 // keyWith is the id of the key with this verification method, "" if there is none.

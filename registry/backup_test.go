@@ -116,27 +116,6 @@ func small(t *testing.T) {
 	t.Cleanup(func() { copyRows = rows })
 }
 
-// A store that was opened and never used is an empty one: whoever restores into it may have
-// been killed just then, and does it again.
-func TestOpenedStoreIsEmpty(t *testing.T) {
-	sealer := newSealer(t)
-	db := filled(t, sealer)
-	e, err := OpenBadger(t.TempDir() + "/store")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Close()
-	if _, err := Open(t.Context(), e, nil); err != nil {
-		t.Fatal(err)
-	}
-	if err := restore(t, e, backupOf(t, db), sealer); err != nil {
-		t.Errorf("restore into a store that was only opened: %v", err)
-	}
-	if got, want := rowsOf(t, e), rowsOf(t, db.engine); !slices.Equal(got, want) {
-		t.Errorf("%d rows are restored, of %d", len(got), len(want))
-	}
-}
-
 // A restored store holds what the store held, byte for byte, and the files come as
 // they were.
 func TestBackupAndRestore(t *testing.T) {

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"unicode"
@@ -81,10 +82,11 @@ func (tx *Tx) SearchLearners(publisher, words string, limit int) ([]Learner, err
 	}
 	longest := slices.MaxFunc(wanted, func(a, b string) int { return len(a) - len(b) })
 	after, looked := "", 0
-	for {
+	step := min(cmp.Or(limit, searchStep), searchStep) // who wants few finds them among the first, most often
+	for ; ; step = searchStep {
 		var ids []string
 		rows := 0
-		for row, err := range tx.docs.Scan(tableLearnerNames, prefixOf(publisher)+keyOf(longest), after, searchStep) {
+		for row, err := range tx.docs.Scan(tableLearnerNames, prefixOf(publisher)+keyOf(longest), after, step) {
 			if err != nil {
 				return nil, err
 			}
@@ -111,7 +113,7 @@ func (tx *Tx) SearchLearners(publisher, words string, limit int) ([]Learner, err
 				return all, nil
 			}
 		}
-		if looked += rows; rows < searchStep || looked >= maxSearched {
+		if looked += rows; rows < step || looked >= maxSearched {
 			return all, nil
 		}
 	}

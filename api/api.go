@@ -56,6 +56,7 @@ func Handler(n *node.Node, o Options) http.Handler {
 	r := s.router
 	get := func(path string, h http.Handler) { r.Handle(path, s.logged(s.guarded(h))).Methods("GET", "HEAD") }
 	post := func(path string, h http.Handler) { r.Handle(path, s.logged(s.guarded(h))).Methods("POST") }
+	open := func(path string, h http.Handler) { r.Handle(path, s.logged(s.headed(h))).Methods("POST") } // to pages of other sites too
 
 	// For programs. Anyone. Routes are tried in this order, so the first is the one that
 	// is asked for most.
@@ -76,8 +77,8 @@ func Handler(n *node.Node, o Options) http.Handler {
 	get("/anchors/{digest}", s.anyProgram(s.receipt)) // whoever knows the digest has the record
 	get("/status/{list}", s.anyProgram(s.statusList))
 	get("/1.0/identifiers/{did:.*}", s.resolving(s.identifier)) // DID Resolution
-	post("/1.0/identifiers/{did:.*}", s.resolving(s.identifier))
-	post("/v1/verify", s.limited(s.checks, s.placed(maxCredential, s.anyProgram(s.verifyJSON))))
+	open("/1.0/identifiers/{did:.*}", s.resolving(s.identifier))
+	open("/v1/verify", s.limited(s.checks, s.placed(maxCredential, s.anyProgram(s.verifyJSON))))
 
 	// The VC-API. Anyone verifies; a publisher's token for issuing, or in developer mode
 	// anyone on this machine, issues and sets a status.
@@ -89,11 +90,12 @@ func Handler(n *node.Node, o Options) http.Handler {
 
 	// The wallet that scanned a learner's challenge.
 	get("/vc-api/exchanges/{challenge}", s.limited(s.opens, s.anyProgram(s.exchange))) // a page to browsers
-	post("/vc-api/exchanges/{challenge}", s.limited(s.proofs, s.placed(maxAnswer, s.anyProgram(s.answerExchange))))
+	open("/vc-api/exchanges/{challenge}", s.limited(s.proofs, s.placed(maxAnswer, s.anyProgram(s.answerExchange))))
 
 	// For programs with a publisher's token.
 	post("/v1/publishers/{publisher}/imports", s.token(node.ScopeImport, s.importFile))
 	post("/v1/publishers/{publisher}/issue", s.token(node.ScopeIssue, s.issueRecords))
+	get("/v1/publishers/{publisher}/keys/{key}/credentials", s.token(node.ScopeIssue, s.signedJSON))
 	get("/v1/imports/{id}", s.token(node.ScopeImport, s.importState))
 	get("/v1/jobs/{id}", s.token(node.ScopeIssue, s.jobState))
 
@@ -122,6 +124,7 @@ func Handler(n *node.Node, o Options) http.Handler {
 	get("/p/{publisher}/keys", s.publisher(s.keysPage))
 	post("/p/{publisher}/keys", s.publisher(s.rotateKey))
 	post("/p/{publisher}/domain", s.publisher(s.setDomain))
+	get("/p/{publisher}/keys/{key}/credentials", s.publisher(s.signedPage))
 	get("/p/{publisher}/keys/{key}/revoke", s.publisher(s.revokeKeyForm))
 	post("/p/{publisher}/keys/{key}/revoke", s.publisher(s.revokeKey))
 	get("/p/{publisher}/conflicts", s.publisher(s.conflicts))
@@ -164,6 +167,16 @@ func Handler(n *node.Node, o Options) http.Handler {
 	post("/v1/me/identifiers/challenges", s.limited(s.proofs, s.meProgram(s.challengeJSON)))
 	get("/v1/me/identifiers/challenges/{challenge}", s.meProgram(s.challengeStateJSON))
 	post("/v1/me/identifiers/{identifier}/unlink", s.meProgram(s.sparing(s.unlinkJSON)))
+
+	// What programs in pages of other sites may fetch: none of it knows a session.
+	for _, path := range []string{
+		"/credentials/{id}", "/credentials/{id}/{n:[0-9]+}", "/credentials/{id}/{n:[0-9]+}/anchor", "/anchors/{digest}", "/status/{list}",
+		"/p/{publisher}/did.json", "/p/{publisher}/did.jsonl", "/p/{publisher}/issuer", "/p/{publisher}/keys/{key}",
+		"/.well-known/did.json", "/.well-known/did.jsonl", "/.well-known/jwks.json", vc.DIDConfigPath, "/.well-known/clrnode",
+		"/1.0/identifiers/{did:.*}", "/v1/verify", "/vc-api/exchanges/{challenge}",
+	} {
+		r.Handle(path, s.logged(s.headed(http.HandlerFunc(preflight)))).Methods("OPTIONS")
+	}
 
 	return front{r}
 }

@@ -39,23 +39,41 @@ func headersOfAll(secure bool) []header {
 	return all
 }
 
-// guarded sets the headers that every answer has, and refuses forms that another
-// site sent.
+// guarded is headed, and refuses forms that another site sent.
 func (s *server) guarded(next http.Handler) http.Handler {
+	return s.headed(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := s.csrf.Check(r); err != nil {
+			s.explain(w, r, problem{http.StatusForbidden, "Sent from another site", "This form was sent from another site, so it was not taken."}, wantsPage(r), web.Who{})
+			return
+		}
+		next.ServeHTTP(w, r)
+	}))
+}
+
+// headed sets the headers that every answer has, and gives the body its time.
+func (s *server) headed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		for _, one := range s.headers {
 			h[one.name] = one.value
-		}
-		if err := s.csrf.Check(r); err != nil {
-			s.explain(w, r, problem{http.StatusForbidden, "Sent from another site", "This form was sent from another site, so it was not taken."}, wantsPage(r), web.Who{})
-			return
 		}
 		if r.Body != nil && r.Body != http.NoBody {
 			r.Body = s.timely(w, r.Body, bodyTime)
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// preflight answers a browser that asks whether a page of another site may send a request
+// (the Fetch standard's CORS preflight): it may to any of these routes, which know no session.
+// Accept is named as browsers ask for it where it has a profile in it.
+func preflight(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h["Access-Control-Allow-Origin"] = anyOrigin
+	h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST")
+	h.Set("Access-Control-Allow-Headers", "Accept, Content-Type, If-None-Match")
+	h.Set("Access-Control-Max-Age", "7200")
+	w.WriteHeader(http.StatusNoContent)
 }
 
 const (

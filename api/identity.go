@@ -39,9 +39,11 @@ func (s *server) didConfig(w http.ResponseWriter, r *http.Request) error {
 	return serveBytes(w, r, "application/json", cacheShort, raw)
 }
 
-// self says which node this is, for whoever wants to know where a domain leads.
+// self says which node this is, for whoever wants to know where a domain leads, and for which
+// publisher its front says that it does.
 func (s *server) self(w http.ResponseWriter, r *http.Request) error {
-	return serveBytes(w, r, "application/json", cacheNewest, s.node.Self())
+	w.Header().Set("Vary", node.PublisherHeader)
+	return serveBytes(w, r, "application/json", cacheNewest, s.node.Self(r.Header.Get(node.PublisherHeader)))
 }
 
 // setDomain gives a publisher a domain of its own, or takes it away. The domain has to lead

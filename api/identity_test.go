@@ -118,6 +118,21 @@ func TestDomainByHost(t *testing.T) {
 	if _, err := s.node.SetDomain(context.Background(), other.ID, "degrees.example.edu", "test"); err == nil {
 		t.Error("two publishers have one domain")
 	}
+	// Nor has any of them what leads here for another one.
+	b = s.as(node.RolePublisher, "")
+	wantText(t, b.post(at+"/domain", url.Values{"domain": {"example.com"}}), 422, "several publishers", "Clrnode-Publisher: "+s.publisher.ID)
+	behind = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Header.Set(node.PublisherHeader, s.publisher.ID)
+		Handler(s.node, Options{}).ServeHTTP(w, r)
+	})
+	if a := b.post(at+"/domain", url.Values{"domain": {"example.com"}}); a.status != 303 {
+		t.Errorf("with several publishers = %d\n%s", a.status, a.body)
+	}
+	setBack, err := s.node.SetDomain(context.Background(), s.publisher.ID, "degrees.example.edu", "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p = setBack
 	if _, set := s.at("degrees.example.edu", "/.well-known/jwks.json"); strings.Count(set, `"kid"`) != 1 || !strings.Contains(set, p.Method) {
 		t.Errorf("the key set of a domain: %s", set)
 	}

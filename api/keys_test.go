@@ -35,6 +35,21 @@ func TestKeysPage(t *testing.T) {
 		t.Errorf("after the change: %s", v.Report.Text())
 	}
 
+	// What each signed is on a page of its own.
+	wantText(t, page, 200, at+"/"+first+"/credentials", "0 credentials")
+	wantText(t, b.get(at+"/"+first+"/credentials"), 200, "What a key signed", "in force", "The oldest first", "VC-API")
+	wantText(t, b.get(at+"/"+first+"/credentials?after=z%00"), 200, "There are none after that", "The oldest</a>")
+	if a := b.get(at + "/none/credentials"); a.status != 404 {
+		t.Errorf("what a key signed that isn't there: %d", a.status)
+	}
+	secret, _, err := s.node.CreateToken(context.Background(), s.publisher.ID, []string{node.ScopeIssue}, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := "/v1/publishers/" + s.publisher.ID + "/keys/" + first + "/credentials"
+	wantText(t, program(s.browser(), "GET", listed, "", "Authorization", "Bearer "+secret), 200, `"state": "in force"`, `"credentials": `, `"achievements": `)
+	wantProblem(t, program(s.browser(), "GET", listed, ""), 401, "")
+
 	wrong := at + "/" + first + "/revoke"
 	wantText(t, b.get(wrong), 200, "This is final", "issued again", "since it was made")
 	wantText(t, b.post(wrong, nil), 422, `href="#since"`)
@@ -87,6 +102,9 @@ func TestKeysPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	auditor := s.as(node.RoleAuditor, "")
+	if a := auditor.get(at + "/" + first + "/credentials"); a.status != 404 {
+		t.Errorf("an auditor gets %d for what a key signed", a.status)
+	}
 	for _, path := range []string{at, at + "/" + first + "/revoke"} {
 		if a := auditor.get(path); a.status != 404 {
 			t.Errorf("an auditor gets %d at %s", a.status, path)

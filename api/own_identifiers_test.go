@@ -206,8 +206,14 @@ func TestIdentifiersInABrowser(t *testing.T) {
 			b.look(fmt.Sprintf("%s-%d", name, width))
 		}
 	}
-	call(b, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: fmt.Sprintf(injected, strings.ToLower(a.Address()))})
 	b.enter(node.RoleLearner, "ada")
+	b.open("/me/identifiers")
+	time.Sleep(200 * time.Millisecond) // a button would come by now
+	if shown := b.script(`[...document.querySelectorAll("[data-wallets] button")].map(e => e.textContent).join()`); shown != "" {
+		t.Errorf("a browser without a wallet has the buttons %q", shown)
+	}
+	b.wants("Link one")
+	call(b, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: fmt.Sprintf(injected, strings.ToLower(a.Address()))})
 	b.open("/me")
 	b.wants("Your identifiers")
 	b.open("/me/identifiers")
@@ -274,7 +280,7 @@ func TestIdentifiersInABrowser(t *testing.T) {
 	b.press(`form.card button.wide`)
 	b.wants("Linked.")
 	b.do(chromedp.SendKeys("#did", a.Address()))
-	b.press(`#ethereum button.wide`)
+	b.press(`#by-account button.wide`)
 	b.wants("The text to sign")
 	text = b.script(`document.getElementById("text").textContent`)
 	b.script(`document.querySelector("details").open = true, ""`)
@@ -283,6 +289,6 @@ func TestIdentifiersInABrowser(t *testing.T) {
 	b.wants("Linked.")
 	b.open("/me/identifiers")
 	b.do(chromedp.SendKeys("#did", "0x12"))
-	b.press(`#ethereum button.wide`)
+	b.press(`#by-account button.wide`)
 	b.wants("This needs a change", "0x and 40 hexadecimal digits")
 }

@@ -55,6 +55,8 @@ func problemOf(err error) (p problem, logged bool) {
 		return problem{http.StatusUnprocessableEntity, "Not a credential", sentence(errors.New(junk.Reason))}, false
 	case errors.Is(err, did.ErrCouldNotCheck):
 		return problem{http.StatusServiceUnavailable, "Could not check", sentence(err)}, false
+	case errors.Is(err, did.ErrCouldNotSign):
+		return problem{http.StatusServiceUnavailable, "Could not sign", "The key that signs this isn't to be had at this moment. Try again in a minute."}, true
 	case errors.Is(err, node.ErrRefused):
 		return problem{http.StatusUnprocessableEntity, "Refused", sentence(err)}, false
 	case errors.Is(err, registry.ErrBadRows), errors.Is(err, registry.ErrLeaving), errors.Is(err, registry.ErrImportBusy), errors.Is(err, registry.ErrImportStale):

@@ -38,6 +38,8 @@ type site struct {
 	url       string
 	publisher registry.Publisher
 	logs      *lockedBuffer
+	sealer    registry.Sealer
+	sealing   string            // the file of its key
 	learners  map[string]string // ids by username
 }
 
@@ -93,7 +95,7 @@ func startReaching(t testing.TB, outgoing did.Outgoing, dev bool, verify ...stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{t: t, db: db, logs: &lockedBuffer{}, learners: map[string]string{}}
+	s := &site{t: t, db: db, logs: &lockedBuffer{}, sealer: sealer, sealing: filepath.Join(dir, "key"), learners: map[string]string{}}
 	s.url = fmt.Sprintf("http://localhost:%d", listener.Addr().(*net.TCPAddr).Port)
 	log := slog.New(slog.NewJSONHandler(s.logs, nil))
 	s.node, err = node.New(ctx, node.Options{DB: db, Sealer: sealer, PublicURL: s.url, Client: did.NewClient(outgoing), Log: log, Dev: dev})
@@ -174,13 +176,17 @@ func (s *site) seal() (b registry.Batch) {
 	err := s.db.Update(context.Background(), func(tx *registry.Tx) error {
 		c := registry.Credential{ID: registry.NewID(), Publisher: s.publisher.ID, Version: 1}
 		digest := sha256.Sum256([]byte(c.ID))
-		v := registry.Version{Credential: c.ID, Number: 1, Publisher: c.Publisher, Digest: hex.EncodeToString(digest[:]), Salt: hex.EncodeToString(digest[:]), Anchor: true}
+		v := registry.Version{Credential: c.ID, Number: 1, Publisher: c.Publisher, Digest: hex.EncodeToString(digest[:]), Salt: hex.EncodeToString(digest[:]), Key: s.publisher.Key, Anchor: true}
 		err := tx.AddVersion(c, v, []byte(c.ID))
 		if err != nil {
 			return err
 		}
+		next, _, err := tx.NextBatch(s.publisher, anchor.Address{1}, anchor.Chain{ID: 1, Finality: "tag:finalized"})
+		if err != nil {
+			return err
+		}
 		var ok bool
-		if b, ok, err = tx.SealBatch(s.publisher, anchor.Address{1}, anchor.Chain{ID: 1, Finality: "tag:finalized"}); err != nil || !ok {
+		if b, ok, err = tx.SealBatch(next); err != nil || !ok {
 			return fmt.Errorf("seal: %t, %w", ok, err)
 		}
 		b.State.Phase = anchor.Submitted

@@ -140,8 +140,8 @@ func (u URL) Options() (Options, error) {
 			case "versionId":
 				o.VersionID = value
 			case "versionTime":
-				if o.VersionTime, err = time.Parse(time.RFC3339, value); err == nil && o.VersionTime.UTC().Format(time.RFC3339) != value {
-					err = strconv.ErrSyntax
+				if o.VersionTime, err = time.Parse(time.RFC3339, value); err == nil && (o.VersionTime.IsZero() || o.VersionTime.UTC().Format(time.RFC3339) != value) {
+					err = strconv.ErrSyntax // the zero time would ask for the newest version
 				}
 			case "versionNumber":
 				if o.VersionNumber, err = strconv.Atoi(value); err == nil && strconv.Itoa(o.VersionNumber) != value {

@@ -198,7 +198,7 @@ func TestOptionsOfDIDURLs(t *testing.T) {
 		"versionId": did.ErrInvalid, "versionId=": did.ErrInvalid, "versionId=1&versionId=1": did.ErrInvalid, "versionId=1&versionId=2": did.ErrInvalid, "versionId=%zz": did.ErrInvalid,
 		"versionTime=yesterday": did.ErrInvalid, "versionTime=2026-01-31": did.ErrInvalid, "versionTime=2026-01-31T12:00:00": did.ErrInvalid,
 		"versionTime=2026-01-31T12:00:00%2B01:00": did.ErrInvalid, "versionTime=2026-01-31T12:00:00.5Z": did.ErrInvalid, "versionTime=2026-01-31T12:00:60Z": did.ErrInvalid,
-		"versionNumber=x": did.ErrInvalid, "versionNumber=01": did.ErrInvalid, "versionNumber=+1": did.ErrInvalid, "versionNumber=1.0": did.ErrInvalid,
+		"versionTime=0001-01-01T00:00:00Z": did.ErrInvalid, "versionNumber=x": did.ErrInvalid, "versionNumber=01": did.ErrInvalid, "versionNumber=+1": did.ErrInvalid, "versionNumber=1.0": did.ErrInvalid,
 		"versionNumber=-1": did.ErrInvalidOptions, "versionId=1&versionTime=2026-01-31T12:00:00Z": did.ErrInvalidOptions, "versionId=1&versionNumber=1": did.ErrInvalidOptions,
 	} {
 		if got, err := (did.URL{Query: query}).Options(); !errors.Is(err, want) {

@@ -140,6 +140,9 @@ func walletDID(about string) (did.DID, error) {
 		}
 		about = "did:pkh:" + account.String()
 	}
+	if !strings.HasPrefix(about, "did:") {
+		return did.DID{}, errors.New("this is no account of an Ethereum wallet: give its address, 0x and 40 hexadecimal digits, or an identifier that begins with did:pkh: or did:ethr:")
+	}
 	d, err := did.Parse(about)
 	if err == nil && d.Method() != "pkh" && d.Method() != "ethr" {
 		err = fmt.Errorf("an Ethereum wallet holds a did:pkh or a did:ethr; a %s is proven by a presentation", "did:"+d.Method())

@@ -104,8 +104,13 @@ func (n *Node) proveAccount(ctx context.Context, c challenge, proof DIDProof, e 
 	if err != nil {
 		return d, refused{err}
 	}
-	if e.Verified, err = did.VerifyPersonal(ctx, n.networks(), owner.Account, text, signature); err != nil {
-		return d, n.notProven(err)
+	e.Verified, err = did.VerifyPersonal(ctx, n.networks(), owner.Account, text, signature)
+	if errors.Is(err, did.ErrCouldNotCheck) {
+		n.log.Warn("a wallet's signature could not be checked", "error", err)
+		return d, fmt.Errorf("%w this signature: the account %s has not made it with a key of its own. If you signed with another account, or another text, sign again; if the account is a contract, its chain is not known here, or does not answer", did.ErrCouldNotCheck, owner.Account.Address)
+	}
+	if err != nil {
+		return d, refused{err}
 	}
 	e.Statement, e.Signature, e.Account = text, hex.EncodeToString(signature), owner.Account.String()
 	if !owner.Registry.IsZero() {

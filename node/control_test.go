@@ -256,6 +256,21 @@ func TestProofsThatProveNothing(t *testing.T) {
 		t.Errorf("another way: %v", err)
 	}
 
+	// Of a network that isn't known here nobody can say whether the account is a contract that
+	// would know the signature; most often it is one by another account.
+	a = wallet.NewAccount(t)
+	c = ask(t, n, ada.ID, node.ControlByEthereum, a.Address())
+	_, err := n.LinkDID(t.Context(), ada.ID, node.DIDProof{Nonce: c.Nonce, Signature: wallet.NewAccount(t).Sign(c.Message)}, "learner")
+	if !errors.Is(err, did.ErrCouldNotCheck) || errors.Is(err, node.ErrRefused) || !strings.Contains(err.Error(), "the account "+a.Address()+" has not made it") {
+		t.Errorf("a signature by another account: %v", err)
+	}
+	if _, err := n.LinkDID(t.Context(), ada.ID, node.DIDProof{Nonce: c.Nonce, Signature: a.Sign(c.Message)}, "learner"); err != nil {
+		t.Errorf("the account's own after it: %v", err)
+	}
+	if _, err := n.ChallengeDID(t.Context(), ada.ID, node.ControlByEthereum, "ada.eth"); !errors.Is(err, node.ErrRefused) || !strings.Contains(err.Error(), "0x and 40 hexadecimal digits") {
+		t.Errorf("what is no account: %v", err)
+	}
+
 	// A host that doesn't answer takes no challenge.
 	c = ask(t, n, ada.ID, node.ControlByPresentation, "")
 	signer, err := did.GenerateEd25519()

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"clrnode/did"
 	"clrnode/registry"
 	"clrnode/vc"
 )
@@ -57,27 +58,39 @@ func (n *Node) DIDConfig(ctx context.Context, host string) ([]byte, error) {
 	now := n.now().UTC()
 	maps.DeleteFunc(n.links.made, func(_ string, l linkage) bool { return now.After(l.until) })
 	var all []vc.Signed
+	var away error // of publishers whose keys aren't to be had now, which the file leaves out
 	for _, p := range pubs[:min(len(pubs), maxLinked)] {
 		l, err := n.linkageOf(ctx, p, origin, now)
+		if errors.Is(err, did.ErrCouldNotSign) {
+			away = err
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("link publisher %s to %s: %w", p.ID, origin, err)
 		}
 		all = append(all, l.proof, l.token)
 	}
+	if len(all) == 0 && away != nil {
+		return nil, away
+	}
 	return vc.DIDConfig(all...), nil
 }
 
 func (n *Node) linkageOf(ctx context.Context, p registry.Publisher, origin string, now time.Time) (linkage, error) {
-	if l, ok := n.links.made[origin+" "+p.Method]; ok && now.Before(l.until.Add(-linkHolds/2)) {
-		return l, nil
+	kept, ok := n.links.made[origin+" "+p.Method]
+	if ok && now.Before(kept.until.Add(-linkHolds/2)) {
+		return kept, nil
 	}
 	_, key, err := n.signing(ctx, p.ID)
-	if err != nil {
-		return linkage{}, err
-	}
 	l := linkage{until: now.Add(linkHolds)}
-	if l.proof, l.token, err = vc.LinkDomain(ctx, origin, key, now, l.until); err == nil {
+	if err == nil {
+		l.proof, l.token, err = vc.LinkDomain(ctx, origin, key, now, l.until)
+	}
+	switch {
+	case err == nil:
 		n.links.made[origin+" "+key.Method] = l
+	case ok && errors.Is(err, did.ErrCouldNotSign):
+		return kept, nil // which still holds
 	}
 	return l, err
 }

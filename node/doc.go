@@ -6,6 +6,7 @@
 // # The house
 //
 //	did            identifiers, keys, resolution, the guarded HTTP client
+//	did/pkcs11     keys in hardware: PKCS#11 tokens
 //	vc             credentials: issue, verify, status lists, the report
 //	vc/clr         CLR 2.0 and Open Badges 3.0: model and strict rules
 //	vc/rdf         JSON-LD to canonical N-Quads; bundled contexts
@@ -110,7 +111,13 @@
 //     be compromised meanwhile.
 //   - A credential of which the registry doesn't say which key signed it was signed by its
 //     publisher's first.
+//   - Which key signed a version of a record stands in that, and in an index by key. Of what
+//     an earlier program stored, the node that serves reads it from the bytes ([registry.DB.NoteSigned]).
 //   - What was to begin at most ten seconds from now has begun: clocks differ.
+//   - A key in a PKCS#11 token is known to the store by its URI alone, which is sealed as
+//     private keys are: the URI names a library that the node loads, and whoever can write
+//     the store mustn't choose that. A key that is replaced stays in its token.
+//   - Work that needs a token which isn't there waits at that node; another one may do it.
 //   - A signature that this program computed in memory isn't verified once more; one that
 //     a device made is.
 //   - An issuer known by a web address is its key's owner if the document at that address
@@ -151,6 +158,13 @@
 //   - A challenge to prove control of a DID is taken in the transaction that links it, so
 //     that a mistyped proof costs none; what a wallet answers by itself is linked when the
 //     learner says so in their session, as others may have seen its code.
+//   - A publisher claims a domain of its own on a page only if the domain's front says that it
+//     leads here for that publisher ([PublisherHeader]), where there are several, and never
+//     the node's own name; its operator is believed.
+//   - The log of a did:webvh, which only grows, takes plain changes to its half; the rest is
+//     for keys that are compromised.
+//   - What was overwritten in the embedded store lies in its files until it is written anew
+//     ([registry.RewriteBadger]), which the change of the sealing key does.
 //   - The owner of a did:ethr is the one that its contract and its history agree on: the
 //     contract alone names the first one again after the identity was given up.
 //   - The embedded store packs each document by itself, with a dictionary of what

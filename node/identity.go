@@ -330,13 +330,37 @@ func (n *Node) changeIdentity(ctx context.Context, db *registry.DB, publisher st
 	}
 }
 
+// A did:webvh's log only grows, by the whole document with each change, and one of more than
+// 32 MiB or 10,000 entries is none. The second half is for keys that are compromised:
+// otherwise whoever may press the button often enough, a thief with somebody's log-in, could
+// see to it that no key is ever revoked. Variables for tests.
+var (
+	quietLog     = 16 << 20 // bytes
+	quietEntries = 5_000
+)
+
+// roomInLog refuses a change that could as well not be made, where a publisher's log is half
+// full.
+func (n *Node) roomInLog(ctx context.Context, publisher string) error {
+	log, err := n.DIDLog(ctx, publisher)
+	if errors.Is(err, registry.ErrNotFound) {
+		return nil
+	}
+	if err == nil && (len(log) > quietLog || bytes.Count(log, []byte("\n")) > quietEntries) {
+		err = badRequest("this publisher's keys and domain were changed so often that the history of its identifier, which can't be shortened, is half full: the rest is kept for keys that are compromised")
+	}
+	return err
+}
+
 // keepIdentities gives every publisher a did:webvh that has none, and brings their
-// documents up to what this program and its chain would write.
+// documents up to what this program and its chain would write. One whose keys can't be
+// opened holds up no other.
 func (n *Node) keepIdentities(ctx context.Context, db *registry.DB) error {
 	pubs, err := n.Publishers(ctx)
 	if err != nil {
 		return err
 	}
+	var failed error
 	for _, p := range pubs {
 		err := n.changeIdentity(ctx, db, p.ID, func(p *registry.Publisher) error {
 			if chain, ok := n.chain(); ok {
@@ -345,10 +369,10 @@ func (n *Node) keepIdentities(ctx context.Context, db *registry.DB) error {
 			return nil
 		}, nil)
 		if err != nil {
-			return fmt.Errorf("the identity of publisher %s: %w", p.ID, err)
+			failed = errors.Join(failed, fmt.Errorf("the identity of publisher %s: %w", p.ID, err))
 		}
 	}
-	return nil
+	return failed
 }
 
 // DIDLog is the log of a publisher's did:webvh, did.jsonl, or registry.ErrNotFound.

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"clrnode/did"
 	"clrnode/registry"
 	"clrnode/vc"
 )
@@ -186,7 +187,7 @@ func pass(ctx context.Context, from <-chan *group, deal func(*group) error) erro
 // passing tells whether an error says nothing of the work itself: another try, here or
 // elsewhere, may end it.
 func passing(err error) bool {
-	for _, e := range []error{registry.ErrTakenOver, registry.ErrUnavailable, registry.ErrUncertain, registry.ErrDiskFull} {
+	for _, e := range []error{did.ErrCouldNotSign, registry.ErrTakenOver, registry.ErrUnavailable, registry.ErrUncertain, registry.ErrDiskFull} {
 		if errors.Is(err, e) {
 			return true
 		}
@@ -310,7 +311,11 @@ func (n *Node) signGroup(ctx context.Context, g *group) error {
 	for _, pl := range g.plans {
 		if pl.skip == "" {
 			signing.Go(func() error {
-				if err := n.sign(ctx, g.publisher, g.key, pl); err != nil && ctx.Err() == nil {
+				err := n.sign(ctx, g.publisher, g.key, pl)
+				if errors.Is(err, did.ErrCouldNotSign) {
+					return err // so no other can be, either; the group is signed another time
+				}
+				if err != nil && ctx.Err() == nil {
 					pl.skip = err.Error() // one record that cannot be signed stops no other
 				}
 				return ctx.Err()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"clrnode/did"
+	"clrnode/did/pkcs11"
 	"clrnode/registry"
 	"clrnode/vc"
 )
@@ -16,7 +17,14 @@ import (
 // A PublisherKey is a key that signs a publisher's credentials, or did.
 type PublisherKey struct {
 	registry.OldKey        // of today's, Retired is zero
-	Algorithm       string `json:"algorithm"` // as did.PublicKey.Algorithm names it
+	Algorithm       string `json:"algorithm"`   // as did.PublicKey.Algorithm names it
+	Credentials     int64  `json:"credentials"` // how many it signed, see [Node.SignedByKey]
+
+	// Store is where its private part is: [KeysSealed], or in which token and under what
+	// name, as a PKCS#11 URI without paths; "" of one that signs no more, unless it was
+	// left in a token just now.
+	Store   string `json:"store,omitempty"`
+	Trouble string `json:"trouble,omitempty"` // why this node can't sign with it now, a sentence; "" if it can
 }
 
 // Current tells whether it signs today.
@@ -24,7 +32,19 @@ func (k PublisherKey) Current() bool { return k.Retired.IsZero() }
 
 // Keys returns a publisher's keys: the one that signs today, then those that did
 // before, newest first.
-func (n *Node) Keys(ctx context.Context, publisher string) (keys []PublisherKey, err error) {
+func (n *Node) Keys(ctx context.Context, publisher string) ([]PublisherKey, error) {
+	keys, err := n.keysOf(ctx, publisher)
+	if err != nil {
+		return keys, err
+	}
+	if trouble := n.cannotSign(ctx, publisher); trouble != nil {
+		keys[0].Trouble = asSentence(trouble.Error())
+	}
+	keys[0].Store, _, err = n.storeOf(ctx, keys[0].ID)
+	return keys, err
+}
+
+func (n *Node) keysOf(ctx context.Context, publisher string) (keys []PublisherKey, err error) {
 	err = n.db.View(ctx, func(tx *registry.Tx) error {
 		p, err := tx.Publisher(publisher)
 		if err != nil {
@@ -37,6 +57,11 @@ func (n *Node) Keys(ctx context.Context, publisher string) (keys []PublisherKey,
 		keys = []PublisherKey{{OldKey: registry.OldKey{ID: p.Key, Method: p.Method, Created: k.Created}}}
 		for _, old := range slices.Backward(p.Earlier) {
 			keys = append(keys, PublisherKey{OldKey: old})
+		}
+		for i := range keys {
+			if keys[i].Credentials, err = tx.CountSignedBy(p.ID, keys[i].ID); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
@@ -98,7 +123,8 @@ func publishedKey(id, method string, revoked time.Time) did.VerificationMethod {
 // A KeyChange is what happens to one of a publisher's keys.
 type KeyChange struct {
 	Key         string    // id of the key that it is about, so that nobody changes another's successor
-	Algorithm   string    // of the key that takes its place; empty: as it has
+	Algorithm   string    // of the key that takes its place; empty: as it has, or one that the store makes
+	Store       string    // of that key: [KeysSealed], or a token's URI; empty: where this one is
 	Compromised time.Time // since when it may be in wrong hands; zero: it isn't
 }
 
@@ -111,14 +137,15 @@ type KeyChanged struct {
 
 // ChangeKey puts a new key in the place of the one that signs a publisher's credentials.
 // The old one stays published, so that what it signed verifies; its private part is
-// deleted. Status lists are signed again with the new one.
+// deleted, unless it is in a token, whose owner may delete it. Status lists are signed
+// again with the new one.
 //
 // A key that is compromised is published as revoked since then, and a job issues again
 // what it signed and was not anchored before. The key may be one that was retired already:
 // then there is no new one.
 func (n *Node) ChangeKey(ctx context.Context, publisher string, c KeyChange, by string) (KeyChanged, error) {
 	var done KeyChanged
-	keys, err := n.Keys(ctx, publisher)
+	keys, err := n.keysOf(ctx, publisher)
 	if err != nil {
 		return done, err
 	}
@@ -126,24 +153,41 @@ func (n *Node) ChangeKey(ctx context.Context, publisher string, c KeyChange, by 
 	c.Compromised = c.Compromised.UTC().Truncate(time.Second)
 	switch stolen := !c.Compromised.IsZero(); {
 	case at < 0:
-		return done, badRequest(fmt.Sprintf("publisher %s has no key %q: see clrnode keys list", publisher, c.Key))
+		return done, noSuchKey(publisher, c.Key)
 	case stolen && c.Compromised.After(n.now()):
 		return done, badRequest("that time lies in the future: say since when the key may be in wrong hands; if you don't know, when it was made")
 	case at > 0 && !stolen:
 		return done, badRequest("another key has taken its place already: look at the keys again")
-	case at > 0 && c.Algorithm != "":
-		return done, badRequest("this key signs no more, so no new one takes its place: leave the algorithm out")
+	case at > 0 && (c.Algorithm != "" || c.Store != ""):
+		return done, badRequest("this key signs no more, so no new one takes its place: leave the algorithm and the store out")
 	}
-	if c.Algorithm == "" {
-		c.Algorithm = keys[at].Algorithm
-	}
-	if !slices.Contains(recordAlgorithms, c.Algorithm) {
-		return done, badRequest(fmt.Sprintf("%q is no algorithm for sealing records: use %s", c.Algorithm, strings.Join(recordAlgorithms, ", ")))
+	if c.Compromised.IsZero() {
+		if err := n.roomInLog(ctx, publisher); err != nil {
+			return done, err
+		}
 	}
 	var fresh registry.Key
+	var left string // the store where the old one stays
 	if at == 0 {
-		if fresh, err = n.newKey(ctx, publisher, c.Algorithm, KeysSealed); err != nil {
+		var in pkcs11.URI
+		if keys[0].Store, in, err = n.storeOf(ctx, c.Key); err != nil {
 			return done, err
+		}
+		stays := c.Store == ""
+		if err := c.choose(keys[0], in); err != nil {
+			return done, err
+		}
+		if fresh, err = n.newKey(ctx, publisher, c.Algorithm, c.Store); err != nil {
+			if stays && errors.Is(err, did.ErrCouldNotSign) {
+				err = fmt.Errorf("%w. To go on without that token, name another store: clrnode keys rotate --store %s", err, KeysSealed)
+			}
+			return done, err
+		}
+		if slices.ContainsFunc(keys, func(k PublisherKey) bool { return fragment(k.Method) == fresh.Public }) {
+			return done, badRequest("this key has signed for the publisher before: one that was replaced doesn't come back. Let the token make a new one")
+		}
+		if keys[0].Store != KeysSealed {
+			left = keys[0].Store
 		}
 	}
 	var job *registry.Job
@@ -168,6 +212,9 @@ func (n *Node) ChangeKey(ctx context.Context, publisher string, c KeyChange, by 
 	}, func(tx *registry.Tx, p registry.Publisher) error {
 		entry := registry.TrailEntry{Publisher: p.ID, Who: by, What: "rotate key", On: c.Key}
 		if at == 0 {
+			if left != "" {
+				entry.Why = "the old key is left in its token, " + left
+			}
 			if err := errors.Join(tx.DropKey(c.Key), tx.PutKey(fresh), tx.ResignLists(p.ID)); err != nil {
 				return err
 			}
@@ -182,6 +229,9 @@ func (n *Node) ChangeKey(ctx context.Context, publisher string, c KeyChange, by 
 		return tx.Trail(entry)
 	})
 	if err != nil {
+		if u, e := inToken(c.Store); e == nil && fresh.ID != "" && !u.NamesKey() && !errors.Is(err, registry.ErrUncertain) {
+			err = errors.Join(err, n.dropToken(ctx, fresh))
+		}
 		return done, err
 	}
 	if job != nil {
@@ -192,6 +242,7 @@ func (n *Node) ChangeKey(ctx context.Context, publisher string, c KeyChange, by 
 	}
 	at = slices.IndexFunc(keys, func(k PublisherKey) bool { return k.ID == c.Key })
 	done = KeyChanged{keys[0], keys[at], job}
+	done.Earlier.Store = left
 	if err := n.publishLists(ctx, n.db); err != nil {
 		return done, fmt.Errorf("the key is changed; the status lists could not be signed with it yet, and will be as soon as possible: %w", err)
 	}

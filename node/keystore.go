@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"clrnode/did"
@@ -9,7 +10,8 @@ import (
 	"clrnode/vc"
 )
 
-// KeysSealed is the key store of a new key that the registry is to keep, sealed.
+// KeysSealed is the key store of a new key that the registry is to keep, sealed. A store
+// in a token is the token's URI, see [pkcs11.ParseURI].
 const KeysSealed = "sealed"
 
 // newKey makes a private key that signs for an issuer, a publisher's id or that of a
@@ -17,7 +19,7 @@ const KeysSealed = "sealed"
 // it is to stay. It is nobody's until the caller has stored what it returns.
 func (n *Node) newKey(ctx context.Context, issuer, algorithm, store string) (registry.Key, error) {
 	if store != KeysSealed {
-		return registry.Key{}, badRequest(fmt.Sprintf("%q is no key store: the one there is is called %s", store, KeysSealed))
+		return n.tokenKey(ctx, issuer, algorithm, store)
 	}
 	signer, err := did.Generate(algorithm)
 	if err != nil {
@@ -46,20 +48,25 @@ func (n *Node) opened(ctx context.Context, id string) (k registry.Key, secret []
 	return k, secret, err
 }
 
-// signerOf is the signer of the key with this id, wherever its private part lies.
-func (n *Node) signerOf(ctx context.Context, id string) (did.Signer, error) {
+// signerOf is the signer of the key with this id, wherever its private part lies. That it
+// lies in a token which isn't there is [did.ErrCouldNotSign].
+func (n *Node) signerOf(ctx context.Context, id string) (s did.Signer, err error) {
 	k, secret, err := n.opened(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	var s *did.MemorySigner
 	switch k.Kind {
 	case registry.KeyPKCS8:
 		s, err = did.SignerFromPKCS8(secret)
 	case registry.KeyEd25519:
 		s, err = did.Ed25519FromSeed(secret)
+	case registry.KeyPKCS11:
+		s, err = n.tokenSigner(ctx, string(secret))
 	default:
 		return nil, fmt.Errorf("key %s is of the kind %q, and none that signs credentials: was it made by a newer clrnode?", id, k.Kind)
+	}
+	if errors.Is(err, did.ErrCouldNotSign) {
+		return nil, err // which says of which token
 	}
 	if err != nil {
 		return nil, fmt.Errorf("key %s: %w", id, err)
@@ -73,6 +80,9 @@ func (n *Node) signerOf(ctx context.Context, id string) (did.Signer, error) {
 // signer is the key that signs the publisher's credentials today.
 func (n *Node) signer(ctx context.Context, p registry.Publisher) (vc.Key, error) {
 	s, err := n.signerOf(ctx, p.Key)
+	if errors.Is(err, did.ErrCouldNotSign) {
+		return vc.Key{}, err
+	}
 	if err != nil {
 		return vc.Key{}, fmt.Errorf("signing key of publisher %s: %w", p.ID, err)
 	}

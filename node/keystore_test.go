@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"clrnode/did"
 	"clrnode/registry"
@@ -217,5 +218,61 @@ func TestNothingShowsPrivateKeys(t *testing.T) {
 				t.Errorf("%s is shown, as %s", name, form)
 			}
 		}
+	}
+}
+
+// Who presses the button all day long can't fill the log of a publisher's identifier: there
+// is room to say that a key is compromised.
+func TestTheLogKeepsRoomForRevocations(t *testing.T) {
+	size, entries := quietLog, quietEntries
+	t.Cleanup(func() { quietLog, quietEntries = size, entries })
+	n := keyNode(t)
+	for _, full := range []string{"bytes", "entries"} {
+		quietLog, quietEntries = 20_000, entries
+		if full == "entries" {
+			quietLog, quietEntries = size, 3
+		}
+		p, err := n.AddPublisher(t.Context(), "Test College", nil, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		times := 0
+		for ; err == nil; times++ {
+			if p, err = n.Publisher(t.Context(), p.ID); err == nil {
+				_, err = n.ChangeKey(t.Context(), p.ID, KeyChange{Key: p.Key}, "test")
+			}
+			if times > 20 {
+				t.Fatalf("%s: %d changes of its key", full, times)
+			}
+		}
+		if _, e := n.SetDomain(t.Context(), p.ID, "a.example.edu", "test"); times < 3 || !errors.Is(err, ErrRefused) || !errors.Is(e, ErrRefused) || !strings.Contains(err.Error(), "half full") {
+			t.Errorf("%s: after %d changes of its key: %v; of its domain: %v", full, times, err, e)
+		}
+		if done, err := n.ChangeKey(t.Context(), p.ID, KeyChange{Key: p.Key, Compromised: n.now()}, "test"); err != nil || done.Current.ID == p.Key {
+			t.Errorf("%s: a key that is compromised: %+v, %v", full, done, err)
+		}
+	}
+}
+
+// A key that was rotated out leaves nothing that could sign, and once a time is published
+// since which it is revoked, no later one takes its place.
+func TestRotatedKeyIsDeleted(t *testing.T) {
+	n := keyNode(t)
+	p, err := n.AddPublisher(t.Context(), "Test College", nil, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.ChangeKey(t.Context(), p.ID, KeyChange{Key: p.Key}, "test"); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := n.opened(t.Context(), p.Key); !errors.Is(err, registry.ErrNotFound) {
+		t.Errorf("its private part after the change: %v", err)
+	}
+	since := n.now().Add(-time.Hour)
+	if _, err := n.ChangeKey(t.Context(), p.ID, KeyChange{Key: p.Key, Compromised: since}, "test"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.ChangeKey(t.Context(), p.ID, KeyChange{Key: p.Key, Compromised: since.Add(time.Minute)}, "test"); !errors.Is(err, ErrRefused) {
+		t.Errorf("a later time: %v", err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"clrnode/anchor"
 	"clrnode/did"
+	"clrnode/did/pkcs11"
 	"clrnode/registry"
 	"clrnode/vc"
 )
@@ -34,10 +35,11 @@ type Ledger interface {
 type Options struct {
 	DB        *registry.DB
 	Sealer    registry.Sealer
-	PublicURL string       // every URL the node writes begins with it
-	Ledger    Ledger       // nil: nothing is anchored until there is one
-	Client    *http.Client // all outgoing HTTP; made by did.NewClient
-	Resolver  did.Resolver // of DIDs that aren't this node's own; did.NewResolver(Client) if nil
+	PublicURL string         // every URL the node writes begins with it
+	Ledger    Ledger         // nil: nothing is anchored until there is one
+	Client    *http.Client   // all outgoing HTTP; made by did.NewClient
+	Tokens    *pkcs11.Tokens // that hold publishers' keys; nil: such keys don't sign here
+	Resolver  did.Resolver   // of DIDs that aren't this node's own; did.NewResolver(Client) if nil
 	Log       *slog.Logger
 	Now       func() time.Time // time.Now if nil
 
@@ -69,6 +71,7 @@ type Node struct {
 	sealer    registry.Sealer
 	publicURL string
 	ledger    Ledger
+	tokens    *pkcs11.Tokens
 	resolver  did.Resolver
 	networks  func() []did.Network
 	client    *http.Client
@@ -118,7 +121,7 @@ func New(ctx context.Context, o Options) (*Node, error) {
 	}
 	n := &Node{
 		db: o.DB, sealer: o.Sealer, publicURL: strings.TrimRight(o.PublicURL, "/"),
-		ledger: o.Ledger, networks: o.Networks, client: o.Client, log: o.Log, now: o.Now,
+		ledger: o.Ledger, tokens: o.Tokens, networks: o.Networks, client: o.Client, log: o.Log, now: o.Now,
 		dev: o.Dev, anchorEvery: o.AnchorEvery, wake: make(chan struct{}, 1), checking: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), checkingOwn: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), running: map[string]bool{}, kept: map[string]string{}, stopped: map[string]string{},
 	}
 	if n.networks == nil {

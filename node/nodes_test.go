@@ -13,6 +13,7 @@ import (
 
 	"clrnode/anchor"
 	"clrnode/did"
+	"clrnode/did/pkcs11"
 	"clrnode/node"
 	"clrnode/registry"
 	"clrnode/vc"
@@ -84,6 +85,7 @@ type shared struct {
 	engine registry.Engine
 	sealer registry.Sealer
 	ledger node.Ledger
+	tokens *pkcs11.Tokens // of nodes that are started from now on
 }
 
 func newShared(t *testing.T, l node.Ledger) *shared {
@@ -97,7 +99,7 @@ func newShared(t *testing.T, l node.Ledger) *shared {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &shared{t, engine, sealer, l}
+	return &shared{t, engine, sealer, l, nil}
 }
 
 // node starts one more node. Its lease time is short, as tests wait for it.
@@ -109,7 +111,7 @@ func (s *shared) node() (*node.Node, *wire) {
 		s.t.Fatal(err)
 	}
 	n, err := node.New(s.t.Context(), node.Options{
-		DB: db, Sealer: s.sealer, PublicURL: "http://localhost:8080", Ledger: s.ledger,
+		DB: db, Sealer: s.sealer, PublicURL: "http://localhost:8080", Ledger: s.ledger, Tokens: s.tokens,
 		Client: did.NewClient(did.Outgoing{}), LeaseTime: 400 * time.Millisecond, AnchorEvery: time.Nanosecond,
 	})
 	if err != nil {

@@ -30,6 +30,7 @@ func (n *Node) Overview(ctx context.Context, publisher string) (o Overview, err 
 		if o.Publisher, err = tx.Publisher(publisher); err != nil {
 			return err
 		}
+		tx.CountersAhead(publisher)
 		for name, value := range map[string]*int64{
 			"learners": &o.Learners, "issued": &o.Issued, "changed": &o.Changed,
 			"conflicts": &o.Conflicts, "emptied": &o.Emptied, "revoked": &o.Revoked, "shares": &o.Shares,

@@ -49,6 +49,9 @@ func (n *Node) SetDomain(ctx context.Context, publisher, domain, by string) (reg
 			return registry.Publisher{}, err
 		}
 	}
+	if err := n.roomInLog(ctx, publisher); err != nil {
+		return registry.Publisher{}, err
+	}
 	issued := false
 	look := func(tx *registry.Tx) (err error) { issued, err = tx.HasIssued(publisher); return err }
 	if err := n.db.View(ctx, look); err != nil {
@@ -98,9 +101,10 @@ func (n *Node) SetDomain(ctx context.Context, publisher, domain, by string) (reg
 }
 
 // ClaimDomain is SetDomain for who isn't the operator of the node: the domain's https has
-// to lead to this node already. Otherwise a publisher could make this node answer for a
-// stranger's identifiers. This node's own name leads here too, and isn't any one publisher's
-// to take: whose it is stands for all of them.
+// to lead to this node already, and among several publishers say which one it belongs to.
+// Otherwise a publisher could make this node answer for a stranger's identifiers, or for
+// those of another publisher that is just about to have the domain. This node's own name
+// leads here too, and isn't any one publisher's to take: whose it is stands for all of them.
 func (n *Node) ClaimDomain(ctx context.Context, publisher, domain, by string) (registry.Publisher, error) {
 	if domain != "" {
 		read, err := readDomain(domain)
@@ -108,7 +112,7 @@ func (n *Node) ClaimDomain(ctx context.Context, publisher, domain, by string) (r
 			err = badRequest(fmt.Sprintf("%s is this node's own name, for all its publishers: only its operator can give it to one, with clrnode publishers domain", read))
 		}
 		if err == nil {
-			err = n.leadsHere(ctx, read)
+			err = n.leadsHere(ctx, read, publisher)
 		}
 		if err != nil {
 			return registry.Publisher{}, err
@@ -120,17 +124,31 @@ func (n *Node) ClaimDomain(ctx context.Context, publisher, domain, by string) (r
 // selfPath is where a node says which one it is.
 const selfPath = "/.well-known/clrnode"
 
-// Self is what a node says of itself there: its public URL.
-func (n *Node) Self() []byte {
-	raw, err := jcs.Marshal(map[string]any{"publicUrl": n.publicURL})
+// PublisherHeader is the header by which the TLS front of a domain says, of all that it leads
+// to a node, which publisher the domain is for.
+const PublisherHeader = "Clrnode-Publisher"
+
+// Self is what a node says of itself there: its public URL, and the publisher that the
+// request was for, by its PublisherHeader, where that may be the id of one.
+func (n *Node) Self(publisher string) []byte {
+	self := map[string]any{"publicUrl": n.publicURL}
+	if publisher != "" && len(publisher) <= 64 && !strings.ContainsFunc(publisher, func(c rune) bool { return (c < 'a' || c > 'z') && (c < '0' || c > '9') }) {
+		self["publisher"] = publisher
+	}
+	raw, err := jcs.Marshal(self)
 	if err != nil {
 		panic(fmt.Sprintf("the public URL isn't text: %v", err)) // New read it
 	}
 	return raw
 }
 
-// leadsHere asks a domain which node answers for it.
-func (n *Node) leadsHere(ctx context.Context, domain string) error {
+// leadsHere asks a domain which node answers for it, and for which publisher. One that is
+// alone on the node has all that leads here.
+func (n *Node) leadsHere(ctx context.Context, domain, publisher string) error {
+	pubs, err := n.Publishers(ctx)
+	if err != nil {
+		return err
+	}
 	address := "https://" + domain + selfPath
 	no := func(why string) error {
 		return badRequest(fmt.Sprintf("%s doesn't lead to this node yet: %s was asked, and %s. Let it lead here first, with the Host header as it came", domain, address, why))
@@ -148,8 +166,14 @@ func (n *Node) leadsHere(ctx context.Context, domain string) error {
 	switch {
 	case resp.Request.URL.Host != domain:
 		return no("it leads to another site")
-	case err != nil || resp.StatusCode != http.StatusOK || !bytes.Equal(body, n.Self()):
+	case err != nil || resp.StatusCode != http.StatusOK:
 		return no("another server answered")
+	case bytes.Equal(body, n.Self(publisher)):
+		return nil
+	case !bytes.Equal(body, n.Self("")):
+		return no("another server answered")
+	case len(pubs) > 1:
+		return badRequest(fmt.Sprintf("%s leads here, and this node has several publishers: let its TLS front say that it is yours, by the header %s: %s on what it sends here", domain, PublisherHeader, publisher))
 	}
 	return nil
 }

@@ -165,14 +165,15 @@ func TestOwnDomain(t *testing.T) {
 }
 
 // The name of the node itself leads to the node, and is no publisher's to claim: who had it
-// would be what the whole site says it is.
-func TestNobodyClaimsTheNodesOwnName(t *testing.T) {
+// would be what the whole site says it is. Nor is any other that leads there for another one.
+func TestNobodyClaimsTheNameOfAnother(t *testing.T) {
 	var n *node.Node
-	front := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Write(n.Self()) }))
-	defer front.Close()
+	front := map[string]string{} // what it says of each host
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Write(n.Self(front[r.Host])) }))
+	defer server.Close()
 	roots := x509.NewCertPool()
-	roots.AddCert(front.Certificate())
-	to := front.Listener.Addr().String()
+	roots.AddCert(server.Certificate())
+	to := server.Listener.Addr().String()
 	n = startNodeAt(t, nil, &clock{}, "https://example.com", did.NewClient(did.Outgoing{Map: map[string]string{"example.com": to, "a.example.com": to}, Roots: roots}))
 	var pubs []registry.Publisher
 	for _, name := range []string{"Test College", "Another"} {
@@ -193,7 +194,15 @@ func TestNobodyClaimsTheNodesOwnName(t *testing.T) {
 	if file, err := n.DIDConfig(t.Context(), "example.com"); err != nil || !strings.Contains(string(file), pubs[0].DID) || !strings.Contains(string(file), pubs[1].DID) {
 		t.Errorf("the node's site is linked to %s, %v", file, err)
 	}
+	// Another name that leads here is the publisher's for whom it does.
+	for _, says := range []string{"", pubs[0].ID, pubs[1].ID + ",", strings.ToUpper(pubs[1].ID)} {
+		front["a.example.com"] = says
+		if p, err := n.ClaimDomain(t.Context(), pubs[1].ID, "a.example.com", "publisher"); !errors.Is(err, node.ErrRefused) {
+			t.Errorf("a name that leads here for %q: %s, %v", says, p.DID, err)
+		}
+	}
+	front["a.example.com"] = pubs[1].ID
 	if p, err := n.ClaimDomain(t.Context(), pubs[1].ID, "a.example.com", "publisher"); err != nil || p.DID != "did:web:a.example.com" {
-		t.Errorf("another name that leads here: %s, %v", p.DID, err)
+		t.Errorf("a name that leads here for it: %s, %v", p.DID, err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"clrnode/did"
 	"clrnode/registry"
 )
 
@@ -12,7 +13,7 @@ import (
 // again before the end of the job can be written down.
 func TestPassing(t *testing.T) {
 	for err, want := range map[error]bool{
-		registry.ErrTakenOver: true, registry.ErrUnavailable: true, registry.ErrUncertain: true, registry.ErrDiskFull: true,
+		did.ErrCouldNotSign: true, registry.ErrTakenOver: true, registry.ErrUnavailable: true, registry.ErrUncertain: true, registry.ErrDiskFull: true,
 		registry.ErrTooBig: false, errors.New("another"): false,
 	} {
 		if got := passing(fmt.Errorf("finish: %w", err)); got != want {

@@ -290,11 +290,13 @@ func (n *Node) finish(tx *registry.Tx, p registry.Publisher, pl *plan) (bool, er
 			return false, nil
 		}
 	}
+	embedded := 0
 	for i := range pl.embedded {
 		if pl.resigned[i] {
 			c := pl.embedded[i]
 			c.Content, c.ValidFrom, c.Key = pl.content[i], pl.validFrom, p.Note()
 			c.Version++
+			embedded++
 			if err := tx.PutCredential(c); err != nil {
 				return false, err
 			}
@@ -312,7 +314,7 @@ func (n *Node) finish(tx *registry.Tx, p registry.Publisher, pl *plan) (bool, er
 	c.Hosted = p.Policy.Elects(registry.VerifyHosted)
 	v := registry.Version{
 		Credential: c.ID, Number: c.Version, Publisher: p.ID, Digest: hexDigest(pl.signed.Digest()),
-		Issued: tx.Now, Salt: hex.EncodeToString(pl.salt[:]), Anchor: p.Policy.Elects(registry.VerifyBlockchain),
+		Issued: tx.Now, Salt: hex.EncodeToString(pl.salt[:]), Key: p.Key, Embedded: embedded, Anchor: p.Policy.Elects(registry.VerifyBlockchain),
 	}
 	var named error
 	if pl.subject != "" {

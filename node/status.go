@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"clrnode/did"
 	"clrnode/registry"
 	"clrnode/vc"
 )
@@ -64,12 +65,16 @@ func (n *Node) publishLists(ctx context.Context, db *registry.DB) error {
 	if err := db.View(ctx, func(tx *registry.Tx) (err error) { lists, err = tx.StaleLists(); return err }); err != nil {
 		return err
 	}
+	var away error // of publishers whose keys aren't to be had now, which holds up no other
 	for _, l := range lists {
-		if err := n.publishList(ctx, db, l.ID); err != nil {
+		err := n.publishList(ctx, db, l.ID)
+		if errors.Is(err, did.ErrCouldNotSign) {
+			away = err
+		} else if err != nil {
 			return err
 		}
 	}
-	return nil
+	return away
 }
 
 // publishList signs a list, unless its signed form shows all already. Nobody has to

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"clrnode/did"
 	"clrnode/internal/jcs"
 	"clrnode/registry"
 	"clrnode/vc"
@@ -71,7 +72,7 @@ func (n *Node) IssueCredential(ctx context.Context, p Profile, credential *jcs.V
 			return vc.Signed{}, err
 		}
 		s, err := signCredential(ctx, doc, key, options)
-		if err != nil && ctx.Err() == nil {
+		if err != nil && ctx.Err() == nil && !errors.Is(err, did.ErrCouldNotSign) {
 			return s, broken(err)
 		} else if err != nil || p.publisher == "" {
 			return s, err
@@ -102,10 +103,10 @@ func signCredential(ctx context.Context, doc *jcs.Value, key vc.Key, o vc.Option
 	if err != nil {
 		return vc.Signed{}, err
 	}
-	if s, err = vc.AddProof(ctx, s, key, o); err != nil {
+	if s, err = vc.AddProof(ctx, s, key, o); err != nil && !errors.Is(err, did.ErrCouldNotSign) {
 		return s, &rule{"proof.added", "/proof", asSentence(err.Error())}
 	}
-	return s, nil
+	return s, err
 }
 
 // complete fills in what a profile knows better than whoever asks.

@@ -22,6 +22,7 @@ const (
 	workAnchor     = "anchor"
 	workLists      = "status lists"
 	workIdentities = "identities"
+	workSigned     = "which key signed what"
 )
 
 func workImport(id string) string       { return "import " + id }
@@ -84,6 +85,7 @@ func (n *Node) takeUp(ctx context.Context) error {
 	var jobs []registry.Job
 	var imports, half []registry.Import
 	var stale []registry.StatusList
+	var known bool
 	err := n.db.View(ctx, func(tx *registry.Tx) (err error) {
 		if jobs, err = n.jobsToTakeUp(tx); err != nil {
 			return err
@@ -94,6 +96,9 @@ func (n *Node) takeUp(ctx context.Context) error {
 		if half, err = tx.ImportsIn(registry.ImportStaging); err != nil {
 			return err
 		}
+		if known, err = tx.KnowsSigned(); err != nil {
+			return err
+		}
 		stale, err = tx.StaleLists()
 		return err
 	})
@@ -101,6 +106,10 @@ func (n *Node) takeUp(ctx context.Context) error {
 		return err
 	}
 	for _, j := range jobs {
+		if err := n.cannotSign(ctx, j.Publisher); err != nil { // another node may, or this one later
+			n.leave(workIssue(j.Publisher), err)
+			continue
+		}
 		n.start(workIssue(j.Publisher), n.runJobs(j.Publisher))
 	}
 	for _, i := range imports {
@@ -109,6 +118,10 @@ func (n *Node) takeUp(ctx context.Context) error {
 	for _, i := range half { // whoever stores its file has the lease, unless they died
 		n.start(workImport(i.ID), n.dropHalf(i.ID))
 	}
+	if !known {
+		n.start(workSigned, func(ctx context.Context, db *registry.DB) error { return db.NoteSigned(ctx) })
+	}
+	stale = slices.DeleteFunc(stale, func(l registry.StatusList) bool { return n.cannotSign(ctx, l.Publisher) != nil })
 	if len(stale) > 0 {
 		n.start(workLists, n.publishLists)
 	}
@@ -162,6 +175,16 @@ func (n *Node) start(name string, do deed) {
 			n.log.Error("background work stopped", "work", name, "error", err)
 		}
 	})
+}
+
+// leave notes why this node can't do a work now.
+func (n *Node) leave(name string, why error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.running[name] && n.stopped[name] != why.Error() {
+		n.stopped[name] = why.Error()
+		n.log.Warn("work waits", "work", name, "error", why)
+	}
 }
 
 // whyStopped is the error that work with this name ended with the last time, "" if it

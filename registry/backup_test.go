@@ -208,23 +208,22 @@ func TestAlteredBackupsAreRefused(t *testing.T) {
 	refuse("all but the last byte", raw[:len(raw)-1])
 	refuse("one byte too many", append(slices.Clone(raw), 0))
 	refuse("two backups in one file", append(slices.Clone(raw), raw...))
+	plain, err := unzipped(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for at := 10; at < len(raw); at += 1 + len(raw)/97 { // the first ten bytes say when and by what it was compressed
 		altered := slices.Clone(raw)
 		altered[at] ^= 1 << (at % 8)
+		if same, err := unzipped(altered); err == nil && bytes.Equal(same, plain) {
+			continue // some bits of a compressed file say nothing
+		}
 		if err := restore(t, e, altered, sealer); err == nil { // it may look like the backup of another program, too
 			t.Errorf("one bit of byte %d was altered, and it was restored", at)
 		}
 	}
 
 	// The same within the compression, whose own sum is right then.
-	zip, err := gzip.NewReader(bytes.NewReader(raw))
-	if err != nil {
-		t.Fatal(err)
-	}
-	plain, err := io.ReadAll(zip)
-	if err != nil {
-		t.Fatal(err)
-	}
 	for at := 0; at < len(plain); at += 1 + len(plain)/499 {
 		altered := slices.Clone(plain)
 		altered[at] ^= 1 << (at % 8)
@@ -235,6 +234,14 @@ func TestAlteredBackupsAreRefused(t *testing.T) {
 	if rows := rowsOf(t, e); len(rows) != 0 {
 		t.Errorf("a refused backup left %d rows", len(rows))
 	}
+}
+
+func unzipped(raw []byte) ([]byte, error) {
+	zip, err := gzip.NewReader(bytes.NewReader(raw))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(zip)
 }
 
 func zipped(plain []byte) []byte {

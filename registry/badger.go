@@ -83,9 +83,9 @@ func openBadger(dir string, merge bool) (*badgerEngine, error) {
 		WithDetectConflicts(false). // updates never overlap
 		WithMemTableSize(32 << 20). // decides what one transaction can hold, see ErrTooBig
 		WithNumMemtables(1).
-		WithBaseTableSize(2 << 20).   // what compactions build is held in memory, several tables at once
-		WithBaseLevelSize(1 << 30).   // fewer levels, so that less is written again
-		WithNumLevelZeroTables(8).    // merged together into the level below, which is written once for all of them
+		WithBaseTableSize(2 << 20). // what compactions build is held in memory, several tables at once
+		WithBaseLevelSize(1 << 30). // fewer levels, so that less is written again
+		WithNumLevelZeroTables(8).  // merged together into the level below, which is written once for all of them
 		WithNumLevelZeroTablesStall(16).
 		WithNumCompactors(2).
 		WithCompactL0OnClose(merge).

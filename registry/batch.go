@@ -135,49 +135,77 @@ func (tx *Tx) lastBatch(publisher string) (int, error) {
 	return ref.Number, err
 }
 
-// SealBatch makes a batch of the publisher's credentials that are in none, at
-// most MaxBatch of them. Its leaves are durable with it. ok is false if nothing
-// waits.
-func (tx *Tx) SealBatch(p Publisher, log anchor.Address, chain anchor.Chain) (b Batch, ok bool, err error) {
-	refs, err := list[waiting](tx, tableUnanchored, prefixOf(p.ID), "", MaxBatch)
-	if err != nil || len(refs) == 0 {
-		return Batch{}, false, err
+// A Sealing is a batch that was put together, and isn't stored yet.
+type Sealing struct {
+	batch    Batch
+	waited   []waiting
+	versions []Version // of what waited, as they are once it is sealed
+	leaves   [][32]byte
+}
+
+// NextBatch puts a batch together of the publisher's credentials that are in none, at
+// most MaxBatch of them. ok is false if nothing waits. Nothing is written: SealBatch does
+// that, best in a transaction of its own. One that had read all this would be refused
+// again and again by a database in which others issue meanwhile, for as long as they do.
+func (tx *Tx) NextBatch(p Publisher, log anchor.Address, chain anchor.Chain) (s Sealing, ok bool, err error) {
+	if s.waited, err = list[waiting](tx, tableUnanchored, prefixOf(p.ID), "", MaxBatch); err != nil || len(s.waited) == 0 {
+		return s, false, err
 	}
 	last, err := tx.lastBatch(p.ID)
 	if err != nil {
+		return s, false, err
+	}
+	s.batch = Batch{Publisher: p.ID, Number: last + 1, Log: log, Records: len(s.waited), Chain: chain}
+	s.batch.State.Phase = anchor.Unknown
+	keys := make([]string, len(s.waited))
+	for i, w := range s.waited {
+		keys[i] = keyOf(w.Credential, strconv.Itoa(w.Number))
+	}
+	tx.docs.Ahead(tableVersions, keys)
+	s.versions, s.leaves = make([]Version, len(s.waited)), make([][32]byte, len(s.waited))
+	for i, w := range s.waited {
+		v, err := tx.Version(w.Credential, w.Number)
+		if err != nil {
+			return s, false, err
+		}
+		s.leaves[i] = anchor.Leaf{Type: anchor.LeafCredential, Digest: v.DigestBytes(), Salt: v.SaltBytes()}.Hash()
+		v.Batch, v.Leaf = s.batch.Number, i
+		s.versions[i] = v
+	}
+	s.leaves = anchor.Pad(s.leaves)
+	s.batch.Root, s.batch.Count = anchor.Root(s.leaves), len(s.leaves)
+	return s, true, nil
+}
+
+// SealBatch stores what NextBatch put together, leaves and all. ok is false if another
+// batch of the publisher's was sealed in between: it is put together anew then. Nothing
+// but sealing takes away what waits, or changes a version.
+func (tx *Tx) SealBatch(s Sealing) (b Batch, ok bool, err error) {
+	b = s.batch
+	if last, err := tx.lastBatch(b.Publisher); err != nil || last != b.Number-1 {
 		return Batch{}, false, err
 	}
-	b = Batch{Publisher: p.ID, Number: last + 1, Log: log, Records: len(refs), Sealed: tx.Now, Chain: chain}
-	b.State.Phase = anchor.Unknown
-	leaves := make([][32]byte, len(refs))
-	for i, ref := range refs {
-		v, err := tx.Version(ref.Credential, ref.Number)
-		if err != nil {
-			return Batch{}, false, err
-		}
-		leaves[i] = anchor.Leaf{Type: anchor.LeafCredential, Digest: v.DigestBytes(), Salt: v.SaltBytes()}.Hash()
-		v.Batch, v.Leaf = b.Number, i
+	b.Sealed = tx.Now
+	for i, w := range s.waited {
 		if err := errors.Join(
-			put(tx, tableVersions, v, ref.Credential, strconv.Itoa(ref.Number)),
-			tx.docs.Delete(tableUnanchored, keyOf(ref.key(p.ID)...)),
+			put(tx, tableVersions, s.versions[i], w.Credential, strconv.Itoa(w.Number)),
+			tx.docs.Delete(tableUnanchored, keyOf(w.key(b.Publisher)...)),
 		); err != nil {
 			return Batch{}, false, err
 		}
 	}
-	leaves = anchor.Pad(leaves)
-	b.Root, b.Count = anchor.Root(leaves), len(leaves)
-	for from := 0; from < len(leaves); from += leavesPerRow {
+	for from := 0; from < len(s.leaves); from += leavesPerRow {
 		row := make([]byte, 0, leavesPerRow*32)
-		for _, leaf := range leaves[from:min(from+leavesPerRow, len(leaves))] {
+		for _, leaf := range s.leaves[from:min(from+leavesPerRow, len(s.leaves))] {
 			row = append(row, leaf[:]...)
 		}
-		if err := tx.docs.Put(tableLeaves, keyOf(p.ID, batchKey(b.Number), batchKey(from)), row); err != nil {
+		if err := tx.docs.Put(tableLeaves, keyOf(b.Publisher, batchKey(b.Number), batchKey(from)), row); err != nil {
 			return Batch{}, false, err
 		}
 	}
 	return b, true, errors.Join(
-		put(tx, tableBatchesLast, VersionRef{p.ID, b.Number}, p.ID),
-		tx.Count(p.ID, "unanchored", -int64(len(refs))),
+		put(tx, tableBatchesLast, VersionRef{b.Publisher, b.Number}, b.Publisher),
+		tx.Count(b.Publisher, "unanchored", -int64(len(s.waited))),
 		tx.PutBatch(b),
 	)
 }

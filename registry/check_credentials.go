@@ -113,6 +113,10 @@ func checkCredentials(c *checker) error {
 }
 
 func checkVersions(c *checker) error {
+	known, err := c.tx.KnowsSigned()
+	if err != nil {
+		return err
+	}
 	return each(c, tableVersions, func(key string, _ []string, v Version) error {
 		number := strconv.Itoa(v.Number)
 		cr, ok, err := named[Credential](c, tableVersions, key, tableCredentials, v.Credential)
@@ -129,8 +133,18 @@ func checkVersions(c *checker) error {
 		if ok {
 			e2 = c.want(ref == VersionRef{v.Credential, v.Number}, tableVersions, key, "is found by its digest as another one")
 		}
-		return errors.Join(err, e, e2, c.leaf(key, v))
+		return errors.Join(err, e, e2, c.signed(key, v, known), c.leaf(key, v))
 	})
+}
+
+// signed looks whether a version is counted to its key. known tells that every version
+// says which that is.
+func (c *checker) signed(key string, v Version, known bool) error {
+	if v.Key == "" {
+		return c.want(!known, tableVersions, key, "doesn't say which key signed it")
+	}
+	c.count(v.Publisher, signedCounter(v.Key), 1+v.Embedded)
+	return c.listed(tableVersions, key, true, tableSigned, v.Key, v.Place())
 }
 
 // leaf looks whether a version that is in a batch is the leaf that it says.
@@ -158,7 +172,7 @@ func (c *checker) leaf(key string, v Version) error {
 	return c.want(v.Leaf >= 0 && v.Leaf < len(leaves) && leaves[v.Leaf] == want, tableVersions, key, "is not leaf %d of batch %d, as it says", v.Leaf, v.Batch)
 }
 
-// checkVersionIndices looks from bytes, digests, batches and what waits for its anchor
+// checkVersionIndices looks from bytes, digests, keys, batches and what waits for its anchor
 // to the versions.
 func checkVersionIndices(c *checker) error {
 	of := func(t Table, key string, ref VersionRef, holds func(Version) bool) error {
@@ -172,6 +186,9 @@ func checkVersionIndices(c *checker) error {
 	err := errors.Join(
 		each(c, tableDigests, func(key string, _ []string, ref VersionRef) error {
 			return of(tableDigests, key, ref, func(v Version) bool { return v.Digest == key })
+		}),
+		each(c, tableSigned, func(key string, parts []string, ref VersionRef) error {
+			return of(tableSigned, key, ref, func(v Version) bool { return v.Key == parts[0] && v.Place() == parts[1] })
 		}),
 		each(c, tableUnanchored, func(key string, parts []string, w waiting) error {
 			c.count(parts[0], "unanchored", 1)

@@ -43,7 +43,11 @@ func soundDB(t *testing.T) *DB {
 		if err != nil {
 			return err
 		}
-		batch, ok, err := tx.SealBatch(p, anchor.Address{1}, anchor.Chain{})
+		next, _, err := tx.NextBatch(p, anchor.Address{1}, anchor.Chain{})
+		if err != nil {
+			return err
+		}
+		batch, ok, err := tx.SealBatch(next)
 		if err != nil || !ok {
 			return errors.Join(err, fmt.Errorf("sealed: %v", ok))
 		}
@@ -65,7 +69,11 @@ func soundDB(t *testing.T) *DB {
 		if err != nil {
 			return err
 		}
-		_, _, err = tx.SealBatch(p, anchor.Address{1}, anchor.Chain{}) // stays open
+		next, _, err := tx.NextBatch(p, anchor.Address{1}, anchor.Chain{})
+		if err != nil {
+			return err
+		}
+		_, _, err = tx.SealBatch(next) // stays open
 		return err
 	})
 	update(t, db, func(tx *Tx) error { // and one waits
@@ -85,7 +93,7 @@ func withNames(tx *Tx) error {
 // version adds the newest version of c, with text as its bytes.
 func version(tx *Tx, c Credential, text string) error {
 	digest := sha256.Sum256([]byte(text))
-	v := Version{Credential: c.ID, Number: c.Version, Publisher: c.Publisher, Digest: hex.EncodeToString(digest[:]), Salt: hex.EncodeToString(digest[:]), Anchor: true}
+	v := Version{Credential: c.ID, Number: c.Version, Publisher: c.Publisher, Digest: hex.EncodeToString(digest[:]), Salt: hex.EncodeToString(digest[:]), Key: "first", Embedded: 2, Anchor: true}
 	return tx.AddVersion(c, v, []byte(text))
 }
 

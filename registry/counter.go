@@ -33,6 +33,11 @@ func (tx *Tx) Count(publisher, name string, delta int64) error {
 	return put(tx, tableCounters, c, publisher, name, tx.shard)
 }
 
+// CountersAhead says that several of the publisher's counters will be read next.
+func (tx *Tx) CountersAhead(publisher string) {
+	tx.docs.Ahead(tableCounters, []string{prefixOf(publisher)})
+}
+
 // Counter is the sum of all that was counted under that name.
 func (tx *Tx) Counter(publisher, name string) (int64, error) {
 	shards, err := list[counter](tx, tableCounters, prefixOf(publisher, name), "", 0)

@@ -60,7 +60,9 @@ type Version struct {
 	Publisher  string    `json:"publisher"`
 	Digest     string    `json:"digest"` // hex SHA-256 of the bytes
 	Issued     time.Time `json:"issued"`
-	Salt       string    `json:"salt"` // hex; blinds its leaf
+	Salt       string    `json:"salt"`               // hex; blinds its leaf
+	Key        string    `json:"key,omitempty"`      // id of the key that signed it; empty in a store of before, see [DB.NoteSigned]
+	Embedded   int       `json:"embedded,omitempty"` // how many credentials in it were signed together with it
 	Anchor     bool      `json:"anchor"`
 	Batch      int       `json:"batch,omitempty"` // number of the batch that holds it, 0: none yet
 	Leaf       int       `json:"leaf,omitempty"`  // index in that batch
@@ -201,10 +203,14 @@ func (tx *Tx) AddCredential(c Credential) error {
 func (tx *Tx) PutCredential(c Credential) error { return put(tx, tableCredentials, c, c.ID) }
 
 // AddVersion stores the signed bytes of c's version v.Number, which must be the
-// next one, and queues it for anchoring if v.Anchor is set.
+// next one and name the key that signed them, and queues it for anchoring if v.Anchor is
+// set.
 func (tx *Tx) AddVersion(c Credential, v Version, signed []byte) error {
 	if v.Number != c.Version {
 		return fmt.Errorf("version %d of credential %s is not its newest, %d", v.Number, c.ID, c.Version)
+	}
+	if v.Key == "" {
+		return fmt.Errorf("version %d of credential %s doesn't say which key signed it", v.Number, c.ID)
 	}
 	n := strconv.Itoa(v.Number)
 	if _, err := tx.docs.Get(tableBytes, keyOf(c.ID, n)); err == nil {
@@ -227,7 +233,11 @@ func (tx *Tx) AddVersion(c Credential, v Version, signed []byte) error {
 			return err
 		}
 	}
-	return put(tx, tableVersions, v, c.ID, n)
+	return errors.Join(tx.countSigned(v), tx.putVersion(v))
+}
+
+func (tx *Tx) putVersion(v Version) error {
+	return put(tx, tableVersions, v, v.Credential, strconv.Itoa(v.Number))
 }
 
 // waiting is a version that is in no batch yet.

@@ -203,7 +203,7 @@ func (tx *Tx) Imports(publisher string, limit int) ([]Import, error) {
 	}
 	// Keys are in the order of time: the newest few stand in the last days or, of a
 	// publisher who seldom imports, in the last weeks, years...
-	for days := 1; days <= 1<<16 && len(ids) < limit && err == nil; days *= 4 {
+	for days := 1; days <= 1<<15 && len(ids) < limit && err == nil; days *= 32 {
 		ids, err = tx.importsSince(publisher, importTime(tx.Now.AddDate(0, 0, -days)))
 	}
 	if err != nil {

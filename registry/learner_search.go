@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"unicode"
@@ -14,6 +15,7 @@ var tableLearnerNames = Table{Name: "learners_by_name"}
 const (
 	maxNameWords = 24     // of one learner's names that find them
 	maxSearched  = 20_000 // learners at whom one search looks
+	searchStep   = 200    // of them at once
 	maxSearch    = 1000   // bytes of what is searched for
 )
 
@@ -79,28 +81,40 @@ func (tx *Tx) SearchLearners(publisher, words string, limit int) ([]Learner, err
 		return all, nil
 	}
 	longest := slices.MaxFunc(wanted, func(a, b string) int { return len(a) - len(b) })
-	for row, err := range tx.docs.Scan(tableLearnerNames, prefixOf(publisher)+keyOf(longest), "", maxSearched) {
-		if err != nil {
-			return nil, err
+	after, looked := "", 0
+	step := min(cmp.Or(limit, searchStep), searchStep) // who wants few finds them among the first, most often
+	for ; ; step = searchStep {
+		var ids []string
+		rows := 0
+		for row, err := range tx.docs.Scan(tableLearnerNames, prefixOf(publisher)+keyOf(longest), after, step) {
+			if err != nil {
+				return nil, err
+			}
+			rows++
+			after = row.Key
+			if id := lastPart(row.Key); !seen[id] {
+				seen[id] = true
+				ids = append(ids, id)
+			}
 		}
-		id := lastPart(row.Key)
-		if seen[id] {
-			continue
+		tx.docs.Ahead(tableLearners, ids)
+		for _, id := range ids {
+			l, err := tx.Learner(id)
+			if err != nil {
+				return nil, err
+			}
+			has := l.nameWords()
+			if slices.ContainsFunc(wanted, func(w string) bool {
+				return !slices.ContainsFunc(has, func(h string) bool { return strings.HasPrefix(h, w) })
+			}) {
+				continue
+			}
+			if all = append(all, l); full() {
+				return all, nil
+			}
 		}
-		seen[id] = true
-		l, err := tx.Learner(id)
-		if err != nil {
-			return nil, err
-		}
-		has := l.nameWords()
-		if slices.ContainsFunc(wanted, func(w string) bool {
-			return !slices.ContainsFunc(has, func(h string) bool { return strings.HasPrefix(h, w) })
-		}) {
-			continue
-		}
-		if all = append(all, l); full() {
-			break
+		if looked += rows; rows < step || looked >= maxSearched {
+			return all, nil
 		}
 	}
-	return all, nil
 }

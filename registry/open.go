@@ -17,6 +17,12 @@ type step func(*Tx) error
 var steps = []step{
 	func(*Tx) error { return nil }, // 1: the first schema; an empty store is one
 	func(*Tx) error { return nil }, // 2: records say which DID they name; a program that knows 1 would lose that
+	func(tx *Tx) error { // 3: versions say which key signed them; a program that knows 2 would write some that don't
+		for _, err := range tx.docs.Scan(tableVersions, "", "", 1) {
+			return err // those that are there NoteSigned goes through
+		}
+		return tx.setSignedSoFar(allSigned)
+	},
 }
 
 type schema struct {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -175,5 +176,26 @@ func TestAllocateStatus(t *testing.T) {
 	}
 	if share := float64(ascending) / float64(len(seen)); share < 0.4 || share > 0.6 {
 		t.Errorf("%.2f of the places ascend: they should be random", share)
+	}
+}
+
+// A store that was opened and never used is an empty one: whoever restores into it may have
+// been killed just then, and does it again.
+func TestOpenedStoreIsEmpty(t *testing.T) {
+	sealer := newSealer(t)
+	db := filled(t, sealer)
+	e, err := OpenBadger(t.TempDir() + "/store")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if _, err := Open(t.Context(), e, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := restore(t, e, backupOf(t, db), sealer); err != nil {
+		t.Errorf("restore into a store that was only opened: %v", err)
+	}
+	if got, want := rowsOf(t, e), rowsOf(t, db.engine); !slices.Equal(got, want) {
+		t.Errorf("%d rows are restored, of %d", len(got), len(want))
 	}
 }

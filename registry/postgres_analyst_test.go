@@ -48,14 +48,18 @@ func filledPostgres(t *testing.T) (*DB, *pgx.Conn) {
 			if i == 0 {
 				c.Revoked = &Revoked{At: tx.Now, Reason: "issued in error", By: "registrar"}
 			}
-			v := Version{Credential: c.ID, Number: 1, Publisher: "pub", Digest: fmt.Sprintf("%064x", i), Anchor: true}
+			v := Version{Credential: c.ID, Number: 1, Publisher: "pub", Digest: fmt.Sprintf("%064x", i), Key: "first", Anchor: true}
 			for _, err := range []error{tx.AddCredential(c), tx.AddVersion(c, v, []byte("signed")), tx.SetIssued(learner, record.Fingerprint, "", c.ID, 1)} {
 				if err != nil {
 					return err
 				}
 			}
 		}
-		_, _, err = tx.SealBatch(pub, anchor.Address{}, anchor.Chain{ID: 1})
+		next, _, err := tx.NextBatch(pub, anchor.Address{}, anchor.Chain{ID: 1})
+		if err != nil {
+			return err
+		}
+		_, _, err = tx.SealBatch(next)
 		return err
 	})
 	conn, err := pgx.Connect(ctx, address)
@@ -99,6 +103,19 @@ func testAnalystViews(t *testing.T, db *DB, conn *pgx.Conn) {
 	row(t, conn, &issued, "SELECT count(*) FROM clrnode.analyst_records WHERE credential IS NOT NULL AND NOT changed")
 	if issued < 150 {
 		t.Fatalf("only %d records were issued: the test looks at little", issued)
+	}
+	// One that is to name another DID is one to issue, though nothing else in it changed.
+	const changed = "SELECT count(*) FROM clrnode.analyst_records WHERE changed"
+	var before, after int
+	row(t, conn, &before, changed)
+	for _, set := range []string{`doc || '{"whom": "did:key:z6Mk"}'`, "doc - 'whom'"} {
+		if _, err := conn.Exec(ctx, "UPDATE clrnode.records SET doc = "+set+" WHERE key = (SELECT learner FROM clrnode.analyst_records WHERE credential IS NOT NULL AND NOT revoked ORDER BY 1 LIMIT 1)"); err != nil {
+			t.Fatal(err)
+		}
+		was := after
+		if row(t, conn, &after, changed); was == 0 && after != before+1 || was != 0 && after != before {
+			t.Errorf("%d records are changed, and %d before", after, before)
+		}
 	}
 	for _, q := range []struct {
 		name, sql string

@@ -90,13 +90,15 @@ func (d *pgDocs) commit() error {
 	defer stop()
 	committed, unknown := d.e.resolve(asking, id)
 	switch {
+	case unknown != nil && noRoom(err): // that is why, and why it doesn't come back
+		return fmt.Errorf("%w, since the database ended during the commit: %w", ErrUncertain, d.e.sentence(err))
 	case unknown != nil:
 		return fmt.Errorf("%w, since the connection to the database broke during the commit: %w", ErrUncertain, unknown)
 	case committed:
 		return nil
 	case late != nil:
 		return late
-	case cutOff(err):
+	case cutOff(err) && !noRoom(err): // another try would end the database once more
 		return fmt.Errorf("%w: %w", errAgain, d.e.sentence(err))
 	}
 	return d.e.sentence(err)
@@ -159,8 +161,12 @@ func (d *pgDocs) queueTable(b *pgx.Batch, p *pgTable, name string, whole []strin
 // however often it is asked.
 func (e *pgEngine) resolve(ctx context.Context, id string) (committed bool, err error) {
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		if committed, err = e.askOnce(ctx, id); err == nil {
+		committed, failed := e.askOnce(ctx, id)
+		if failed == nil {
 			return committed, nil
+		}
+		if err == nil || ctx.Err() == nil { // that the time is over says less than what was before
+			err = failed
 		}
 		select {
 		case <-time.After(wait):

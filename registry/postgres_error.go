@@ -25,6 +25,9 @@ func (e *pgEngine) sentence(err error) error {
 	if !errors.As(err, &said) {
 		return &unavailable{e.where + " can't be reached: start it, or check its address. clrnode goes on by itself when it is back", err}
 	}
+	if noRoom(err) {
+		return &unavailable{e.where + " has no room left on its disk, or can't write there: make room. clrnode goes on by itself then", err}
+	}
 	switch said.Code {
 	case "28P01", "28000":
 		return fmt.Errorf("%s refuses the user: check user, password and pg_hba.conf (%s)", e.where, said.Message)
@@ -34,8 +37,6 @@ func (e *pgEngine) sentence(err error) error {
 		return fmt.Errorf("%s: the user may not do this: make it the owner of the schema %s, and of the database for the first start (%s)", e.where, pgSchema, said.Message)
 	case "25006":
 		return &unavailable{e.where + " takes no writes: name the primary, not a standby. clrnode goes on by itself when it is one", err}
-	case "53100", "58030":
-		return &unavailable{e.where + " has no room left on its disk, or can't write there: make room. clrnode goes on by itself then", err}
 	case "53200", "53300":
 		return &unavailable{e.where + " is out of memory or connections: raise max_connections, or lower pool_max_conns in the address", err}
 	}
@@ -71,6 +72,13 @@ func cutOff(err error) bool {
 		return err != nil
 	}
 	return said.SeverityUnlocalized == "FATAL" || said.SeverityUnlocalized == "PANIC" || said.Code == "40003" || said.Code[:2] == "08" || said.Code[:2] == "57" && said.Code != "57014"
+}
+
+// noRoom tells whether the database said that it can't write to its disk. Where it can't
+// write its log it says so with its last breath, and runs again only when it can.
+func noRoom(err error) bool {
+	var said *pgconn.PgError
+	return errors.As(err, &said) && (said.Code == "53100" || said.Code == "58030")
 }
 
 // undone tells whether the database itself said that a commit didn't happen.

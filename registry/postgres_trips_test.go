@@ -2,6 +2,7 @@ package registry
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/url"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"clrnode/anchor"
 	"clrnode/registry/pgtest"
 )
 
@@ -67,6 +69,122 @@ func TestPostgresCredentialInOneRoundTrip(t *testing.T) {
 	t.Error("it waits for a second round trip")
 }
 
+// A batch is put together after few questions, however many wait, and sealed though
+// somebody issues while it is: what others wrote meanwhile is no reason to do it again.
+func TestPostgresSealsWhileOthersIssue(t *testing.T) {
+	straight := pgtest.Database(t)
+	gate := newGate(t, straight)
+	open := func(url string) *DB {
+		e, err := OpenPostgres(ctx, url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { e.Close() })
+		return &DB{engine: e, now: time.Now, sealed: new(atomic.Pointer[string])}
+	}
+	sealer, issuer := open(gate.url(straight)), open(straight)
+	issued := 0
+	issue := func(shard string, n int) {
+		t.Helper()
+		update(t, issuer, func(tx *Tx) error {
+			tx.shard = shard
+			for i := range n {
+				c := Credential{ID: fmt.Sprintf("c%d", issued+i), Version: 1}
+				v := Version{Credential: c.ID, Number: 1, Publisher: "p", Key: "k", Digest: fmt.Sprintf("%064x", issued+i), Anchor: true}
+				if err := tx.AddVersion(c, v, []byte(c.ID)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		issued += n
+	}
+	for _, shard := range []string{"0", "1"} {
+		issue(shard, 1000)
+	}
+	before := gate.questions()
+	var next Sealing
+	if err := sealer.View(ctx, func(tx *Tx) (err error) {
+		next, _, err = tx.NextBatch(Publisher{ID: "p"}, anchor.Address{1}, anchor.Chain{})
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if asked := gate.questions() - before; asked > 20 {
+		t.Errorf("of %d credentials a batch is put together after %d questions", issued, asked)
+	}
+	tries := 0
+	if err := sealer.Update(ctx, func(tx *Tx) error {
+		if tries++; tries > 5 {
+			return errors.New("it was refused each time")
+		}
+		tx.shard = "0"
+		b, ok, err := tx.SealBatch(next)
+		if err != nil || !ok || b.Records != 2000 {
+			return fmt.Errorf("sealed %d credentials: %t, %w", b.Records, ok, err)
+		}
+		issue("1", 1) // and is there before the batch is
+		return nil
+	}); err != nil || tries > 3 { // counters lie beside each other, and may be a reason
+		t.Errorf("sealed after %d tries: %v", tries, err)
+	}
+	if err := sealer.Update(ctx, func(tx *Tx) error {
+		_, again, err := tx.SealBatch(next)
+		if again {
+			return errors.New("one batch is sealed twice")
+		}
+		return err
+	}); err != nil {
+		t.Error(err)
+	}
+	if err := issuer.View(ctx, func(tx *Tx) error {
+		left, err := tx.Counter("p", "unanchored")
+		if left != int64(issued-2000) || left == 0 {
+			t.Errorf("%d wait, want %d", left, issued-2000)
+		}
+		return err
+	}); err != nil {
+		t.Error(err)
+	}
+}
+
+// Whom a name finds among many of the same name is found after few questions: those who
+// bear the longest word of it aren't looked at one by one.
+func TestPostgresSearchesInFewQuestions(t *testing.T) {
+	straight := pgtest.Database(t)
+	gate := newGate(t, straight)
+	e, err := OpenPostgres(ctx, gate.url(straight))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	db := &DB{engine: e, now: time.Now, sealed: new(atomic.Pointer[string])}
+	const many = 450
+	update(t, db, func(tx *Tx) error {
+		for i := range many {
+			l := Learner{ID: fmt.Sprintf("l%03d", i), Publisher: "p", Given: "Ben", Family: "Castellanos"}
+			if i%225 == 224 {
+				l.Given = "Ada"
+			}
+			if err := tx.putLearner(Learner{}, l); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	before := gate.questions()
+	var found []Learner
+	if err := db.View(ctx, func(tx *Tx) (err error) {
+		found, err = tx.SearchLearners("p", "ada castellanos", 50)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if asked := gate.questions() - before; len(found) != 2 || asked > 20 {
+		t.Errorf("of %d who are called Castellanos %d are found, want 2, after %d questions", many, len(found), asked)
+	}
+}
+
 // A gate passes a database's connections on and lets only so many questions through.
 type gate struct {
 	dir     string
@@ -74,6 +192,7 @@ type gate struct {
 	changed *sync.Cond
 	isShut  bool
 	left    int // questions that it lets through while it is shut
+	asked   int // questions that came through
 }
 
 func newGate(t *testing.T, database string) *gate {
@@ -88,6 +207,13 @@ func (g *gate) url(database string) string {
 	u, _ := url.Parse(database)
 	u.RawQuery = "host=" + g.dir + "&pool_max_conns=1"
 	return u.String()
+}
+
+// questions is how many came through so far.
+func (g *gate) questions() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.asked
 }
 
 func (g *gate) shut(left int) {
@@ -136,6 +262,7 @@ func (g *gate) pass(client net.Conn, to string) {
 			}
 			answered = false
 			g.left = max(g.left-1, 0)
+			g.asked++
 		}
 		g.mu.Unlock()
 		if _, werr := server.Write(buf[:n]); err != nil || werr != nil {

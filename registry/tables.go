@@ -19,6 +19,7 @@ func Tables() []Table {
 		tableVersions,
 		tableCredentials,
 		tableDigests,
+		tableSigned,
 		tableLearnerCredentials,
 		tableUnanchored,
 		tableDocuments,

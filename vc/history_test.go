@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"clrnode/did"
+	"clrnode/internal/jcs"
 )
 
 // A rotating issuer is a university with a did:webvh, whose first key signed a record.
@@ -215,6 +216,50 @@ func TestWhichVersionOfADocumentAnswers(t *testing.T) {
 			p.Anchored = test.anchor
 			_, report := r.verify(s.Bytes(), p)
 			matchesSchema(t, report)
+			if report.Verdict != test.verdict || !strings.Contains(codes(report), test.code) {
+				t.Errorf("want %s with %s:\n%s\n%s", test.verdict, test.code, codes(report), report.Text())
+			}
+		})
+	}
+}
+
+// A token whose header has the key itself and no name of it is judged as one that names it.
+func TestAJWKThatWasTakenOut(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		created int // hours after the record's date
+		other   bool
+		change  func(*rotating)
+		verdict Outcome
+		code    string
+	}{
+		{"in the document", 0, false, func(*rotating) {}, OK, "key.ok=ok"},
+		{"taken out since", 0, false, func(r *rotating) { r.change(1, method{n: 2, key: r.next}) }, OK, "key.rotated=ok"},
+		{"replaced under its name since", 0, false, func(r *rotating) { r.change(1, method{n: 1, key: r.next}) }, OK, "key.rotated=ok"},
+		{"taken out before", 2, false, func(r *rotating) { r.change(1, method{n: 2, key: r.next}) }, Failed, "key.unlisted=failed"},
+		{"never in it", 0, true, func(r *rotating) { r.change(1, method{n: 1, key: r.signer, expires: hoursLater(9)}) }, Failed, "key.unlisted=failed"},
+		{"given up", 0, false, func(r *rotating) {
+			r.log.Deactivate(context.Background(), r.signer, issuedAt.Add(2*time.Hour))
+			r.publish()
+		}, Failed, "key.unlisted=failed"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := newRotating(t)
+			s, err := Issue(t.Context(), r.general("", nil), r.key, Options{Form: FormJWT, Created: issuedAt.Add(time.Duration(test.created) * time.Hour)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			signer := r.signer
+			if test.other {
+				signer = r.next
+			}
+			header, claims := tokenParts(s)
+			delete(header, "kid")
+			if header["jwk"], err = jcs.Parse(signer.Public().JWK()); err != nil {
+				t.Fatal(err)
+			}
+			test.change(r)
+			_, report := r.verify(signedToken(t, header, claims, signer), r.policy())
 			if report.Verdict != test.verdict || !strings.Contains(codes(report), test.code) {
 				t.Errorf("want %s with %s:\n%s\n%s", test.verdict, test.code, codes(report), report.Text())
 			}

@@ -241,18 +241,41 @@ func (v *verifier) tokenKey(ctx context.Context, t *jose.Token, who signatory, m
 		return did.PublicKey{}, check("key.unlisted", Failed, "The "+who.word+"'s identifier can't be read: "+err.Error()+".")
 	}
 	found, err := v.resolve(ctx, d, who.relation == did.Authentication)
-	if err != nil {
+	if err != nil && !errors.Is(err, did.ErrDeactivated) {
 		return did.PublicKey{}, v.noDocument(err, who, check)
 	}
 	if t.JWK == nil {
 		return did.PublicKey{}, check("key.unlisted", Failed, "The token's header names no key (kid or jwk).")
 	}
-	for _, m := range found.Document.VerificationMethod {
-		if key, err := m.Key(); err == nil && key == *t.JWK {
-			return v.key(ctx, m.ID, who, made)
+	method := methodWith(found.Document, *t.JWK)
+	if method == "" && !made.IsZero() && !made.After(v.now) && who.relation != did.Authentication && !isKeyItself(d) {
+		then, err := v.version(ctx, d, did.Options{VersionTime: made}) // it may have been taken out since
+		if errors.Is(err, did.ErrCouldNotCheck) {
+			return did.PublicKey{}, v.noDocument(err, who, check)
 		}
+		method = methodWith(then.Document, *t.JWK)
+	}
+	switch {
+	case method != "":
+		return v.key(ctx, method, who, made)
+	case err != nil:
+		return did.PublicKey{}, v.noDocument(err, who, check)
 	}
 	return did.PublicKey{}, check("key.unlisted", Failed, "The key in the token's header (jwk) isn't in the document of "+who.id+".")
+}
+
+// methodWith is the id of the method that holds a key in a document; empty if none does,
+// or if there is no document.
+func methodWith(doc *did.Document, key did.PublicKey) string {
+	if doc == nil {
+		return ""
+	}
+	for _, m := range doc.VerificationMethod {
+		if own, err := m.Key(); err == nil && own == key {
+			return m.ID
+		}
+	}
+	return ""
 }
 
 // setKey finds the key of a token whose issuer is known by a web address: it lies at

@@ -3,6 +3,7 @@ package interop
 import (
 	"bytes"
 	"encoding/hex"
+	"encoding/pem"
 	"net"
 	"net/http/httptest"
 	"path/filepath"
@@ -16,10 +17,10 @@ import (
 	"clrnode/registry"
 )
 
-// didwebvh-ts resolves the did:webvh of a publisher from a running node, after its key was
-// rotated twice and it moved to a domain, in each of its versions; and says of the did:web
-// beside it what the node does.
-func TestPublishersWebVH(t *testing.T) {
+// publisher is one of a new node, which is served at a port of this machine: over TLS if
+// host isn't localhost.
+func publisher(t *testing.T, host string) (n *node.Node, p registry.Publisher, site string, server *httptest.Server) {
+	t.Helper()
 	engine, err := registry.OpenBadger(filepath.Join(t.TempDir(), "store"))
 	if err != nil {
 		t.Fatal(err)
@@ -28,7 +29,7 @@ func TestPublishersWebVH(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
+	t.Cleanup(func() { db.Close() })
 	sealer, err := registry.LoadSealer(filepath.Join(t.TempDir(), "key"), true)
 	if err != nil {
 		t.Fatal(err)
@@ -38,22 +39,63 @@ func TestPublishersWebVH(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	site := "http://localhost:" + port
-	n, err := node.New(t.Context(), node.Options{DB: db, Sealer: sealer, PublicURL: site, Client: did.NewClient(did.Outgoing{})})
-	if err != nil {
+	scheme := "https"
+	if host == "localhost" {
+		scheme = "http"
+	}
+	site = scheme + "://" + host + ":" + port
+	if n, err = node.New(t.Context(), node.Options{DB: db, Sealer: sealer, PublicURL: site, Client: did.NewClient(did.Outgoing{})}); err != nil {
 		t.Fatal(err)
 	}
-	defer n.Close()
-	server := httptest.NewUnstartedServer(api.Handler(n, api.Options{}))
+	t.Cleanup(func() { n.Close() })
+	server = httptest.NewUnstartedServer(api.Handler(n, api.Options{}))
 	server.Listener.Close()
 	server.Listener = listener
-	server.Start()
-	defer server.Close()
-
-	p, err := n.AddPublisher(t.Context(), "Test College", nil, false)
-	if err != nil {
+	if scheme == "http" {
+		server.Start()
+	} else {
+		server.StartTLS()
+	}
+	t.Cleanup(server.Close)
+	if p, err = n.AddPublisher(t.Context(), "Test College", nil, false); err != nil {
 		t.Fatal(err)
 	}
+	return n, p, site, server
+}
+
+// web-did-resolver resolves the did:web of a publisher from a running node, before and after
+// its key was rotated, and says of it what we do.
+func TestPublishersWeb(t *testing.T) {
+	n, p, _, server := publisher(t, "example.com") // a name that the server's certificate has
+	ca := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
+	for _, keys := range []int{1, 2} {
+		own, err := n.Document(t.Context(), p.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		theirs := ask(t, "webResolve", map[string]any{"did": p.DID, "ca": ca})
+		doc := theirs.document(t)
+		mine, err := did.ParseDocument(own.JSON())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a, b := says(doc, allUses...), says(mine, allUses...); a != b || len(doc.VerificationMethod) != keys {
+			t.Errorf("web-did-resolver says\n%s\nand we\n%s", a, b)
+		}
+		if p, err = n.Publisher(t.Context(), p.ID); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := n.ChangeKey(t.Context(), p.ID, node.KeyChange{Key: p.Key}, "test"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// didwebvh-ts resolves the did:webvh of a publisher from a running node, after its key was
+// rotated twice and it moved to a domain, in each of its versions; and says of the did:web
+// beside it what the node does.
+func TestPublishersWebVH(t *testing.T) {
+	n, p, site, _ := publisher(t, "localhost")
 	url := site + "/p/" + p.ID + "/did.jsonl"
 	compare := func(version int, newest bool) {
 		t.Helper()

@@ -52,6 +52,7 @@ func Open(pinFile string) *Tokens {
 // [did.ErrCouldNotSign], of the signer too, which goes on once the token is there again.
 func (t *Tokens) Signer(ctx context.Context, key URI) (*did.DeviceSigner, error) {
 	public, err := ask(ctx, t, key, func(o *open) (did.PublicKey, error) {
+		o.forget(key) // so that the token is asked whether it is there
 		_, public, err := o.pair(key)
 		return public, err
 	})
@@ -65,7 +66,7 @@ func (t *Tokens) Signer(ctx context.Context, key URI) (*did.DeviceSigner, error)
 				return nil, err
 			}
 			if now != public {
-				return nil, errors.New("under the name of the key is another one now")
+				return nil, fmt.Errorf("answers for %s with another key: under that name is another one now", key.Place())
 			}
 			return pair.Sign(rand.Reader, digest, nil)
 		})
@@ -106,9 +107,7 @@ func (t *Tokens) Delete(ctx context.Context, key URI) error {
 		if err != nil {
 			return struct{}{}, err
 		}
-		o.mu.Lock()
-		delete(o.pairs, key)
-		o.mu.Unlock()
+		o.forget(key)
 		return struct{}{}, pair.Delete()
 	})
 	return err
@@ -170,7 +169,7 @@ func ask[R any](ctx context.Context, t *Tokens, u URI, do func(*open) (R, error)
 	select {
 	case a := <-answered:
 		if a.err != nil {
-			return none, fmt.Errorf("%w: %s %w", did.ErrCouldNotSign, u.name(), says(a.err))
+			return none, fmt.Errorf("%w: %s %w", did.ErrCouldNotSign, u.name(), a.err)
 		}
 		return a.result, nil
 	case <-ctx.Done():
@@ -222,8 +221,11 @@ func (m *module) use(u URI, pinFile string, do func(*open) error) error {
 		}
 		err = do(o)
 		m.using.RUnlock()
-		if err == nil || anew {
-			return err
+		if err == nil {
+			return nil
+		}
+		if anew {
+			return says(err)
 		}
 		m.using.Lock()
 		if m.tokens[u.Token()] == o { // nobody else has left it meanwhile
@@ -289,10 +291,16 @@ func (m *module) connect(u URI, pinFile string) (o *open, err error) {
 	}
 	context, err := crypto11.Configure(&crypto11.Config{Path: m.path, TokenLabel: u.token, TokenSerial: u.serial, Pin: pin, MaxSessions: atOnce + 1})
 	var code p11.Error
+	errors.As(err, &code)
 	switch {
-	case errors.As(err, &code) && (code == p11.CKR_PIN_INCORRECT || code == p11.CKR_PIN_INVALID || code == p11.CKR_PIN_LEN_RANGE || code == p11.CKR_PIN_LOCKED):
+	case code == p11.CKR_PIN_LOCKED:
 		m.refused[u.Token()] = pin
-		return nil, fmt.Errorf("refused the PIN in %s: %w", pinFile, err)
+		return nil, fmt.Errorf("has locked its PIN after wrong ones: unlock it with its own tool (%w)", code)
+	case code == p11.CKR_PIN_INCORRECT || code == p11.CKR_PIN_INVALID || code == p11.CKR_PIN_LEN_RANGE:
+		m.refused[u.Token()] = pin
+		return nil, fmt.Errorf("refused the PIN in %s (%w)", pinFile, code)
+	case code != 0:
+		return nil, fmt.Errorf("can't be opened: its library answers %w", code)
 	case err != nil && strings.Contains(err.Error(), "could not find PKCS#11 token"): // a variable that crypto11 doesn't export
 		return nil, fmt.Errorf("isn't there: %s shows no such one. Plug it in, or start its daemon", m.path)
 	case err != nil:
@@ -307,6 +315,13 @@ func (m *module) leave() {
 		o.context.Close()
 		delete(m.tokens, at)
 	}
+}
+
+// forget has pair look for a key pair anew.
+func (o *open) forget(key URI) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.pairs, key)
 }
 
 // pair finds a key pair.
@@ -352,17 +367,10 @@ func readPIN(path string) (string, error) {
 	return pin, nil
 }
 
-// says makes what a token answers part of a sentence.
+// says makes what an open token answers part of a sentence.
 func says(err error) error {
-	var code p11.Error
-	if !errors.As(err, &code) {
-		return err
+	if code := p11.Error(0); errors.As(err, &code) {
+		return fmt.Errorf("answers %w", code)
 	}
-	switch code {
-	case p11.CKR_PIN_LOCKED:
-		return fmt.Errorf("has locked its PIN after wrong ones: unlock it with its own tool (%w)", err)
-	case p11.CKR_DEVICE_REMOVED, p11.CKR_TOKEN_NOT_PRESENT, p11.CKR_TOKEN_NOT_RECOGNIZED:
-		return fmt.Errorf("isn't there: plug it in (%w)", err)
-	}
-	return fmt.Errorf("answers: %w", err)
+	return err
 }

@@ -206,7 +206,7 @@ func TestTokenKeyDeleted(t *testing.T) {
 		t.Errorf("Sign() with a deleted key = %v", err)
 	}
 	label := uri(t, "pkcs11:token=one;object=a%20label"+key.String()[strings.Index(key.String(), "?"):])
-	_, first := made(t, tokens, label.Token().String(), "P-256")
+	firstKey, first := made(t, tokens, label.Token().String(), "P-256")
 	byLabel, err := tokens.Signer(t.Context(), label)
 	if err != nil || byLabel.Public() != first.Public() {
 		t.Fatalf("Signer() by the label = %v, %v", byLabel, err)
@@ -215,6 +215,12 @@ func TestTokenKeyDeleted(t *testing.T) {
 	tokens.Close()
 	if _, err := byLabel.Sign(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "has 2 key pairs") {
 		t.Errorf("Sign() with a name of two keys = %v", err)
+	}
+	if err := tokens.Delete(t.Context(), firstKey); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := byLabel.Sign(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "is another one now") {
+		t.Errorf("Sign() with a name that another key has now = %v", err)
 	}
 }
 

@@ -231,7 +231,10 @@ func (u URI) Place() string {
 		s += ";object=" + escape(u.object, "")
 	}
 	if u.id != "" {
-		s += ";id=" + escape(u.id, "")
+		s += ";id="
+		for i := range len(u.id) { // all of it escaped, as RFC 7512, 2.3, recommends
+			s += fmt.Sprintf("%%%02X", u.id[i])
+		}
 	}
 	return s
 }

@@ -27,6 +27,7 @@ type Config struct {
 	KeyFile        string // file with the key that seals all others; empty: in the data folder, made at the first start
 	PassphraseFile string // file with the passphrase of which the sealing key is made, instead of a key file
 	AskPassphrase  bool   // the same, asked for on the terminal
+	PINFile        string // file with the PIN of tokens whose URI names no file for it; empty: what systemd hands over
 	Publisher      string // the publisher that a command is for, where there are several
 	Demo           bool   // make a demo publisher when the store has none
 	Dev            bool   // developer mode, on loopback only: issuers for tests, no tokens for the VC-API
@@ -59,6 +60,7 @@ func (c *Config) flags(f *pflag.FlagSet) {
 	f.StringVar(&c.KeyFile, "key-file", "", "file with the key that seals all others (default: sealing.key in --data, made at the first start)")
 	f.StringVar(&c.PassphraseFile, "passphrase-file", "", "file with one line, the passphrase of the sealing key, instead of --key-file")
 	f.BoolVar(&c.AskPassphrase, "ask-passphrase", false, "ask for the passphrase of the sealing key, instead of --key-file; a store that has one asks without this")
+	f.StringVar(&c.PINFile, "pin-file", "", "file with one line, the PIN of PKCS#11 tokens whose URI has no pin-source")
 	f.StringVar(&c.Publisher, "publisher", "", "id of the publisher, where there are several")
 	f.BoolVar(&c.Demo, "demo", true, "make a demo publisher when the store has none; --demo=false starts empty")
 	f.BoolVar(&c.Dev, "dev", false, "developer mode, on loopback only: the VC-API has issuers for tests, and takes no token")

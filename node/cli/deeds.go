@@ -40,6 +40,7 @@ type (
 	}
 	revokeArgs struct{ Credential, Reason, By string }
 	domainArgs struct{ Publisher, Domain, By string }
+	signedArgs struct{ Publisher, Key, After string }
 	keyArgs    struct {
 		Publisher string
 		Change    node.KeyChange // its Key may be empty, for today's
@@ -174,6 +175,13 @@ var deeds = map[string]deed{
 		}
 		return n.Keys(ctx, p.ID)
 	}),
+	"signed-by": on(func(ctx context.Context, n *node.Node, a signedArgs) (node.SignedByKey, error) {
+		p, err := n.OnePublisher(ctx, a.Publisher)
+		if err != nil {
+			return node.SignedByKey{}, err
+		}
+		return n.SignedByKey(ctx, p.ID, a.Key, a.After, pageRows)
+	}),
 	"change-key": on(func(ctx context.Context, n *node.Node, a keyArgs) (node.KeyChanged, error) {
 		p, err := n.OnePublisher(ctx, a.Publisher)
 		if err != nil {
@@ -224,7 +232,11 @@ var deeds = map[string]deed{
 	}),
 	"check": on(func(ctx context.Context, n *node.Node, _ nothing) (checkResult, error) {
 		rows, faults, err := n.Check(ctx)
-		return checkResult{rows, faults}, err
+		if err != nil {
+			return checkResult{}, err
+		}
+		cannot, err := n.CannotSign(ctx)
+		return checkResult{rows, faults, cannot}, err
 	}),
 	"anchored": on(func(ctx context.Context, n *node.Node, a idArgs) (nothing, error) {
 		return nothing{}, waitAnchored(ctx, n, a.ID)

@@ -14,6 +14,7 @@ import (
 	"clrnode/anchor"
 	"clrnode/anchor/evm"
 	"clrnode/did"
+	"clrnode/did/pkcs11"
 	"clrnode/node"
 	"clrnode/registry"
 	"clrnode/testnet"
@@ -92,6 +93,12 @@ func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger
 	if cfg.serves {
 		o.TrustLists = cfg.TrustLists
 	}
+	pin, err := cfg.pinFile()
+	if err != nil {
+		return h, err
+	}
+	o.Tokens = pkcs11.Open(pin)
+	h.onClose(func() error { o.Tokens.Close(); return nil })
 	var own ownChain
 	if withChain {
 		if own, err = h.openChain(ctx, cfg, db, log); err != nil {

@@ -95,6 +95,10 @@ func (p *program) identifiersCommand() *cobra.Command {
 				return err
 			}
 			return p.show(all, func(w *tabwriter.Writer) {
+				if len(all) == 0 {
+					fmt.Fprintf(w, "no identifier is linked: clrnode learners link %s links one\n", args[0])
+					return
+				}
 				fmt.Fprintln(w, "DID\tIN THE RECORD\tLINKED\tPROVEN BY")
 				for _, l := range all {
 					fmt.Fprintf(w, "%s\t%t\t%s\t%s\n", l.DID, l.Named, day(l.Linked), l.Evidence.Verified)
@@ -154,7 +158,11 @@ func (p *program) challenge(ctx context.Context, d *door, a didArgs) error {
 	if err != nil {
 		return err
 	}
-	p.say("Let the wallet sign this by %s, then: clrnode learners link %s --challenge %s --proof FILE", c.Expires.Format(time.RFC3339), a.Who, c.Nonce)
+	what := "a presentation for this challenge and domain"
+	if c.Message != "" {
+		what = "exactly this text (personal_sign)"
+	}
+	p.say("Let the wallet sign %s by %s, then: clrnode learners link %s --challenge %s --proof FILE", what, c.Expires.Format(time.RFC3339), a.Who, c.Nonce)
 	return p.show(c, func(w *tabwriter.Writer) {
 		if c.Message != "" {
 			fmt.Fprintln(w, c.Message)

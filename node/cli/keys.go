@@ -12,10 +12,6 @@ import (
 )
 
 func (p *program) keysCommand() *cobra.Command {
-	keys := &cobra.Command{
-		Use: "keys", Short: "The keys that sign a publisher's records", Args: p.onlyFlags,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
 	list := &cobra.Command{
 		Use: "list", Short: "List a publisher's keys, today's first", Args: p.onlyFlags,
 		RunE: p.run(false, func(cmd *cobra.Command, d *door, _ []string) error {
@@ -24,14 +20,17 @@ func (p *program) keysCommand() *cobra.Command {
 				return err
 			}
 			return p.show(all, func(w *tabwriter.Writer) {
-				fmt.Fprintln(w, "ID\tALGORITHM\tMADE\tSTATE\tVERIFICATION METHOD")
+				fmt.Fprintln(w, "ID\tALGORITHM\tMADE\tSIGNED\tSTATE\tVERIFICATION METHOD\tSTORE")
 				for _, k := range all {
-					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", k.ID, k.Algorithm, day(k.Created), stateOf(k), k.Method)
+					fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", k.ID, k.Algorithm, day(k.Created), k.Credentials, stateOf(k), k.Method, k.Store)
+				}
+				if all[0].Trouble != "" {
+					fmt.Fprintln(w, all[0].Trouble)
 				}
 			})
 		}),
 	}
-	var algorithm, since string
+	var algorithm, store, since string
 	rotate := &cobra.Command{
 		Use: "rotate", Short: "Put a new key in the place of the one that signs", Args: p.onlyFlags,
 		Long: `Put a new key in the place of the one that signs a publisher's records. What the old
@@ -39,12 +38,20 @@ key signed still verifies: it stays published. Its private part is deleted.
 
 If the old key may be in wrong hands, say since when: --compromised-since. From then on
 only what is provably anchored before that time verifies of what it signed, since whoever
-has a key can write any date. What isn't is issued again with the new key.`,
+has a key can write any date. What isn't is issued again with the new key.
+
+The new key stays where the old one is, unless --store says otherwise: sealed, in the
+store of the node, or the URI of a PKCS#11 token (RFC 7512), such as
+  pkcs11:token=records?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:/etc/clrnode.pin
+which then makes one. With object or id in the URI, that key pair of the token signs. The
+PIN is read from a file, which pin-source or --pin-file names. A key that was replaced in
+a token stays there, and only signs no more: delete it with the token's own tool.`,
 		RunE: p.run(true, func(cmd *cobra.Command, d *door, _ []string) error {
-			return p.changeKey(cmd, d, node.KeyChange{Algorithm: algorithm}, since)
+			return p.changeKey(cmd, d, node.KeyChange{Algorithm: algorithm, Store: store}, since)
 		}),
 	}
-	rotate.Flags().StringVar(&algorithm, "algorithm", "", "of the new key: Ed25519, P-256 or P-384 (default: as the old one)")
+	rotate.Flags().StringVar(&algorithm, "algorithm", "", "of the new key: Ed25519, P-256 or P-384 (default: as the old one; in a token, which makes P-256 and P-384 alone, P-256)")
+	rotate.Flags().StringVar(&store, "store", "", "where the new key is: sealed, or the URI of a PKCS#11 token (default: where the old one is)")
 	revoke := &cobra.Command{
 		Use: "revoke KEY", Short: "Say of a key that was rotated before that it is compromised", Args: exactly(1, "the id of a key"),
 		Long: `Say of a key that it may be in wrong hands since a time, although another one has taken
@@ -61,8 +68,43 @@ keys rotate.`,
 	for _, c := range []*cobra.Command{rotate, revoke} {
 		c.Flags().StringVar(&since, "compromised-since", "", "since when it may be in wrong hands, such as 2026-11-23T12:00:00Z; if you don't know, when it was made")
 	}
-	keys.AddCommand(list, rotate, revoke)
+	keys := &cobra.Command{Use: "keys", Short: "List the keys that sign a publisher's records, or did", Args: p.onlyFlags, RunE: list.RunE}
+	keys.AddCommand(list, p.signedCommand(), rotate, revoke)
 	return keys
+}
+
+func (p *program) signedCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "credentials KEY", Short: "List what a publisher's key signed", Args: exactly(1, "the id of a key"),
+		Long: `List the records that a publisher's key signed, each version of them, the oldest first, and
+how many achievements in each it signed with it. What programs had signed over the VC-API
+isn't kept, and isn't listed.`,
+		RunE: p.run(false, func(cmd *cobra.Command, d *door, args []string) error {
+			var all node.SignedByKey
+			for a := (signedArgs{Publisher: p.cfg.Publisher, Key: args[0]}); ; {
+				some, err := do[node.SignedByKey](cmd.Context(), d, "signed-by", a)
+				if err != nil {
+					return err
+				}
+				n := len(some.Records)
+				some.Records = append(all.Records, some.Records...)
+				if all = some; n < pageRows {
+					break
+				}
+				a.After = all.Records[len(all.Records)-1].Place
+			}
+			return p.show(all, func(w *tabwriter.Writer) {
+				fmt.Fprintf(w, "%s: %s\n", all.Key.Method, count(all.Key.Credentials, "credential"))
+				if all.Partial {
+					fmt.Fprintln(w, "What was issued before this program was updated is still being looked through by the node that serves: there may be more.")
+				}
+				fmt.Fprintln(w, "LEARNER\tNAME\tCREDENTIAL\tVERSION\tACHIEVEMENTS\tSIGNED\tSTATE")
+				for _, r := range all.Records {
+					fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\t%s\n", r.Learner, r.Name, r.Credential, r.Version, r.Achievements, r.Signed.Format(time.RFC3339), r.State)
+				}
+			})
+		}),
+	}
 }
 
 // stateOf says what a key is good for.
@@ -70,6 +112,8 @@ func stateOf(k node.PublisherKey) string {
 	switch {
 	case !k.Compromised.IsZero():
 		return "compromised since " + k.Compromised.Format(time.RFC3339)
+	case k.Trouble != "":
+		return "cannot sign now"
 	case k.Current():
 		return "signs"
 	}
@@ -99,6 +143,12 @@ func (p *program) changeKey(cmd *cobra.Command, d *door, c node.KeyChange, since
 	err = p.show(done, func(w *tabwriter.Writer) {
 		fmt.Fprintf(w, "%s\t%s\n", done.Earlier.Method, stateOf(done.Earlier))
 		fmt.Fprintf(w, "%s\tsigns\n", done.Current.Method)
+		if done.Current.Store != node.KeysSealed {
+			fmt.Fprintf(w, "it is in\t%s\n", done.Current.Store)
+		}
+		if done.Earlier.Store != "" {
+			fmt.Fprintf(w, "the old one is still in\t%s\n", done.Earlier.Store)
+		}
 		if done.Job != nil {
 			fmt.Fprintf(w, "issued again: %s", count(int64(done.Job.Done), "record"))
 			if done.Job.Skipped > 0 {

@@ -72,7 +72,7 @@ func (q *question) resolve(p *program, cmd *cobra.Command, text string) (did.Res
 		o.VersionID = q.versionID
 	}
 	if q.versionTime != "" {
-		if o.VersionTime, err = time.Parse(time.RFC3339, q.versionTime); err != nil {
+		if o.VersionTime, err = time.Parse(time.RFC3339, q.versionTime); err != nil || o.VersionTime.IsZero() { // the zero time would ask for the newest
 			return did.Resolution{}, fmt.Errorf("%w: --version-time %s: give a time such as 2026-11-23T12:00:00Z", did.ErrInvalidOptions, q.versionTime)
 		}
 	}
@@ -142,6 +142,9 @@ func (p *program) showResolution(ctx context.Context, q *question, r did.Resolut
 		if errors.Is(err, no) && !errors.Is(err, did.ErrCouldNotCheck) {
 			return p.no(err)
 		}
+	}
+	if errors.Is(err, did.ErrMethodNotSupported) && p.cfg.UniversalResolver == "" {
+		err = fmt.Errorf("%w. A Universal Resolver may know it: name one with --universal-resolver URL", err)
 	}
 	return err
 }

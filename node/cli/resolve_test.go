@@ -102,3 +102,11 @@ func TestNetworksThatHang(t *testing.T) {
 		t.Errorf("it was asked %d times", n)
 	}
 }
+
+// Who asks for a method that nobody here knows is told what may.
+func TestResolveOtherMethods(t *testing.T) {
+	var out, errs bytes.Buffer
+	if code := Run(t.Context(), []string{"did", "resolve", "did:other:1"}, nil, &out, &errs); code != exitCouldNot || !strings.Contains(errs.String(), "--universal-resolver URL") {
+		t.Errorf("exit %d: %s", code, errs.String())
+	}
+}

@@ -22,11 +22,12 @@ type sealing struct {
 	file string // that holds the key; "" of a passphrase
 }
 
-// The names under which systemd hands over a sealing key or a passphrase (LoadCredential=,
-// systemd.exec(5)).
+// The names under which systemd hands over a sealing key, a passphrase or the PIN of tokens
+// (LoadCredential=, systemd.exec(5)).
 const (
 	credentialKey        = "clrnode.key"
 	credentialPassphrase = "clrnode.passphrase"
+	credentialPIN        = "clrnode.pin"
 )
 
 // sealingKeyFile is the key file in the data folder, which is made where nobody says
@@ -82,6 +83,18 @@ func (s sealSource) one(names string) error {
 // keyFile is the key file of who says nothing of a passphrase or systemd.
 func (c Config) keyFile() string {
 	return cmp.Or(c.KeyFile, filepath.Join(c.Data, sealingKeyFile))
+}
+
+// pinFile is the file with the PIN of tokens, or what systemd hands over; "" if there is
+// none. It is made absolute, as sentences name it.
+func (c Config) pinFile() (string, error) {
+	if c.PINFile != "" {
+		return filepath.Abs(c.PINFile)
+	}
+	if dir := os.Getenv("CREDENTIALS_DIRECTORY"); dir != "" && exists(filepath.Join(dir, credentialPIN)) {
+		return filepath.Join(dir, credentialPIN), nil
+	}
+	return "", nil
 }
 
 // sealedUnder says in words what opens the store, as far as a command can know.

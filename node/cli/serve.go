@@ -114,6 +114,13 @@ func (p *program) greet(ctx context.Context, h *house) error {
 		fmt.Fprintf(p.out, "  Note: it listens on %s, but its links and records say %s, with which it was started first. Start it with --listen %s to use them here.\n",
 			p.cfg.Listen, n.PublicURL(), strings.TrimPrefix(strings.TrimPrefix(n.PublicURL(), "http://"), "https://"))
 	}
+	cannot, err := n.CannotSign(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range cannot {
+		fmt.Fprintf(p.out, "  %s\n", s)
+	}
 	if h.chainAway {
 		fmt.Fprintf(p.out, "  The chain does not answer. Nothing is anchored until it does; all else goes on.\n")
 	}

@@ -58,6 +58,7 @@ type Server struct {
 	bin, dir string
 	fsync    string
 	small    string // how large a disk of its own it has, with a unit; "" for none
+	smallLog bool   // its log of writes lies there, not its databases
 	running  *exec.Cmd
 	leash    io.WriteCloser // the server runs as long as this is open
 }
@@ -106,7 +107,11 @@ func (s *Server) make() error {
 	if err := os.Chmod(s.dir, 0o700); err != nil {
 		return err
 	}
-	cmd := s.command(filepath.Join(s.bin, "initdb"), "-D", filepath.Join(s.dir, "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
+	args := []string{"-D", filepath.Join(s.dir, "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"}
+	if s.smallLog {
+		args = append(args, "--wal-segsize=1") // what it has made for later is full soon
+	}
+	cmd := s.command(filepath.Join(s.bin, "initdb"), args...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w\n%s", err, out)
 	}
@@ -147,7 +152,7 @@ func (s *Server) start() error {
 exec 3<&0
 (read -r _ <&3; touch "$1/stop"; kill -INT "$(cat "$1/pid")") 2>/dev/null &
 while [ ! -e "$1/stop" ]; do
-	"$0" -D "$1/data" -k "$1" -c listen_addresses= -c fsync=` + s.fsync + ` -c shared_buffers=64MB -c max_connections=200 -c autovacuum_naptime=5s >>"$1/log" 2>&1 </dev/null 3<&- &
+	"$0" -D "$1/data" -k "$1" -c listen_addresses= -c fsync=` + s.fsync + ` -c shared_buffers=64MB -c max_connections=200 -c autovacuum_naptime=5s` + s.more() + ` >>"$1/log" 2>&1 </dev/null 3<&- &
 	echo $! >"$1/pid"
 	wait $!
 	sleep 0.05
@@ -185,7 +190,29 @@ done
 // again. Where nobody may mount a disk, or who runs the test isn't root, it is skipped.
 func StartWithSmallDisk(t testing.TB, size string) *Server {
 	t.Helper()
-	s := &Server{bin: programs(t), fsync: "on", small: size}
+	s := startOnSmallDisk(t, &Server{small: size})
+	c, err := pgx.Connect(context.Background(), s.url("postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(context.Background())
+	if _, err := c.Exec(context.Background(), "CREATE TABLESPACE small LOCATION '"+filepath.Join(s.dir, "small")+"'"); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// StartWithSmallLog is StartWithSmallDisk the other way round: the small disk holds the
+// log of writes alone. Where it is full PostgreSQL ends; it is started again, as a
+// machine's service manager does, until it runs.
+func StartWithSmallLog(t testing.TB, size string) *Server {
+	t.Helper()
+	return startOnSmallDisk(t, &Server{small: size, smallLog: true})
+}
+
+func startOnSmallDisk(t testing.TB, s *Server) *Server {
+	t.Helper()
+	s.bin, s.fsync = programs(t), "on"
 	if credential() == nil || exec.Command("unshare", "--mount", "/bin/sh", "-c", "mount -t tmpfs -o size=1m none /mnt && setpriv --version").Run() != nil {
 		t.Skip("SKIP: this machine lets nobody mount a disk of their own: run as root, with unshare and setpriv of util-linux")
 	}
@@ -198,20 +225,24 @@ func StartWithSmallDisk(t testing.TB, size string) *Server {
 	}
 	s.Start(t)
 	t.Cleanup(func() { s.Stop(); os.RemoveAll(s.dir) })
-	c, err := pgx.Connect(context.Background(), s.url("postgres"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close(context.Background())
-	if _, err := c.Exec(context.Background(), "CREATE TABLESPACE small LOCATION '"+filepath.Join(s.dir, "small")+"'"); err != nil {
-		t.Fatal(err)
-	}
 	return s
+}
+
+// more are settings of a server whose log has little room.
+func (s *Server) more() string {
+	if s.smallLog {
+		return " -c min_wal_size=2MB -c max_wal_size=8MB"
+	}
+	return ""
 }
 
 // withSmallDisk runs script, as the server's user, where a small disk is mounted that
 // nobody else sees.
 func (s *Server) withSmallDisk(script string) *exec.Cmd {
+	if s.smallLog {
+		script = `mv "$1/data/pg_wal" "$1/small/" && ln -s "$1/small/pg_wal" "$1/data/pg_wal"
+` + script
+	}
 	user := credential()
 	uid, gid := strconv.Itoa(int(user.Uid)), strconv.Itoa(int(user.Gid))
 	cmd := exec.Command("unshare", "--mount", "/bin/sh", "-c",
@@ -225,7 +256,8 @@ func (s *Server) withSmallDisk(script string) *exec.Cmd {
 // Fill fills the server's small disk up, until the function that it returns is called.
 func (s *Server) Fill(t testing.TB) (free func()) {
 	t.Helper()
-	path := filepath.Join("/proc", strconv.Itoa(s.pid(t)), "root", s.dir, "small", "fill")
+	// Through the shell, which stays when the server ends and is started again.
+	path := filepath.Join("/proc", strconv.Itoa(s.running.Process.Pid), "root", s.dir, "small", "fill")
 	f, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
@@ -332,7 +364,7 @@ func (s *Server) Database(t testing.TB) string {
 	defer c.Close(context.Background())
 	name := fmt.Sprintf("t%d", databases.Add(1))
 	how := ""
-	if s.small != "" {
+	if s.small != "" && !s.smallLog {
 		how = " TABLESPACE small"
 	}
 	if _, err := c.Exec(context.Background(), "CREATE DATABASE "+name+how); err != nil {

@@ -146,8 +146,8 @@ func (n *running) serveUntilAnchored(r *Result) error {
 
 // A learner is what the command of that name says of one.
 type learner struct {
-	ID, GivenName, FamilyName string
-	Record                    struct{ Credential string }
+	ID, Given, Family string
+	Record            struct{ Credential string }
 }
 
 // serving compares how one hosted record is served.
@@ -206,7 +206,7 @@ func (n *running) askPages(r *Result, publisher string, asks int) error {
 			case "overview":
 				address = home
 			case "search":
-				address = home + "/learners?q=" + url.QueryEscape(l.GivenName+" "+l.FamilyName)
+				address = home + "/learners?q=" + url.QueryEscape(l.Given+" "+l.Family)
 			case "learner":
 				address = home + "/learners/" + l.ID
 			case "hosted":

@@ -11,6 +11,10 @@ import (
 // nothing in the plots.
 func TestResultWithoutPeers(t *testing.T) {
 	with := Result{Engine: "badger", Learners: 1000, Rows: 1, Import: 1, Records: 1, Issue: 1, ImportCPU: 0.002, IssueCPU: 0.003, Serving: Serving{Node: 9, Nginx: 10, NodeP99: 2, NginxP99: 1, Bare: 12, BareP99: 1}}
+	with.Pages = map[string]Latency{}
+	for _, p := range pages {
+		with.Pages[p] = Latency{1, 2}
+	}
 	without := with
 	without.Learners, without.ImportCPU, without.IssueCPU, without.Serving = 10_000, 0, 0, Serving{}
 	all := results{with, without}

@@ -54,9 +54,10 @@ function offer(name, provider) {
 addEventListener("eip6963:announceProvider", (e) => offer(String(e.detail.info.name).slice(0, 40), e.detail.provider));
 dispatchEvent(new Event("eip6963:requestProvider"));
 
-// A wallet that is announced by its name isn't offered a second time.
+// A wallet that is announced by its name isn't offered a second time. An element with the id
+// "ethereum" would be window.ethereum too, and is no wallet.
 setTimeout(() => {
-  if (window.ethereum && ![...providers.values()].includes(window.ethereum)) offer("the wallet in this browser", window.ethereum);
+  if (typeof window.ethereum?.request === "function" && ![...providers.values()].includes(window.ethereum)) offer("the wallet in this browser", window.ethereum);
   if (!providers.size) for (const byHand of document.querySelectorAll("[data-by-hand]")) byHand.open = true;
 }, 100);
 

@@ -2,6 +2,7 @@
 // ...}; each line of standard output its answer. What a library throws is the answer
 // {"error": ...}.
 import {createInterface} from 'node:readline';
+import {globalAgent} from 'node:https';
 import {createPrivateKey, createPublicKey, sign, verify} from 'node:crypto';
 import {Resolver} from 'did-resolver';
 import * as keyResolver from 'key-did-resolver';
@@ -11,6 +12,7 @@ import * as Ed25519Multikey from '@digitalbazaar/ed25519-multikey';
 import {createJWT, decodeJWT, verifyJWT, ES256KSigner, hexToBytes} from 'did-jwt';
 import * as webvh from 'didwebvh-ts';
 import * as ethr from 'ethr-did-resolver';
+import * as web from 'web-did-resolver';
 import {SiweMessage} from 'siwe';
 import {JsonRpcProvider, NonceManager, SigningKey, Wallet} from 'ethers';
 
@@ -76,6 +78,12 @@ const deeds = {
   // resolve asks did-resolver with key-did-resolver and ethr-did-resolver.
   async resolve({did, chain}) {
     return resolver(chain).resolve(did);
+  },
+  // webResolve asks web-did-resolver, to which each host is this machine, with a
+  // certificate of ca.
+  async webResolve({did, ca}) {
+    Object.assign(globalAgent.options, {ca, lookup: (host, o, done) => o.all ? done(null, [{address: '127.0.0.1', family: 4}]) : done(null, '127.0.0.1', 4)});
+    return new Resolver(web.getResolver()).resolve(did);
   },
   // keyDocument asks Digital Bazaar's did:key.
   async keyDocument({did}) {

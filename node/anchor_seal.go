@@ -1,0 +1,71 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"clrnode/anchor"
+	"clrnode/registry"
+)
+
+// nextBatch is the oldest unfinished batch, or one sealed now of what waits.
+func (n *Node) nextBatch(ctx context.Context, db *registry.DB, p registry.Publisher) (b registry.Batch, ok bool, err error) {
+	log, err := anchor.ParseAddress(p.Log)
+	if err != nil {
+		return b, false, err
+	}
+	due := false
+	err = n.db.View(ctx, func(tx *registry.Tx) error {
+		open, err := tx.OpenBatches(p.ID)
+		if err != nil {
+			return err
+		}
+		if ok = len(open) > 0; ok {
+			b = open[0]
+			return nil
+		}
+		due, err = n.sealDue(tx, p)
+		return err
+	})
+	if err != nil || !due {
+		return b, ok, err
+	}
+	chain, known := n.chain()
+	if !known {
+		return b, false, fmt.Errorf("seal a batch of publisher %s: %w: this node doesn't know the chain yet", p.ID, anchor.ErrCouldNotCheck)
+	}
+	var next registry.Sealing
+	err = n.db.View(ctx, func(tx *registry.Tx) error { next, ok, err = tx.NextBatch(p, log, chain); return err })
+	if err != nil || !ok {
+		return b, false, err
+	}
+	err = db.Update(ctx, func(tx *registry.Tx) (err error) { b, ok, err = tx.SealBatch(next); return err })
+	return b, ok, err
+}
+
+// anchorAge is how old the oldest waiting credential gets, see Options.AnchorEvery. Which
+// chain it is may come out after the node has started, so it is asked at each use.
+func (n *Node) anchorAge() time.Duration {
+	chain, _ := n.chain()
+	switch {
+	case n.anchorEvery > 0:
+		return n.anchorEvery
+	case chain.Local:
+		return 2 * time.Second
+	}
+	return 15 * time.Minute
+}
+
+// sealDue tells whether what waits is old enough, or enough, for a batch.
+func (n *Node) sealDue(tx *registry.Tx, p registry.Publisher) (bool, error) {
+	oldest, err := tx.OldestWaiting(p.ID)
+	if err != nil || oldest.IsZero() {
+		return false, err
+	}
+	if tx.Now.Sub(oldest) >= n.anchorAge() {
+		return true, nil
+	}
+	waiting, err := tx.Counter(p.ID, "unanchored")
+	return waiting >= registry.MaxBatch, err
+}

@@ -1,0 +1,112 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"clrnode/anchor"
+	"clrnode/registry"
+)
+
+// Receipt returns the receipt of the record whose bytes have this digest (64 hex
+// digits). It carries the record's salt: who knows the digest has the record.
+// registry.ErrNotFound where there is no such record or it isn't to be anchored.
+func (n *Node) Receipt(ctx context.Context, digest string) (anchor.Receipt, error) {
+	var r anchor.Receipt
+	err := n.db.View(ctx, func(tx *registry.Tx) error {
+		ref, err := tx.ByDigest(digest)
+		if err != nil {
+			return err
+		}
+		r, err = n.receipt(tx, ref)
+		return err
+	})
+	return r, err
+}
+
+func (n *Node) receipt(tx *registry.Tx, ref registry.VersionRef) (anchor.Receipt, error) {
+	v, err := tx.Version(ref.Credential, ref.Number)
+	if err != nil {
+		return anchor.Receipt{}, err
+	}
+	if !v.Anchor {
+		return anchor.Receipt{}, fmt.Errorf("receipt of credential %s: %w", v.Credential, registry.ErrNotFound)
+	}
+	leaf := anchor.Leaf{Type: anchor.LeafCredential, Digest: v.DigestBytes(), Salt: v.SaltBytes()}
+	if v.Batch == 0 {
+		p, err := tx.Publisher(v.Publisher)
+		if err != nil {
+			return anchor.Receipt{}, err
+		}
+		log, err := anchor.ParseAddress(p.Log)
+		if err != nil {
+			return anchor.Receipt{}, err
+		}
+		chain, ok := n.chain()
+		if !ok {
+			return anchor.Receipt{}, fmt.Errorf("receipt of credential %s: the node knows no chain: %w", v.Credential, registry.ErrNotFound)
+		}
+		return anchor.WaitingReceipt(chain, log, leaf, anchor.CanonicalJCS), nil
+	}
+	b, err := tx.Batch(v.Publisher, v.Batch)
+	if err != nil {
+		return anchor.Receipt{}, err
+	}
+	leaves, err := tx.Leaves(v.Publisher, v.Batch)
+	if err != nil {
+		return anchor.Receipt{}, err
+	}
+	return anchor.NewReceipt(b.Chain, b.Log, b.State, anchor.NewTree(leaves), v.Leaf, leaf, anchor.CanonicalJCS), nil
+}
+
+// encodeReceipt is a receipt as it is served and exported.
+func encodeReceipt(r anchor.Receipt) ([]byte, error) {
+	raw, err := json.MarshalIndent(r, "", "  ")
+	return append(raw, '\n'), err
+}
+
+// Batches returns at most limit of a publisher's batches, newest first, from the
+// one before number before (0: from the newest).
+func (n *Node) Batches(ctx context.Context, publisher string, before, limit int) (all []registry.Batch, err error) {
+	err = n.db.View(ctx, func(tx *registry.Tx) error { all, err = tx.Batches(publisher, before, limit); return err })
+	return all, err
+}
+
+// AnchorStatus is how the anchoring of a publisher's records stands.
+type AnchorStatus struct {
+	Chain   *anchor.Chain   `json:"chain,omitempty"` // nil: the node knows none
+	Log     string          `json:"log"`
+	Waiting int64           `json:"waiting"` // credentials that are in no final batch
+	Last    *registry.Batch `json:"last,omitempty"`
+	Trouble string          `json:"trouble,omitempty"` // why it doesn't move, a sentence
+}
+
+func (n *Node) anchorStatus(tx *registry.Tx, p registry.Publisher) (AnchorStatus, error) {
+	s := AnchorStatus{Log: p.Log}
+	if c, ok := n.chain(); ok {
+		s.Chain = &c
+	}
+	var err error
+	if s.Waiting, err = tx.Counter(p.ID, "unanchored"); err != nil {
+		return s, err
+	}
+	open, err := tx.OpenBatches(p.ID)
+	if err != nil {
+		return s, err
+	}
+	for _, b := range open {
+		s.Waiting += int64(b.Records)
+	}
+	b, err := tx.LastBatch(p.ID)
+	if err == nil {
+		s.Last = &b
+	} else if !errors.Is(err, registry.ErrNotFound) {
+		return s, err
+	}
+	if len(open) > 0 {
+		s.Trouble = open[0].Trouble
+	}
+	return s, nil
+}

@@ -67,7 +67,10 @@ var (
 
 // IsAnchorRegistry tells whether code, as it is on a chain, is that of the registry in
 // this program, which nobody can change or stop.
-func IsAnchorRegistry(code []byte) bool { return len(code) > 0 && bytes.HasSuffix(creation, code) }
+func IsAnchorRegistry(code []byte) bool {
+	_, kept, found := bytes.Cut(creation, []byte{0xf3, 0xfe}) // RETURN and INVALID, which end the constructor
+	return found && bytes.Equal(code, kept)
+}
 
 // AnchorRegistryABI is the contract's interface as JSON, for other tools.
 func AnchorRegistryABI() string { return abiJSON }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"time"
 
@@ -43,9 +42,14 @@ type auditor struct {
 	*Client
 	log      common.Address
 	progress func(Checkpoint, uint64)
-	span     uint64 // of blocks that are asked for at once
+	span     uint64 // of blocks that are asked for at once; 0: all
+	calm     int    // how many ranges in a row were answered
 	head     *header
 }
+
+// calm is how many ranges in a row have to be answered before a longer one is tried: of a
+// node that never takes more than so many blocks, one question in calm is refused.
+const calm = 8
 
 // Audit replays log from a checkpoint on, and holds it against the registry: whether the
 // roots follow each other without a gap, the hash chain, the sums, who appended them, the
@@ -150,23 +154,16 @@ func (a *auditor) replay(ctx context.Context, at Checkpoint, last uint64) (Check
 	for next <= last {
 		span := cmp.Or(min(a.span, last-next+1), last-next+1)
 		events, err := a.events(ctx, next, next+span-1)
-		for tries := 0; err != nil; tries++ {
-			if ctx.Err() != nil || span == 1 && tries >= 3 || away(err) && tries >= 3 {
+		if err != nil {
+			if ctx.Err() != nil || span == 1 || away(err) {
 				return at, err
 			}
-			if away(err) || span == 1 { // perhaps it only wants a rest
-				select {
-				case <-time.After(time.Duration(1<<tries) * 250 * time.Millisecond):
-				case <-ctx.Done():
-					return at, ctx.Err()
-				}
-			}
-			if span > 1 && !away(err) {
-				span, tries = span/2, -1
-			}
-			events, err = a.events(ctx, next, next+span-1)
+			a.span, a.calm = span/2, 0
+			continue
 		}
-		a.span = 2 * span
+		if a.calm++; a.calm == calm { // perhaps it was only the blocks behind us that had so many events
+			a.span, a.calm = 2*span, 0
+		}
 		if err := a.tell(ctx, &at.Replay, events); err != nil {
 			return at, err
 		}
@@ -181,12 +178,6 @@ func (a *auditor) replay(ctx context.Context, at Checkpoint, last uint64) (Check
 		}
 	}
 	return at, nil
-}
-
-// away tells that nobody answered at all: asking for less is of no use.
-func away(err error) bool {
-	var connecting *net.OpError
-	return errors.As(err, &connecting) && connecting.Op == "dial"
 }
 
 // events are those of the log in these blocks, in their order.

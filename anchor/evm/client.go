@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -49,6 +51,11 @@ type Options struct {
 	// MaxFee is the most that is paid for a unit of gas, in wei; nil is no limit.
 	MaxFee *big.Int
 
+	// Patience is how many more times a question is asked that nobody answered, or that a
+	// node was too busy for (HTTP 429 and 502 to 504): after a quarter of a second, and
+	// each time after twice as long.
+	Patience int
+
 	// RPC is a connection that is there already, such as the one inside the
 	// process to the embedded chain; the URL then only names it. Close closes it.
 	RPC *rpc.Client
@@ -65,6 +72,7 @@ type Client struct {
 	registry common.Address
 	finality finality
 	durable  func() uint64
+	patience int
 	key      *ecdsa.PrivateKey
 	poster   common.Address
 	maxFee   *big.Int
@@ -82,7 +90,7 @@ type sentTx struct {
 // Dial connects and checks that the chain is the one that is meant. No answer
 // wraps [anchor.ErrCouldNotCheck]; another chain doesn't.
 func Dial(ctx context.Context, rpcURL string, o Options) (*Client, error) {
-	c := &Client{rpc: o.RPC, durable: o.Durable, key: o.Key, maxFee: o.MaxFee}
+	c := &Client{rpc: o.RPC, durable: o.Durable, patience: o.Patience, key: o.Key, maxFee: o.MaxFee}
 	var err error
 	if c.finality, err = parseFinality(o.Finality); err != nil {
 		return nil, err
@@ -182,10 +190,40 @@ func (c *Client) Close() { c.rpc.Close() }
 // ask makes one call that changes nothing. Whatever goes wrong, we don't know
 // the answer: every error wraps [anchor.ErrCouldNotCheck].
 func (c *Client) ask(ctx context.Context, answer any, method string, args ...any) error {
-	if err := c.rpc.CallContext(ctx, answer, method, args...); err != nil {
+	err := c.rpc.CallContext(ctx, answer, method, args...)
+	for tries := 0; err != nil && tries < c.patience && unanswered(method, err); tries++ {
+		select {
+		case <-time.After(250 * time.Millisecond << tries):
+			err = c.rpc.CallContext(ctx, answer, method, args...)
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %s: %w", anchor.ErrCouldNotCheck, method, ctx.Err())
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("%w: %s: %w", anchor.ErrCouldNotCheck, method, err)
 	}
 	return nil
+}
+
+// unanswered tells whether asking the same once more may help: the node wasn't there or
+// was busy. Of events, whatever else it says may mean that it was asked for too many.
+func unanswered(method string, err error) bool {
+	if away(err) {
+		return true
+	}
+	var answered rpc.Error
+	return method != "eth_getLogs" && !errors.As(err, &answered)
+}
+
+// away tells that nobody answered, or that the node has no time: asking for less is of no
+// use.
+func away(err error) bool {
+	var connecting *net.OpError
+	if errors.As(err, &connecting) && connecting.Op == "dial" {
+		return true
+	}
+	var status rpc.HTTPError
+	return errors.As(err, &status) && slices.Contains([]int{429, 502, 503, 504}, status.StatusCode)
 }
 
 // view asks the registry at a block, which is "latest" or a number.

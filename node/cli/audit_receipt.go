@@ -1,0 +1,83 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"clrnode/anchor"
+	"clrnode/anchor/evm"
+	"clrnode/vc"
+)
+
+// A found is what the check of a receipt found, as --json writes it.
+type found struct {
+	Code   string      `json:"code"`            // what package anchor calls it
+	Digest anchor.Hash `json:"digest"`          // of the record
+	Log    string      `json:"log"`             // by its name across chains
+	Block  uint64      `json:"block,omitempty"` // that proves it
+	Time   time.Time   `json:"time,omitzero"`   // the record existed no later than then
+	Local  bool        `json:"local"`           // the chain proves nothing to others
+	Record bool        `json:"record"`          // it was compared with the record
+}
+
+// auditReceipt holds one receipt against the chain, and against the record if there is one.
+func (p *program) auditReceipt(ctx context.Context, a *audit, o evm.Options) (audited, error) {
+	raw, err := os.ReadFile(a.receipt)
+	if err != nil {
+		return audited{}, fmt.Errorf("--receipt: %w", err)
+	}
+	r, err := anchor.ParseReceipt(raw)
+	if err != nil {
+		return audited{}, fmt.Errorf("--receipt: %s: %w", a.receipt, err)
+	}
+	digest := [32]byte(r.Digest)
+	if a.record != "" {
+		if digest, err = digestOf(a.record); err != nil {
+			return audited{}, fmt.Errorf("--record: %s: %w", a.record, err)
+		}
+	}
+	f := &found{Digest: digest, Log: r.LogID(), Record: a.record != ""}
+	var reader anchor.Reader
+	chain, err := p.auditedChain(ctx, a.rpc, o)
+	switch {
+	case err == nil:
+		defer chain.Close()
+		reader = chain
+	case !errors.Is(err, anchor.ErrCouldNotCheck) && !errors.Is(err, errNoChain):
+		return audited{}, err
+	}
+	finding, _ := anchor.CheckReceipt(ctx, r, digest, reader) // the finding has the error's sentence
+	if errors.Is(err, anchor.ErrCouldNotCheck) && finding.Code == anchor.CodeNoChain {
+		finding.Code, finding.Sentence = anchor.CodeNoAnswer, fmt.Sprintf("The receipt is sound in itself, but the chain gave no answer (%v). Try again later.", err)
+	}
+	f.Code, f.Block, f.Time, f.Local = finding.Code, finding.Block, finding.Time, finding.Local
+	return receiptJudged(finding, f), nil
+}
+
+// receiptJudged is the outcome of a check of a receipt. What is not in a final block yet
+// could not be checked.
+func receiptJudged(finding anchor.Finding, f *found) audited {
+	switch {
+	case finding.Outcome == anchor.Failed:
+		return audited{Outcome: auditNot, Exit: exitNo, Sentence: "NOT SOUND: " + finding.Sentence, Receipt: f}
+	case finding.Outcome == anchor.OK, finding.Code == anchor.CodeMoved:
+		return audited{Outcome: auditSound, Exit: exitOK, Sentence: "Sound: " + finding.Sentence, Receipt: f}
+	}
+	return audited{Outcome: auditCouldNot, Exit: exitCouldNot, Sentence: "Could not check: " + finding.Sentence, Receipt: f}
+}
+
+// digestOf is the digest of a record in a file, as its anchor has it.
+func digestOf(path string) ([32]byte, error) {
+	raw, err := readSome(path)
+	if err != nil {
+		return [32]byte{}, err
+	}
+	s, err := vc.ParseSigned(raw)
+	if err != nil {
+		return [32]byte{}, fmt.Errorf("it is no record: %w", err)
+	}
+	return s.Digest(), nil
+}

@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"encoding/json"
+	"os"
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"clrnode/anchor"
+	"clrnode/anchor/evm"
+)
+
+// anchored sets LOG, NAME and RPC to the log of a receipt, its name across chains, and the
+// URL of a data folder's chain, and writes a receipt that waits for its anchor still:
+// anchored RECEIPT DATA WAITING.
+func anchored(ts *testscript.TestScript, _ bool, args []string) {
+	r, err := anchor.ParseReceipt([]byte(ts.ReadFile(args[0])))
+	ts.Check(err)
+	note, ok := readChainNote(Config{Data: ts.MkAbs(args[1])})
+	if !ok {
+		ts.Fatalf("%s notes no chain", args[1])
+	}
+	ts.Setenv("LOG", r.Log.String())
+	ts.Setenv("NAME", r.LogID())
+	ts.Setenv("RPC", note.RPC)
+	waiting, err := json.Marshal(anchor.WaitingReceipt(r.Chain, r.Log, r.Leaf(), r.Canonicalization))
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), waiting, 0o600))
+}
+
+// eventually runs a command until what it prints matches: eventually PATTERN COMMAND...
+func eventually(ts *testscript.TestScript, _ bool, args []string) {
+	pattern, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	for range 300 {
+		if ts.Exec(args[1], args[2:]...) == nil && pattern.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	ts.Fatalf("nothing like %s within a minute", args[0])
+}
+
+// What is read as the place where an audit goes on is what one wrote.
+func FuzzCheckpoint(f *testing.F) {
+	whole, err := json.Marshal(evm.Checkpoint{
+		Chain: anchor.Chain{ID: 1, Genesis: anchor.Hash{1}, Registry: anchor.Address{2}, Finality: "depth:3"}, Block: 7, Hash: anchor.Hash{4},
+		Replay: anchor.Replay{Log: anchor.Address{5}, Roots: 2, Posters: map[anchor.Address]uint64{{6}: 8}, Problems: []string{"one"}, Wrong: 1},
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(whole)
+	f.Add([]byte(`{"log":{"log":"0x0000000000000000000000000000000000000000"}}`))
+	f.Add(append(whole, '{'))
+	if _, err := parseCheckpoint(whole); err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		c, err := parseCheckpoint(raw)
+		if err != nil {
+			return
+		}
+		if c.Hash.IsZero() || c.Replay.Log.IsZero() {
+			t.Errorf("an audit would begin again, for no log: %s", raw)
+		}
+		again, err := json.Marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := parseCheckpoint(again); err != nil {
+			t.Errorf("%s is read, and %s isn't: %v", raw, again, err)
+		}
+	})
+}

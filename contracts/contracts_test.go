@@ -64,6 +64,19 @@ func TestAnswersAreReadStrictly(t *testing.T) {
 	}
 }
 
+// The code that is known is the whole contract's.
+func TestIsAnchorRegistry(t *testing.T) {
+	_, kept, _ := bytes.Cut(creation, []byte{0xfe})
+	if !IsAnchorRegistry(kept) {
+		t.Error("the contract isn't known by its code")
+	}
+	for _, code := range [][]byte{nil, creation, kept[1:], kept[len(kept)-1:], append(kept[:len(kept):len(kept)], 0)} {
+		if IsAnchorRegistry(code) {
+			t.Errorf("%d bytes that are another contract's are taken for it", len(code))
+		}
+	}
+}
+
 // go generate leaves no diff. Runs where the compiler was installed.
 func TestCompiledFormIsOfTheSource(t *testing.T) {
 	if _, err := os.Stat("build/node_modules/solc"); errors.Is(err, fs.ErrNotExist) {

@@ -109,7 +109,7 @@ func (a *auditor) audit(ctx context.Context, at Checkpoint) (Audit, error) {
 func (a *auditor) start(ctx context.Context, at Checkpoint) (Checkpoint, error) {
 	log := anchor.Address(a.log)
 	if at.Replay.Log.IsZero() {
-		return Checkpoint{Chain: a.chain, Replay: anchor.Replay{Log: log}}, nil
+		return Checkpoint{Chain: a.chain, Replay: anchor.Replay{Log: log, Posters: map[anchor.Address]uint64{}, Problems: []string{}}}, nil
 	}
 	if at.Replay.Log != log || at.Chain.ID != a.chain.ID || at.Chain.Genesis != a.chain.Genesis || at.Chain.Registry != a.chain.Registry {
 		return at, ErrOtherAudit

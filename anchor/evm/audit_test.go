@@ -1,0 +1,339 @@
+package evm
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+
+	"clrnode/anchor"
+	"clrnode/contracts"
+	"clrnode/testnet"
+)
+
+// history makes a log of four roots, one of which was taken back, that has ended.
+func history(t *testing.T) (*testnet.Chain, anchor.Address) {
+	t.Helper()
+	chain, c := start(t)
+	log := c.Poster() // its own key writes to it
+	do := func(input []byte) {
+		t.Helper()
+		raw, err := c.pay(t.Context(), call{to: c.registry, input: input})
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := func() (bool, error) { return chain.Info().Waiting == 0, nil }
+		if err := c.until(t.Context(), "wait for a block", raw, done); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for seq := range uint64(4) {
+		do(contracts.Anchor(common.Address(log), seq, common.Hash{byte(seq + 1)}, 16<<seq))
+		if seq == 1 {
+			do(contracts.SetPoster(common.Address{7}, 2000000000))
+			do(contracts.Revoke(common.Hash{1}, 4))
+		}
+	}
+	do(contracts.Freeze(4))
+	return chain, log
+}
+
+// A line stands between an auditor and the chain, and does what nodes of chains do.
+type line struct {
+	*httptest.Server
+	chain string
+
+	// answer may change an answer, or give another one. Nil hands all on.
+	answer func(method string, params []json.RawMessage, result json.RawMessage) json.RawMessage
+
+	// instead answers a request itself, if it returns true.
+	instead func(w http.ResponseWriter, method string, params []json.RawMessage, batch int) bool
+
+	ranges atomic.Int64 // how often events were asked for
+}
+
+type message struct {
+	Version string            `json:"jsonrpc"`
+	ID      json.RawMessage   `json:"id,omitempty"`
+	Method  string            `json:"method,omitempty"`
+	Params  []json.RawMessage `json:"params,omitempty"`
+	Result  json.RawMessage   `json:"result,omitempty"`
+	Error   json.RawMessage   `json:"error,omitempty"`
+}
+
+func newLine(t *testing.T, chain string) *line {
+	l := &line{chain: chain}
+	l.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		var asked []message
+		batch := json.Unmarshal(body, &asked) == nil
+		if !batch {
+			asked = make([]message, 1)
+			if err := json.Unmarshal(body, &asked[0]); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+		if asked[0].Method == "eth_getLogs" {
+			l.ranges.Add(1)
+		}
+		n := 0
+		if batch {
+			n = len(asked)
+		}
+		if l.instead != nil && l.instead(w, asked[0].Method, asked[0].Params, n) {
+			return
+		}
+		res, err := http.Post(l.chain, "application/json", bytes.NewReader(body))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer res.Body.Close()
+		var out any
+		var said []message
+		if batch {
+			err, out = json.NewDecoder(res.Body).Decode(&said), &said
+		} else {
+			said = make([]message, 1)
+			err, out = json.NewDecoder(res.Body).Decode(&said[0]), &said[0]
+		}
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		for i := range said {
+			if l.answer != nil && said[i].Error == nil {
+				said[i].Result = l.answer(asked[i].Method, asked[i].Params, said[i].Result)
+			}
+		}
+		w.Header().Set("Content-Type", "application/json")
+		json.NewEncoder(w).Encode(out)
+	}))
+	t.Cleanup(l.Close)
+	return l
+}
+
+// onEvents is an answer that changes the list of events.
+func onEvents(change func([]map[string]any) []map[string]any) func(string, []json.RawMessage, json.RawMessage) json.RawMessage {
+	return func(method string, _ []json.RawMessage, result json.RawMessage) json.RawMessage {
+		var events []map[string]any
+		if method != "eth_getLogs" || json.Unmarshal(result, &events) != nil {
+			return result
+		}
+		changed, err := json.Marshal(change(events))
+		if err != nil {
+			panic(err)
+		}
+		return changed
+	}
+}
+
+// replaced is an answer in which a text of the answers to a method is another one.
+func replaced(method, old, by string) func(string, []json.RawMessage, json.RawMessage) json.RawMessage {
+	return func(m string, _ []json.RawMessage, result json.RawMessage) json.RawMessage {
+		if m == method {
+			result = json.RawMessage(strings.ReplaceAll(string(result), old, by))
+		}
+		return result
+	}
+}
+
+func TestAudit(t *testing.T) {
+	t.Parallel()
+	chain, log := history(t)
+	options := Options{Finality: "depth:3", Patience: 2}
+	l := newLine(t, chain.URL())
+	c := dial(t, l.URL, options)
+	var left []Checkpoint
+	found, err := c.Audit(t.Context(), log, Checkpoint{}, func(at Checkpoint, newest uint64) { left = append(left, at) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := found.Replay
+	if r.Wrong != 0 || r.Roots != 4 || r.Leaves != 16+32+64+128 || r.TakenBack != 1 || !r.Frozen || !found.Code || r.Posters[anchor.Address{7}] != 2000000000 {
+		t.Errorf("Audit() = %+v", found)
+	}
+	if found.Final >= 4 || found.Final == 0 || len(left) != 1 || left[0].Block != found.Block-3 || left[0].Replay.Roots != found.Final {
+		t.Errorf("%d roots are final up to %+v, with 3 blocks of %d on top", found.Final, left, found.Block)
+	}
+
+	t.Run("goes on from a checkpoint", func(t *testing.T) {
+		raw, err := json.Marshal(left[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		var at Checkpoint
+		if err := json.Unmarshal(raw, &at); err != nil {
+			t.Fatal(err)
+		}
+		first := uint64(1 << 62)
+		l.answer = func(method string, params []json.RawMessage, result json.RawMessage) json.RawMessage {
+			var q struct{ FromBlock hexutil.Uint64 }
+			if method == "eth_getLogs" && json.Unmarshal(params[0], &q) == nil {
+				first = min(first, uint64(q.FromBlock))
+			}
+			return result
+		}
+		again, err := c.Audit(t.Context(), log, at, nil)
+		if err != nil || again.Replay.Wrong != 0 || again.Replay.Roots != 4 || again.Replay.Head != r.Head || first != at.Block+1 {
+			t.Errorf("from block %d, asked from %d: %+v, %v", at.Block, first, again, err)
+		}
+		l.answer = nil
+		for name, other := range map[string]func(*Checkpoint){
+			"log":   func(c *Checkpoint) { c.Replay.Log[0]++ },
+			"chain": func(c *Checkpoint) { c.Chain.Genesis[0]++ },
+			"block": func(c *Checkpoint) { c.Hash[0]++ },
+		} {
+			wrong := at
+			other(&wrong)
+			if _, err := c.Audit(t.Context(), log, wrong, nil); !errors.Is(err, ErrOtherAudit) {
+				t.Errorf("from another %s: %v", name, err)
+			}
+		}
+	})
+
+	word := func(n int64) string { return strings.TrimPrefix(common.BigToHash(big.NewInt(n)).Hex(), "0x") }
+	for name, lie := range map[string]struct {
+		answer func(string, []json.RawMessage, json.RawMessage) json.RawMessage
+		want   string
+	}{
+		"a root left out":         {without(common.Hash{2}), "has root number 2, where number 1 comes next"},
+		"the last one":            {without(common.Hash{4}), "The events tell of 3 roots"},
+		"the end left out":        {without(contracts.EventTopics[3]), "Whether the log has ended"},
+		"no events":               {onEvents(func([]map[string]any) []map[string]any { return nil }), "The events tell of 0 roots"},
+		"another size":            {replaced("eth_getLogs", word(32), word(33)), "the registry's entry for it say different things"},
+		"another head":            {onEvents(otherHead), "the hash chain over all roots"},
+		"another root":            {replaced("eth_getLogs", (common.Hash{2}).Hex(), (common.Hash{9}).Hex()), "the registry's entry for it say different things"},
+		"a stranger's root":       {replaced("eth_getTransactionByHash", strings.ToLower(common.Address(log).Hex()), "0x00000000000000000000000000000000000000bb"), "who might not append"},
+		"the registry's own head": {replaced("eth_call", strings.TrimPrefix(r.Head.String(), "0x"), word(5)), "the registry has 0x000"},
+	} {
+		l := newLine(t, chain.URL())
+		l.answer = lie.answer
+		c := dial(t, l.URL, options)
+		found, err := c.Audit(t.Context(), log, Checkpoint{}, nil)
+		if all := strings.Join(found.Replay.Problems, "\n"); err != nil || found.Replay.Wrong == 0 || !strings.Contains(all, lie.want) {
+			t.Errorf("%s: %v, and what it names:\n%s\nwant %q", name, err, all, lie.want)
+		}
+	}
+
+	for name, node := range map[string]struct {
+		instead func() func(w http.ResponseWriter, method string, params []json.RawMessage, batch int) bool
+		sound   bool
+		ranges  int64 // at most
+	}{
+		"-32602":         {func() instead { return tooMany(2, rpcError(-32602, "block range is too wide")) }, true, 40},
+		"-32005":         {func() instead { return tooMany(5, rpcError(-32005, "query returned more than 10000 results")) }, true, 40},
+		"413":            {func() instead { return tooMany(1, httpError(413)) }, true, 60},
+		"500":            {func() instead { return tooMany(3, httpError(500)) }, true, 40},
+		"plain text":     {func() instead { return tooMany(3, plain("too many blocks")) }, true, 40},
+		"no events ever": {func() instead { return tooMany(0, rpcError(-32601, "no such method")) }, false, 20},
+		"no batches": {func() instead {
+			return func(w http.ResponseWriter, _ string, _ []json.RawMessage, batch int) bool {
+				return batch > 0 && rpcError(-32600, "no batches here")(w)
+			}
+		}, true, 2},
+		"no batches, by status": {func() instead {
+			return func(w http.ResponseWriter, _ string, _ []json.RawMessage, batch int) bool {
+				return batch > 0 && httpError(400)(w)
+			}
+		}, true, 2},
+		"busy twice":    {func() instead { return busy(3, 5) }, true, 4},
+		"busy for good": {func() instead { return busy(6, 1<<30) }, false, 4},
+		"dies on the way": {func() instead {
+			asked := 0
+			return func(w http.ResponseWriter, _ string, _ []json.RawMessage, _ int) bool {
+				if asked++; asked > 6 {
+					panic(http.ErrAbortHandler)
+				}
+				return false
+			}
+		}, false, 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLine(t, chain.URL())
+			l.instead = node.instead()
+			c := dial(t, l.URL, options)
+			found, err := c.Audit(t.Context(), log, Checkpoint{}, nil)
+			switch {
+			case node.sound && (err != nil || found.Replay.Wrong != 0 || found.Replay.Roots != 4):
+				t.Errorf("Audit() = %+v, %v", found, err)
+			case !node.sound && !errors.Is(err, anchor.ErrCouldNotCheck):
+				t.Errorf("Audit() = %+v, %v; want ErrCouldNotCheck", found, err)
+			}
+			if n := l.ranges.Load(); n > node.ranges {
+				t.Errorf("asked for events %d times, more than %d", n, node.ranges)
+			}
+		})
+	}
+}
+
+type instead = func(w http.ResponseWriter, method string, params []json.RawMessage, batch int) bool
+
+// tooMany refuses to give the events of more blocks than most.
+func tooMany(most uint64, refuse func(http.ResponseWriter) bool) instead {
+	return func(w http.ResponseWriter, method string, params []json.RawMessage, _ int) bool {
+		var q struct{ FromBlock, ToBlock hexutil.Uint64 }
+		if method != "eth_getLogs" || json.Unmarshal(params[0], &q) != nil || uint64(q.ToBlock-q.FromBlock)+1 <= most {
+			return false
+		}
+		return refuse(w)
+	}
+}
+
+// busy has no time from the first question on until the last.
+func busy(first, last int) instead {
+	asked := 0
+	return func(w http.ResponseWriter, _ string, _ []json.RawMessage, _ int) bool {
+		asked++
+		return asked >= first && asked < last && httpError(429)(w)
+	}
+}
+
+func rpcError(code int, text string) func(http.ResponseWriter) bool {
+	return func(w http.ResponseWriter) bool {
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"jsonrpc":"2.0","id":null,"error":{"code":%d,"message":%q}}`, code, text)
+		return true
+	}
+}
+
+func httpError(status int) func(http.ResponseWriter) bool {
+	return func(w http.ResponseWriter) bool { http.Error(w, "no", status); return true }
+}
+
+func plain(text string) func(http.ResponseWriter) bool {
+	return func(w http.ResponseWriter) bool { io.WriteString(w, text); return true }
+}
+
+// without leaves out the events that have a topic.
+func without(topic common.Hash) func(string, []json.RawMessage, json.RawMessage) json.RawMessage {
+	return onEvents(func(events []map[string]any) []map[string]any {
+		return slices.DeleteFunc(events, func(e map[string]any) bool { return slices.Contains(e["topics"].([]any), any(topic.Hex())) })
+	})
+}
+
+// otherHead changes the head in each root's event.
+func otherHead(events []map[string]any) []map[string]any {
+	for _, e := range events {
+		if d := e["data"].(string); e["topics"].([]any)[0] == contracts.AnchoredTopic.Hex() {
+			e["data"] = d[:2+128] + strings.Repeat("11", 32) + d[2+192:]
+		}
+	}
+	return events
+}

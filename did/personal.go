@@ -103,6 +103,16 @@ func recoverPersonal(hash [32]byte, signature []byte) (a Address, low bool) {
 	return a, !s.IsOverHalfOrder()
 }
 
+// RecoverSigner is the account whose key signed a hash: 65 bytes, r, s in the lower half of
+// its range (EIP-2), and 27 or 28, or 0 or 1. The error wraps [ErrBadSignature].
+func RecoverSigner(hash [32]byte, signature []byte) (Address, error) {
+	a, low := recoverPersonal(hash, signature)
+	if a.IsZero() || !low {
+		return Address{}, fmt.Errorf("%w: it is none of 65 bytes, with s in the lower half of its range", ErrBadSignature)
+	}
+	return a, nil
+}
+
 // validSignature is both the first four bytes of the question that a contract is asked
 // about a signature, and of the answer that it is good (EIP-1271).
 var validSignature = [4]byte{0x16, 0x26, 0xba, 0x7e}

@@ -19,8 +19,8 @@ import (
 // The types of the services in a publisher's DID document, beside those that did:webvh
 // has for every DID.
 const (
-	anchorService = "CLRAnchorLog"   // its anchor log, and who serves receipts of it
-	statusService = "CLRStatusLists" // below which its status lists are
+	anchorService = anchor.ServiceType // its anchor log, and who serves receipts of it
+	statusService = "CLRStatusLists"   // below which its status lists are
 )
 
 // A name is one of a publisher's DIDs, and the folder from which its document is read.
@@ -78,9 +78,12 @@ func (n *Node) documentOf(p registry.Publisher, own name) (*did.Document, error)
 		doc.VerificationMethod = append(doc.VerificationMethod, k)
 		doc.AssertionMethod = append(doc.AssertionMethod, k.ID)
 	}
-	anchors := map[string]string{"receipts": n.publicURL + "/anchors/"}
+	anchors := map[string]any{"receipts": n.publicURL + "/anchors/"}
 	if p.Anchors != (registry.AnchorPlace{}) {
 		anchors["log"], anchors["registry"] = p.Anchors.Log, p.Anchors.Registry
+	}
+	if p.Anchors.Statement != "" {
+		anchors["statement"] = anchor.SignedStatement{DID: p.Anchors.DID, Signature: p.Anchors.Statement}
 	}
 	add := func(fragment, kind string, endpoint any) {
 		raw, e := json.Marshal(endpoint)
@@ -139,9 +142,29 @@ func webOf(webvh string) (scid, web string, ok bool) {
 	return scid, "did:web:" + place, ok
 }
 
-// placeOn is a publisher's anchor log on a chain.
+// placeOn is a publisher's anchor log on a chain, with what the log's key said of it there.
 func placeOn(c anchor.Chain, p registry.Publisher) registry.AnchorPlace {
-	return registry.AnchorPlace{Log: chainLog(c, p), Registry: c.Registry.String()}
+	place := registry.AnchorPlace{Log: chainLog(c, p), Registry: c.Registry.String()}
+	if place.Log == p.Anchors.Log && place.Registry == p.Anchors.Registry {
+		return p.Anchors
+	}
+	return place
+}
+
+// stated lets the log's key, a secp256k1 scalar, say that the log is that of the issuer.
+func stated(p registry.Publisher, key []byte) (registry.AnchorPlace, error) {
+	place := p.Anchors
+	chainID, log, err := anchor.ParseCAIP10(place.Log)
+	if err != nil {
+		return place, err
+	}
+	contract, err := anchor.ParseAddress(place.Registry)
+	if err != nil {
+		return place, err
+	}
+	signed, err := anchor.Statement{ChainID: chainID, Registry: contract, Log: log, DID: p.DID}.Sign(key)
+	place.DID, place.Statement = signed.DID, signed.Signature
+	return place, err
 }
 
 // logSkew is how far ahead the clock of another node on the same store may be: what that
@@ -294,6 +317,15 @@ func (n *Node) changeIdentity(ctx context.Context, db *registry.DB, publisher st
 		if err := change(&after); err != nil {
 			return err
 		}
+		if after.Anchors.Log != "" && after.Anchors.DID != after.DID {
+			_, key, err := n.opened(ctx, after.LogKey)
+			if err == nil {
+				after.Anchors, err = stated(after, key)
+			}
+			if err != nil {
+				return fmt.Errorf("the anchor log's key: %w", err)
+			}
+		}
 		entry, err := n.nextEntry(ctx, after, log)
 		if errors.Is(err, registry.ErrNotFound) { // the key for it, if another one was faster
 			if now, e := n.Publisher(ctx, publisher); e == nil && now.UpdateKey != before.UpdateKey {
@@ -308,11 +340,14 @@ func (n *Node) changeIdentity(ctx context.Context, db *registry.DB, publisher st
 			if err != nil {
 				return err
 			}
-			if now.UpdateKey != before.UpdateKey || now.Key != before.Key {
+			if now.UpdateKey != before.UpdateKey || now.Key != before.Key || now.DID != before.DID {
 				return errOtherKeys
 			}
 			if err := change(&now); err != nil {
 				return err
+			}
+			if now.Anchors.Log == after.Anchors.Log && now.Anchors.Registry == after.Anchors.Registry {
+				now.Anchors = after.Anchors // with the statement
 			}
 			if err := entry.store(tx, &now); err != nil {
 				return err

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"clrnode/anchor"
 	"clrnode/did"
 	"clrnode/internal/jcs"
 	"clrnode/node"
@@ -130,6 +131,17 @@ func TestOldPublisherGetsDIDLog(t *testing.T) {
 		}
 	}
 	wantParallel(t, second, p.ID)
+	doc, err := second.Document(t.Context(), p.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := anchor.ParseAddress(p.Log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b := anchor.CheckBinding(doc, s.ledger.Chain(), log); b.Outcome != anchor.OK {
+		t.Errorf("the log isn't the publisher's: %+v", b)
+	}
 	if r := resolved(t, second, p.ID, did.Options{}); r.Metadata.VersionNumber != 1 {
 		t.Errorf("a new log has %d entries", r.Metadata.VersionNumber)
 	}

@@ -75,6 +75,9 @@ func (n *Node) AddPublisher(ctx context.Context, name string, verify []string, d
 	p.Policy.Verify = verify
 	if chain, ok := n.chain(); ok {
 		p.Anchors = placeOn(chain, p)
+		if p.Anchors, err = stated(p, log.Serialize()); err != nil {
+			return registry.Publisher{}, err
+		}
 	}
 	named, err := n.nextEntry(ctx, p, nil)
 	if err != nil {

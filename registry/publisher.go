@@ -45,8 +45,10 @@ type Publisher struct {
 
 // An AnchorPlace is an anchor log on a chain.
 type AnchorPlace struct {
-	Log      string `json:"log"`      // in CAIP-10 form
-	Registry string `json:"registry"` // the contract, 0x and 40 hex digits
+	Log       string `json:"log"`                 // in CAIP-10 form
+	Registry  string `json:"registry"`            // the contract, 0x and 40 hex digits
+	DID       string `json:"did,omitempty"`       // of which the log's key says that the log is its
+	Statement string `json:"statement,omitempty"` // the signature by which it says so, in hex
 }
 
 // An OldKey is a key that signed a publisher's credentials before. Of it nothing is left

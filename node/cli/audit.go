@@ -27,6 +27,8 @@ type audit struct {
 
 	log    string // address or CAIP-10: the whole log is looked at
 	resume string // file
+	did    string // whose the log should be
+	didDoc string // file with its document
 
 	receipt string // file: one receipt is
 	record  string // file
@@ -42,6 +44,9 @@ read, and held against what the contract says now. No root may be missing, stand
 out of its place; the hash chain and the sums have to be right; only the log's owner and
 those whom he named may have appended. --log takes an address (0x...) or the name that
 credentials carry (eip155:1:0x...).
+
+With --did, or --did-document for a document that was saved, the audit also says whether
+the log is this DID's: its document has to name the log, and the log's key the DID.
 
 With --receipt, one receipt is held against the chain, and with --record the record to
 which it belongs. Receipts that wait for their anchor, or whose block is young, give 2.
@@ -63,6 +68,8 @@ program, give 2 and never 1. What a local chain says proves nothing to others.`,
 	c.Flags().StringVar(&a.finality, "finality", "", "when a block is final: tag:finalized, or depth:N with N blocks on it (default: tag:finalized, and depth:0 on a local chain)")
 	c.Flags().StringVar(&a.log, "log", "", "the log: its address, or its name such as eip155:1:0x...")
 	c.Flags().StringVar(&a.resume, "resume", "", "file in which it is kept how far the audit came; if it is there, the audit goes on from it")
+	c.Flags().StringVar(&a.did, "did", "", "the DID whose log it should be")
+	c.Flags().StringVar(&a.didDoc, "did-document", "", "file with its document, instead of --did")
 	c.Flags().StringVar(&a.receipt, "receipt", "", "file with a receipt")
 	c.Flags().StringVar(&a.record, "record", "", "file with the record that the receipt should be of")
 	return c
@@ -77,11 +84,12 @@ const (
 
 // audited is what an audit found, as --json writes it.
 type audited struct {
-	Outcome  string     `json:"outcome"`
-	Exit     int        `json:"exit"`
-	Sentence string     `json:"sentence"`
-	Log      *evm.Audit `json:"audit,omitempty"` // of a whole log
-	Receipt  *found     `json:"receipt,omitempty"`
+	Outcome  string          `json:"outcome"`
+	Exit     int             `json:"exit"`
+	Sentence string          `json:"sentence"`
+	Log      *evm.Audit      `json:"audit,omitempty"`   // of a whole log
+	Binding  *anchor.Binding `json:"binding,omitempty"` // of that log to a DID
+	Receipt  *found          `json:"receipt,omitempty"`
 }
 
 // audit looks at what was asked for. The error is for what can't be asked so.
@@ -91,8 +99,10 @@ func (p *program) audit(ctx context.Context, a *audit) (audited, error) {
 		return audited{}, usage("audit takes --log LOG or --receipt FILE. See clrnode audit --help")
 	case a.record != "" && a.receipt == "":
 		return audited{}, usage("--record is compared with a receipt: name that with --receipt FILE")
-	case a.resume != "" && a.log == "":
-		return audited{}, usage("--resume is for the audit of a whole log")
+	case (a.resume != "" || a.did != "" || a.didDoc != "") && a.log == "":
+		return audited{}, usage("--resume, --did and --did-document are for the audit of a whole log")
+	case a.did != "" && a.didDoc != "":
+		return audited{}, usage("--did asks for the document of a DID, --did-document names a file with it: give one of them")
 	}
 	o := evm.Options{Finality: a.finality, Patience: 3}
 	if a.registry != "" {
@@ -155,7 +165,15 @@ func (p *program) auditLog(ctx context.Context, a *audit, log anchor.Address, o 
 	if err != nil {
 		return audited{}, err
 	}
-	return judged(found), nil
+	r := judged(found)
+	if a.did != "" || a.didDoc != "" {
+		b, err := p.binding(ctx, a, chain, log)
+		if err != nil {
+			return audited{}, err
+		}
+		r.bind(b)
+	}
+	return r, nil
 }
 
 // judged says in a sentence what the audit of a log found.
@@ -255,6 +273,11 @@ func (p *program) showAudited(r audited) error {
 	err := p.show(r, func(w *tabwriter.Writer) {
 		if r.Log != nil {
 			tableOfLog(w, r.Log)
+		}
+		if b := r.Binding; b != nil {
+			fmt.Fprintf(w, "DID\t%s\n", vc.Shown(b.DID))
+			fmt.Fprintf(w, "It names the log\t%s\n", yes(b.Listed))
+			fmt.Fprintf(w, "The log names it\t%s\n", yes(b.Stated))
 		}
 		fmt.Fprintln(w, vc.Shown(r.Sentence))
 	})

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"encoding/json"
+	"io"
+	"net/http"
 	"os"
 	"regexp"
 	"testing"
@@ -11,6 +13,7 @@ import (
 
 	"clrnode/anchor"
 	"clrnode/anchor/evm"
+	"clrnode/registry"
 )
 
 // anchored sets LOG, NAME and RPC to the log of a receipt, its name across chains, and the
@@ -29,6 +32,20 @@ func anchored(ts *testscript.TestScript, _ bool, args []string) {
 	waiting, err := json.Marshal(anchor.WaitingReceipt(r.Chain, r.Log, r.Leaf(), r.Canonicalization))
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[2]), waiting, 0o600))
+}
+
+// identity sets DID to the one of the only publisher in a list, and saves its document as
+// anybody gets it: identity FILE SAVED.
+func identity(ts *testscript.TestScript, _ bool, args []string) {
+	var pubs []registry.Publisher
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &pubs))
+	ts.Setenv("DID", pubs[0].DID)
+	resp, err := http.Get("http://localhost:" + ts.Getenv("PORT") + "/p/" + pubs[0].ID + "/did.json")
+	ts.Check(err)
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(resp.Body)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), raw, 0o600))
 }
 
 // eventually runs a command until what it prints matches: eventually PATTERN COMMAND...

@@ -77,8 +77,8 @@ func (a *auditor) audit(ctx context.Context, at Checkpoint) (Audit, error) {
 	if at, err = a.start(ctx, at); err != nil {
 		return Audit{}, err
 	}
-	var code data
-	if err := a.ask(ctx, &code, "eth_getCode", a.registry, "latest"); err != nil {
+	code, err := a.code(ctx, a.registry)
+	if err != nil {
 		return Audit{}, err
 	}
 	if len(code) == 0 {

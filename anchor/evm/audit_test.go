@@ -207,6 +207,28 @@ func TestAudit(t *testing.T) {
 		}
 	})
 
+	t.Run("goes on after its chain died", func(t *testing.T) {
+		l := newLine(t, chain.URL())
+		dead := false
+		few := tooMany(1, rpcError(-32602, "one block at a time"))
+		l.instead = func(w http.ResponseWriter, method string, params []json.RawMessage, batch int) bool {
+			if dead {
+				panic(http.ErrAbortHandler)
+			}
+			return few(w, method, params, batch)
+		}
+		c := dial(t, l.URL, Options{Finality: "depth:3"})
+		var at Checkpoint
+		if _, err := c.Audit(t.Context(), log, Checkpoint{}, func(c Checkpoint, _ uint64) { at, dead = c, c.Replay.Roots == 1 }); !errors.Is(err, anchor.ErrCouldNotCheck) || at.Replay.Roots != 1 {
+			t.Fatalf("it came to %+v, and says %v", at, err)
+		}
+		dead = false
+		again, err := c.Audit(t.Context(), log, at, nil)
+		if err != nil || again.Replay.Wrong != 0 || again.Replay.Roots != 4 || again.Replay.Head != r.Head || again.Final != found.Final {
+			t.Errorf("it went on from %+v to %+v, %v", at, again, err)
+		}
+	})
+
 	word := func(n int64) string { return strings.TrimPrefix(common.BigToHash(big.NewInt(n)).Hex(), "0x") }
 	for name, lie := range map[string]struct {
 		answer func(string, []json.RawMessage, json.RawMessage) json.RawMessage
@@ -336,4 +358,32 @@ func otherHead(events []map[string]any) []map[string]any {
 		}
 	}
 	return events
+}
+
+// Where the registry belongs and another contract is, nothing is made and nobody anchors.
+func TestOtherCodeIsRefused(t *testing.T) {
+	t.Parallel()
+	chain, c := start(t)
+	made, err := c.DeployContracts(t.Context())
+	if err != nil || len(made) != 2 || !made[0].Tx.IsZero() || made[0].Address != anchor.Address(contracts.AnchorRegistryAddress) {
+		t.Errorf("DeployContracts() of what is there = %+v, %v", made, err)
+	}
+	l := newLine(t, chain.URL())
+	l.answer = func(method string, params []json.RawMessage, result json.RawMessage) json.RawMessage {
+		if method == "eth_getCode" {
+			return json.RawMessage(`"0x6000"`)
+		}
+		return result
+	}
+	other := dial(t, l.URL, Options{Key: chain.FundedKey(), Finality: "depth:0"})
+	if err := other.Deploy(t.Context()); err == nil || !strings.Contains(err.Error(), "is another contract") {
+		t.Errorf("Deploy() = %v", err)
+	}
+	found, err := other.Audit(t.Context(), other.Poster(), Checkpoint{}, nil)
+	if err != nil || found.Code {
+		t.Errorf("Audit() = %+v, %v", found, err)
+	}
+	if i, err := other.Info(t.Context()); err != nil || !i.There || i.Code {
+		t.Errorf("Info() = %+v, %v", i, err)
+	}
 }

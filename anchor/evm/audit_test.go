@@ -387,3 +387,66 @@ func TestOtherCodeIsRefused(t *testing.T) {
 		t.Errorf("Info() = %+v, %v", i, err)
 	}
 }
+
+// A node of the chain that hides a log, in its events and in its state alike, is found out
+// by another one.
+func TestNodesDisagree(t *testing.T) {
+	t.Parallel()
+	chain, c := start(t)
+	log := c.Poster()
+	b := anchor.Batch{Log: log, Root: anchor.Hash{8}, Count: 16}
+	tx, err := c.Prepare(t.Context(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Send(t.Context(), tx); err != nil {
+		t.Fatal(err)
+	}
+	waitPhase(t, c, b, tx, anchor.Final)
+	options := Options{Finality: "depth:0"}
+	honest := dial(t, chain.URL(), options)
+	told, err := honest.Audit(t.Context(), log, Checkpoint{}, nil)
+	if err != nil || told.Replay.Wrong != 0 || told.Replay.Roots != 1 {
+		t.Fatalf("Audit() = %+v, %v", told, err)
+	}
+	if err := honest.Agrees(t.Context(), told); err != nil {
+		t.Errorf("a node doesn't agree with itself: %v", err)
+	}
+
+	l := newLine(t, chain.URL())
+	l.answer = func(method string, _ []json.RawMessage, result json.RawMessage) json.RawMessage {
+		switch method {
+		case "eth_getLogs":
+			return json.RawMessage("[]")
+		case "eth_call": // nothing but zeros
+			return json.RawMessage(`"0x` + strings.Repeat("0", len(result)-4) + `"`)
+		}
+		return result
+	}
+	liar := dial(t, l.URL, options)
+	hidden, err := liar.Audit(t.Context(), log, Checkpoint{}, nil)
+	if err != nil || hidden.Replay.Wrong != 0 || hidden.Replay.Roots != 0 {
+		t.Fatalf("Audit() by the liar = %+v, %v", hidden, err)
+	}
+	if err := honest.Agrees(t.Context(), hidden); !errors.Is(err, ErrDisagree) {
+		t.Errorf("Agrees() with what the liar told = %v", err)
+	}
+	if err := liar.Agrees(t.Context(), told); !errors.Is(err, ErrDisagree) {
+		t.Errorf("Agrees() of the liar = %v", err)
+	}
+	for name, change := range map[string]func(*Audit){
+		"block": func(a *Audit) { a.Hash[0]++ },
+		"code":  func(a *Audit) { a.Code = false },
+		"head":  func(a *Audit) { a.Replay.Head[0]++ },
+	} {
+		other := told
+		change(&other)
+		if err := honest.Agrees(t.Context(), other); !errors.Is(err, ErrDisagree) {
+			t.Errorf("Agrees() with another %s = %v", name, err)
+		}
+	}
+	told.Block += 1000
+	if err := honest.Agrees(t.Context(), told); !errors.Is(err, anchor.ErrCouldNotCheck) || errors.Is(err, ErrDisagree) {
+		t.Errorf("Agrees() of a node that is behind = %v", err)
+	}
+}

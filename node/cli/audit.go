@@ -24,6 +24,7 @@ import (
 // An audit is what clrnode audit was asked for.
 type audit struct {
 	rpc, registry, finality string
+	compare                 []string // URLs of other nodes of the chain
 
 	log    string // address or CAIP-10: the whole log is looked at
 	resume string // file
@@ -51,6 +52,9 @@ the log is this DID's: its document has to name the log, and the log's key the D
 With --receipt, one receipt is held against the chain, and with --record the record to
 which it belongs. Receipts that wait for their anchor, or whose block is young, give 2.
 
+A node of the chain is believed where all that it says fits together. With --compare others
+are asked too; where they disagree, that is 2.
+
 Neither a node nor a data folder is needed. Without --rpc the chain of the data folder at
 hand is asked. A chain that doesn't answer, and a contract that isn't the one of this
 program, give 2 and never 1. What a local chain says proves nothing to others.`,
@@ -64,6 +68,7 @@ program, give 2 and never 1. What a local chain says proves nothing to others.`,
 		},
 	}
 	c.Flags().StringVar(&a.rpc, "rpc", "", "JSON-RPC URL of the chain to ask")
+	c.Flags().StringArrayVar(&a.compare, "compare", nil, "JSON-RPC URL of another node of the chain, which has to say the same; may be repeated")
 	c.Flags().StringVar(&a.registry, "registry", "", "address of the contract (default: where clrnode makes it on every chain)")
 	c.Flags().StringVar(&a.finality, "finality", "", "when a block is final: tag:finalized, or depth:N with N blocks on it (default: tag:finalized, and depth:0 on a local chain)")
 	c.Flags().StringVar(&a.log, "log", "", "the log: its address, or its name such as eip155:1:0x...")
@@ -112,7 +117,7 @@ func (p *program) audit(ctx context.Context, a *audit) (audited, error) {
 		}
 	}
 	if a.receipt != "" {
-		return p.auditReceipt(ctx, a, o)
+		return p.receiptEverywhere(ctx, a, o)
 	}
 	log, err := anchor.ParseAddress(a.log)
 	if chainID, named, e := anchor.ParseCAIP10(a.log); e == nil {
@@ -166,6 +171,9 @@ func (p *program) auditLog(ctx context.Context, a *audit, log anchor.Address, o 
 		return audited{}, err
 	}
 	r := judged(found)
+	if err := p.disagreed(ctx, a, found, &r); err != nil {
+		return audited{}, err
+	}
 	if a.did != "" || a.didDoc != "" {
 		b, err := p.binding(ctx, a, chain, log)
 		if err != nil {

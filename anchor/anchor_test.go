@@ -256,7 +256,7 @@ func TestCheckReceipt(t *testing.T) {
 		{"young block", func(_ *anchor.Receipt, c *reader, _ *[32]byte) { c.block.Final = false }, anchor.CodeNotFinal},
 		{"taken back", func(_ *anchor.Receipt, c *reader, _ *[32]byte) { c.entry.Revoked = time.Unix(1, 0) }, anchor.CodeTakenBack},
 		{"no answer", func(_ *anchor.Receipt, c *reader, _ *[32]byte) { c.err = errors.New("line is down") }, anchor.CodeNoAnswer},
-		{"unsound", func(r *anchor.Receipt, _ *reader, _ *[32]byte) { r.Version = 2 }, anchor.CodeContradicted},
+		{"unsound", func(r *anchor.Receipt, _ *reader, _ *[32]byte) { r.Version = 3 }, anchor.CodeContradicted},
 	} {
 		r, digest, on := sample()
 		c.change(&r, &on, &digest)
@@ -302,7 +302,10 @@ func TestReceiptText(t *testing.T) {
 	schema := compileSchema(t)
 	r, _, on := sample()
 	waiting := anchor.WaitingReceipt(on.Chain(), r.Log, r.Leaf(), anchor.CanonicalBytes)
-	for _, r := range []anchor.Receipt{r, waiting} {
+	older, proven := r, r
+	older.Version = 1
+	proven.StateProof = &anchor.StateProof{Header: anchor.Bytes{1}, Account: []anchor.Bytes{{2}, {0xab, 0xcd}}, Storage: []anchor.Bytes{{3}}}
+	for _, r := range []anchor.Receipt{r, waiting, older, proven} {
 		raw, err := json.Marshal(r)
 		if err != nil {
 			t.Fatal(err)
@@ -319,9 +322,15 @@ func TestReceiptText(t *testing.T) {
 			t.Errorf("the schema refuses %s: %v", raw, err)
 		}
 	}
-	raw, _ := json.Marshal(r)
+	raw, _ := json.Marshal(proven)
 	for from, to := range map[string]string{
-		`"version":1`:           `"version":2`,
+		`"version":2`:           `"version":3`,
+		`"version":2,`:          `"version":1,`,
+		`"header":"0x01"`:       `"header":"0x"`,
+		`"account":["0x02",`:    `"account":["0x2",`,
+		`"0xabcd"`:              `"0xABcd"`,
+		`"storage":["0x03"]`:    `"storage":[]`,
+		`"storage":[`:           `"storage":["0x` + strings.Repeat("00", 601) + `",`,
 		`"root":`:               `"Root":`,
 		`"seq":3`:               `"seq":3,"seq":3`,
 		`"seq":3,`:              ``,
@@ -344,7 +353,7 @@ func TestReceiptText(t *testing.T) {
 			t.Errorf("ParseReceipt() takes %s for %s", to, from)
 		}
 	}
-	for _, bad := range []string{"", "null", "[]", "{}", `{"type":"CLRAnchorReceipt"}`, string(raw) + "x", strings.Repeat(" ", 1<<17)} {
+	for _, bad := range []string{"", "null", "[]", "{}", `{"type":"CLRAnchorReceipt"}`, string(raw) + "x", strings.Repeat(" ", 1<<19)} {
 		if _, err := anchor.ParseReceipt([]byte(bad)); err == nil {
 			t.Errorf("ParseReceipt(%.40q) is no error", bad)
 		}
@@ -374,6 +383,9 @@ func FuzzParseReceipt(f *testing.F) {
 	raw, _ := json.Marshal(r)
 	f.Add(raw)
 	raw, _ = json.Marshal(anchor.WaitingReceipt(on.Chain(), r.Log, r.Leaf(), anchor.CanonicalJCS))
+	f.Add(raw)
+	r.StateProof = &anchor.StateProof{Header: anchor.Bytes{1}, Account: []anchor.Bytes{{2}}, Storage: []anchor.Bytes{{3}}}
+	raw, _ = json.Marshal(r)
 	f.Add(raw)
 	f.Add([]byte(`{"type":"CLRAnchorReceipt","path":[null]}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {

@@ -19,8 +19,8 @@ const (
 
 const (
 	receiptType    = "CLRAnchorReceipt"
-	receiptVersion = 1
-	maxReceipt     = 64 << 10 // far more than 64 path entries need
+	receiptVersion = 2
+	maxReceipt     = 256 << 10 // what the longest path and state proof need
 )
 
 // ReceiptSchema is the JSON Schema of a receipt, for those who write their own
@@ -38,7 +38,7 @@ var ReceiptSchema []byte
 // and what the node thought; they decide nothing.
 type Receipt struct {
 	Type             string   `json:"type"`             // always "CLRAnchorReceipt"
-	Version          int      `json:"version"`          // 1
+	Version          int      `json:"version"`          // 2; 1 is one without a state proof
 	Canonicalization string   `json:"canonicalization"` // CanonicalJCS or CanonicalBytes
 	Digest           Hash     `json:"digest"`           // SHA-256 of the canonical bytes
 	LeafType         byte     `json:"leafType"`         // one of the Leaf constants
@@ -54,6 +54,10 @@ type Receipt struct {
 	Phase            Phase    `json:"phase"`           // as the node saw it last
 	Tx               *Hash    `json:"tx,omitempty"`    // the transaction, once it is known
 	Block            *InBlock `json:"block,omitempty"` // once it is in one
+
+	// StateProof is how the registry's entry is shown without the chain; nil where the
+	// chain's nodes didn't give one.
+	StateProof *StateProof `json:"stateProof,omitempty"`
 }
 
 // InBlock names the block in which a batch was appended.
@@ -139,8 +143,10 @@ func ParseReceipt(raw []byte) (Receipt, error) {
 // consistent says what is wrong with the receipt on its face.
 func (r Receipt) consistent() error {
 	switch {
-	case r.Version != receiptVersion:
-		return fmt.Errorf("version %d is not known here, only %d: a newer program may read it", r.Version, receiptVersion)
+	case r.Version != 1 && r.Version != receiptVersion:
+		return fmt.Errorf("version %d is not known here, only 1 and %d: a newer program may read it", r.Version, receiptVersion)
+	case r.StateProof != nil && (r.Version == 1 || r.Block == nil):
+		return fmt.Errorf("a stateProof needs version 2 and a block")
 	case r.Canonicalization != CanonicalJCS && r.Canonicalization != CanonicalBytes:
 		return fmt.Errorf("canonicalization should be %q or %q", CanonicalJCS, CanonicalBytes)
 	case r.LeafType < LeafCredential || r.LeafType > LeafHolder:
@@ -151,6 +157,11 @@ func (r Receipt) consistent() error {
 		return fmt.Errorf("the chain's id, genesis and registry, and the log, may not be zero")
 	case r.Path == nil:
 		return fmt.Errorf("path should be a list")
+	}
+	if r.StateProof != nil {
+		if err := r.StateProof.consistent(); err != nil {
+			return err
+		}
 	}
 	switch r.Phase {
 	case Unknown, Submitted:

@@ -12,6 +12,7 @@ package contracts
 import (
 	"bytes"
 	_ "embed"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -153,6 +154,20 @@ func UnpackEntry(answer []byte) (Entry, error) {
 		return Entry{}, err
 	}
 	return Entry{v[0], v[1], v[2], v[3], v[4]}, nil
+}
+
+// EntrySlot is where the contract's storage has the entry of root in log: entries is its
+// variable number 2, a mapping of mappings. [EntryOf] reads what is there.
+func EntrySlot(log common.Address, root common.Hash) common.Hash {
+	inner := crypto.Keccak256(common.LeftPadBytes(log[:], 32), common.BigToHash(big.NewInt(2)).Bytes())
+	return crypto.Keccak256Hash(root[:], inner)
+}
+
+// EntryOf reads an entry as it stands in the contract's storage: four numbers in one word,
+// the first in its lowest bytes. Whether the root was taken back stands elsewhere.
+func EntryOf(word common.Hash) Entry {
+	n := func(i int) uint64 { return binary.BigEndian.Uint64(word[8*i:]) }
+	return Entry{Block: n(3), Seq: n(2), FirstLeaf: n(1), Count: n(0)}
 }
 
 // PosterUntil is the question until when poster may append to log;

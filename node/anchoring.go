@@ -185,13 +185,34 @@ func (n *Node) moveBatch(ctx context.Context, db *registry.DB, p registry.Publis
 	if err != nil {
 		return fmt.Errorf("batch %d: %w", b.Number, err)
 	}
-	if state != b.State {
-		b.State = state
-		if err := putBatch(ctx, db, *b); err != nil {
-			return err
-		}
+	if state == b.State {
+		return nil
 	}
-	return nil
+	if state.BlockHash != (anchor.Hash{}) {
+		n.keepStateProof(ctx, db, b, onChain, state)
+	}
+	b.State = state
+	return putBatch(ctx, db, *b)
+}
+
+// keepStateProof asks the chain for what makes receipts of b checkable offline, at each
+// step from its block on until there is one: public nodes keep the states of some hours at
+// most. Where they give none, the receipts do without.
+func (n *Node) keepStateProof(ctx context.Context, db *registry.DB, b *registry.Batch, onChain anchor.Batch, s anchor.State) {
+	err := n.db.View(ctx, func(tx *registry.Tx) error {
+		_, err := tx.StateProof(b.Publisher, b.Number, s.BlockHash)
+		return err
+	})
+	if !errors.Is(err, registry.ErrNotFound) {
+		return
+	}
+	p, err := n.ledger.StateProof(ctx, onChain, s)
+	if err == nil {
+		err = db.Update(ctx, func(tx *registry.Tx) error { return tx.PutStateProof(b.Publisher, b.Number, s.BlockHash, p) })
+	}
+	if err != nil && ctx.Err() == nil {
+		n.log.Info("receipts of a batch can't be checked offline", "batch", b.Number, "error", err)
+	}
 }
 
 func putBatch(ctx context.Context, db *registry.DB, b registry.Batch) error {

@@ -29,6 +29,10 @@ type Ledger interface {
 	// Enroll lets the node's poster write to the log of logKey (a secp256k1
 	// scalar of 32 bytes) until then. Doing it again does no harm.
 	Enroll(ctx context.Context, logKey []byte, until time.Time) error
+
+	// StateProof asks for the proof of batch's entry as of its block. An error means
+	// that there is none to be had now.
+	StateProof(ctx context.Context, batch anchor.Batch, state anchor.State) (anchor.StateProof, error)
 }
 
 // Options are the parts a node is made of.

@@ -58,7 +58,14 @@ func (n *Node) receipt(tx *registry.Tx, ref registry.VersionRef) (anchor.Receipt
 	if err != nil {
 		return anchor.Receipt{}, err
 	}
-	return anchor.NewReceipt(b.Chain, b.Log, b.State, anchor.NewTree(leaves), v.Leaf, leaf, anchor.CanonicalJCS), nil
+	r := anchor.NewReceipt(b.Chain, b.Log, b.State, anchor.NewTree(leaves), v.Leaf, leaf, anchor.CanonicalJCS)
+	proof, err := tx.StateProof(v.Publisher, v.Batch, b.State.BlockHash)
+	if err == nil {
+		r.StateProof = &proof
+	} else if !errors.Is(err, registry.ErrNotFound) {
+		return anchor.Receipt{}, err
+	}
+	return r, nil
 }
 
 // encodeReceipt is a receipt as it is served and exported.

@@ -15,6 +15,7 @@ var (
 	tableBatchesOpen = Table{Name: "batches_open"}
 	tableBatchesLast = Table{Name: "batches_last"}
 	tableLeaves      = Table{Name: "batch_leaves", Opaque: true}
+	tableStateProofs = Table{Name: "batch_state_proofs"}
 )
 
 // leavesPerRow is how many leaf hashes stand in one row of a batch's leaves.
@@ -71,6 +72,26 @@ func (tx *Tx) PutBatch(b Batch) error {
 		err = put(tx, tableBatchesOpen, VersionRef{b.Publisher, b.Number}, key...)
 	}
 	return errors.Join(err, put(tx, tableBatches, b, key...))
+}
+
+// A stateProof is the proof of a batch's entry, for the block that it is of.
+type stateProof struct {
+	Block anchor.Hash       `json:"block"`
+	Proof anchor.StateProof `json:"proof"`
+}
+
+// PutStateProof keeps the proof of a batch's entry in the block with this hash.
+func (tx *Tx) PutStateProof(publisher string, number int, block anchor.Hash, p anchor.StateProof) error {
+	return put(tx, tableStateProofs, stateProof{block, p}, publisher, batchKey(number))
+}
+
+// StateProof is the proof of a batch's entry in the block with this hash, or ErrNotFound.
+func (tx *Tx) StateProof(publisher string, number int, block anchor.Hash) (anchor.StateProof, error) {
+	p, err := get[stateProof](tx, tableStateProofs, publisher, batchKey(number))
+	if err == nil && p.Block != block {
+		err = fmt.Errorf("state proof of batch %d in the block %s: %w", number, block, ErrNotFound)
+	}
+	return p.Proof, err
 }
 
 // Batches returns at most limit of a publisher's batches, newest first, from the

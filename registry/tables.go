@@ -7,6 +7,7 @@ func Tables() []Table {
 		tableAchievementRows,
 		tableAssertions,
 		tableLeaves,
+		tableStateProofs,
 		tableBatches,
 		tableBatchesLast,
 		tableBatchesOpen,

@@ -33,6 +33,9 @@ type audit struct {
 
 	receipt string // file: one receipt is
 	record  string // file
+
+	offline   bool // nobody is asked: the receipt's state proof is read
+	blockHash string
 }
 
 func (p *program) auditCommand() *cobra.Command {
@@ -46,14 +49,18 @@ out of its place; the hash chain and the sums have to be right; only the log's o
 those whom he named may have appended. --log takes an address (0x...) or the name that
 credentials carry (eip155:1:0x...).
 
-With --did, or --did-document for a document that was saved, the audit also says whether
-the log is this DID's: its document has to name the log, and the log's key the DID.
-
 With --receipt, one receipt is held against the chain, and with --record the record to
 which it belongs. Receipts that wait for their anchor, or whose block is young, give 2.
 
+With --did, or --did-document for a document that was saved, it is also said whether the
+log is this DID's: its document has to name the log, and the log's key the DID.
+
 A node of the chain is believed where all that it says fits together. With --compare others
 are asked too; where they disagree, that is 2.
+
+With --offline nobody is asked at all: the receipt carries a proof (EIP-1186) of what the
+contract had in the block of the anchor, and you give that block's hash, which two
+explorers or your own node of the chain tell you, with --block-hash.
 
 Neither a node nor a data folder is needed. Without --rpc the chain of the data folder at
 hand is asked. A chain that doesn't answer, and a contract that isn't the one of this
@@ -76,6 +83,8 @@ program, give 2 and never 1. What a local chain says proves nothing to others.`,
 	c.Flags().StringVar(&a.did, "did", "", "the DID whose log it should be")
 	c.Flags().StringVar(&a.didDoc, "did-document", "", "file with its document, instead of --did")
 	c.Flags().StringVar(&a.receipt, "receipt", "", "file with a receipt")
+	c.Flags().BoolVar(&a.offline, "offline", false, "ask nobody: check the receipt by the state proof in it; needs --block-hash")
+	c.Flags().StringVar(&a.blockHash, "block-hash", "", "with --offline: hash of the receipt's block, from a source that you trust")
 	c.Flags().StringVar(&a.record, "record", "", "file with the record that the receipt should be of")
 	return c
 }
@@ -104,8 +113,16 @@ func (p *program) audit(ctx context.Context, a *audit) (audited, error) {
 		return audited{}, usage("audit takes --log LOG or --receipt FILE. See clrnode audit --help")
 	case a.record != "" && a.receipt == "":
 		return audited{}, usage("--record is compared with a receipt: name that with --receipt FILE")
-	case (a.resume != "" || a.did != "" || a.didDoc != "") && a.log == "":
-		return audited{}, usage("--resume, --did and --did-document are for the audit of a whole log")
+	case a.resume != "" && a.log == "":
+		return audited{}, usage("--resume is for the audit of a whole log")
+	case (a.offline || a.blockHash != "") && a.receipt == "":
+		return audited{}, usage("--offline and --block-hash are for the check of a receipt: name it with --receipt FILE")
+	case a.offline != (a.blockHash != ""):
+		return audited{}, usage("--offline and --block-hash go together: --offline --block-hash 0x...")
+	case a.offline && a.rpc != "":
+		return audited{}, usage("--offline asks nobody, so it takes no --rpc")
+	case a.offline && (len(a.compare) > 0 || a.did != ""):
+		return audited{}, usage("--offline asks nobody, so it takes no --compare, and --did-document instead of --did")
 	case a.did != "" && a.didDoc != "":
 		return audited{}, usage("--did asks for the document of a DID, --did-document names a file with it: give one of them")
 	}
@@ -174,14 +191,7 @@ func (p *program) auditLog(ctx context.Context, a *audit, log anchor.Address, o 
 	if err := p.disagreed(ctx, a, found, &r); err != nil {
 		return audited{}, err
 	}
-	if a.did != "" || a.didDoc != "" {
-		b, err := p.binding(ctx, a, chain, log)
-		if err != nil {
-			return audited{}, err
-		}
-		r.bind(b)
-	}
-	return r, nil
+	return p.bound(ctx, a, chain.Chain(), chain, log, r)
 }
 
 // judged says in a sentence what the audit of a log found.

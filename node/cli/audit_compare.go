@@ -7,6 +7,7 @@ import (
 
 	"clrnode/anchor"
 	"clrnode/anchor/evm"
+	"clrnode/contracts"
 )
 
 // disagreed asks the other nodes of the chain about what one of them said of a log. What
@@ -38,7 +39,8 @@ func agrees(ctx context.Context, url string, f evm.Audit) error {
 	return c.Agrees(ctx, f)
 }
 
-// receiptEverywhere checks a receipt on all nodes of the chain that were named.
+// receiptEverywhere checks a receipt on all nodes of the chain that were named, and whose
+// its log is.
 func (p *program) receiptEverywhere(ctx context.Context, a *audit, o evm.Options) (audited, error) {
 	first, err := p.auditReceipt(ctx, a, o)
 	if err != nil {
@@ -54,8 +56,16 @@ func (p *program) receiptEverywhere(ctx context.Context, a *audit, o evm.Options
 		if r.Exit != first.Exit || r.Receipt.Block != first.Receipt.Block || !r.Receipt.Time.Equal(first.Receipt.Time) {
 			first.Sentence = fmt.Sprintf("Could not check: the chain's nodes don't say the same. The first one: %s %s: %s", first.Sentence, url, r.Sentence)
 			first.Outcome, first.Exit = auditCouldNot, exitCouldNot
-			return first, nil
+			break
 		}
 	}
-	return first, nil
+	chainID, log, err := anchor.ParseCAIP10(first.Receipt.Log)
+	if err != nil {
+		return audited{}, err
+	}
+	chain := anchor.Chain{ID: chainID, Registry: o.Registry}
+	if chain.Registry.IsZero() {
+		chain.Registry = anchor.Address(contracts.AnchorRegistryAddress)
+	}
+	return p.bound(ctx, a, chain, nil, log, first)
 }

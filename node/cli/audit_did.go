@@ -6,13 +6,25 @@ import (
 	"fmt"
 
 	"clrnode/anchor"
-	"clrnode/anchor/evm"
 	"clrnode/did"
 )
 
-// binding says whether the log is that of the DID of --did or --did-document. The error is
-// for what is no DID, and for a file that can't be read.
-func (p *program) binding(ctx context.Context, a *audit, chain *evm.Client, log anchor.Address) (anchor.Binding, error) {
+// bound adds to what an audit found whether the log is that of the DID of --did or
+// --did-document, if there is one. own is the chain, nil when only its name is known.
+func (p *program) bound(ctx context.Context, a *audit, chain anchor.Chain, own ownChain, log anchor.Address, r audited) (audited, error) {
+	if a.did == "" && a.didDoc == "" {
+		return r, nil
+	}
+	b, err := p.binding(ctx, a, chain, own, log)
+	if err != nil {
+		return audited{}, err
+	}
+	r.bind(b)
+	return r, nil
+}
+
+// binding is an error for what is no DID, and for a file that can't be read.
+func (p *program) binding(ctx context.Context, a *audit, chain anchor.Chain, own ownChain, log anchor.Address) (anchor.Binding, error) {
 	if a.didDoc != "" {
 		raw, err := readSome(a.didDoc)
 		if err != nil {
@@ -22,7 +34,7 @@ func (p *program) binding(ctx context.Context, a *audit, chain *evm.Client, log 
 		if err != nil {
 			return anchor.Binding{}, fmt.Errorf("--did-document: %s: %w", a.didDoc, err)
 		}
-		return anchor.CheckBinding(doc, chain.Chain(), log), nil
+		return anchor.CheckBinding(doc, chain, log), nil
 	}
 	d, err := did.Parse(a.did)
 	if err != nil {
@@ -33,7 +45,7 @@ func (p *program) binding(ctx context.Context, a *audit, chain *evm.Client, log 
 		return anchor.Binding{}, err
 	}
 	defer client.CloseIdleConnections()
-	resolver, err := p.cfg.resolver(client, chain)
+	resolver, err := p.cfg.resolver(client, own)
 	if err != nil {
 		return anchor.Binding{}, err
 	}
@@ -46,7 +58,7 @@ func (p *program) binding(ctx context.Context, a *audit, chain *evm.Client, log 
 	if err != nil {
 		return anchor.Binding{DID: a.did, Outcome: anchor.CouldNotCheck, Sentence: fmt.Sprintf("The DID's document could not be had: %v.", err)}, nil
 	}
-	return anchor.CheckBinding(found.Document, chain.Chain(), log), nil
+	return anchor.CheckBinding(found.Document, chain, log), nil
 }
 
 // bind adds what a DID's document says of the log to what the audit found.

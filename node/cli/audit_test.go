@@ -16,8 +16,8 @@ import (
 	"clrnode/registry"
 )
 
-// anchored sets LOG, NAME and RPC to the log of a receipt, its name across chains, and the
-// URL of a data folder's chain, and writes a receipt that waits for its anchor still:
+// anchored sets LOG, NAME, RPC and BLOCK to the log of a receipt, its name across chains, the
+// URL of a data folder's chain, and the hash of the receipt's block if it has one, and writes a receipt that waits for its anchor still:
 // anchored RECEIPT DATA WAITING.
 func anchored(ts *testscript.TestScript, _ bool, args []string) {
 	r, err := anchor.ParseReceipt([]byte(ts.ReadFile(args[0])))
@@ -29,6 +29,9 @@ func anchored(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv("LOG", r.Log.String())
 	ts.Setenv("NAME", r.LogID())
 	ts.Setenv("RPC", note.RPC)
+	if r.Block != nil {
+		ts.Setenv("BLOCK", r.Block.Hash.String())
+	}
 	waiting, err := json.Marshal(anchor.WaitingReceipt(r.Chain, r.Log, r.Leaf(), r.Canonicalization))
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[2]), waiting, 0o600))

@@ -105,6 +105,13 @@ func (l *lateChain) Block(ctx context.Context, number uint64) (anchor.Block, err
 	return anchor.Block{}, errNotYet
 }
 
+func (l *lateChain) StateProof(ctx context.Context, b anchor.Batch, s anchor.State) (anchor.StateProof, error) {
+	if c := l.client.Load(); c != nil {
+		return c.StateProof(ctx, b, s)
+	}
+	return anchor.StateProof{}, errNotYet
+}
+
 func (l *lateChain) Enroll(ctx context.Context, logKey []byte, until time.Time) error {
 	if c := l.client.Load(); c != nil {
 		return c.Enroll(ctx, logKey, until)

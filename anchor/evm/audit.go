@@ -22,6 +22,7 @@ type Audit struct {
 	Replay anchor.Replay `json:"log"`
 	Final  uint64        `json:"final"` // how many of the roots are in final blocks
 	Block  uint64        `json:"block"` // the newest that was looked at
+	Hash   anchor.Hash   `json:"hash"`  // of that block
 	Newest time.Time     `json:"newest,omitzero"`
 }
 
@@ -77,8 +78,8 @@ func (a *auditor) audit(ctx context.Context, at Checkpoint) (Audit, error) {
 	if at, err = a.start(ctx, at); err != nil {
 		return Audit{}, err
 	}
-	var code data
-	if err := a.ask(ctx, &code, "eth_getCode", a.registry, "latest"); err != nil {
+	code, err := a.code(ctx, a.registry)
+	if err != nil {
 		return Audit{}, err
 	}
 	if len(code) == 0 {
@@ -93,7 +94,7 @@ func (a *auditor) audit(ctx context.Context, at Checkpoint) (Audit, error) {
 			return Audit{}, err
 		}
 	}
-	audit := Audit{Chain: a.chain, Code: contracts.IsAnchorRegistry(code), Final: at.Replay.Roots, Block: newest}
+	audit := Audit{Chain: a.chain, Code: contracts.IsAnchorRegistry(code), Final: at.Replay.Roots, Block: newest, Hash: anchor.Hash(a.head.Hash)}
 	a.progress = nil // what comes now may be replaced
 	if at, err = a.replay(ctx, at, newest); err != nil {
 		return Audit{}, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rpc"
@@ -120,8 +121,23 @@ func (a *auditor) tellRoot(r *anchor.Replay, root *asked) error {
 
 // compare holds what was told against the registry's state.
 func (a *auditor) compare(ctx context.Context, audit *Audit) error {
-	at := hexNumber(uint64(a.head.Number))
-	answer, err := a.view(ctx, contracts.Logs(a.log), at)
+	if err := a.held(ctx, &audit.Replay, uint64(a.head.Number)); err != nil {
+		return err
+	}
+	if audit.Replay.LastBlock > 0 {
+		h, err := a.block(ctx, hexNumber(audit.Replay.LastBlock))
+		if err != nil {
+			return err
+		}
+		audit.Newest = h.time()
+	}
+	return nil
+}
+
+// held compares a replay with what the registry says of its log at a block.
+func (c *Client) held(ctx context.Context, r *anchor.Replay, block uint64) error {
+	log, at := common.Address(r.Log), hexNumber(block)
+	answer, err := c.view(ctx, contracts.Logs(log), at)
 	if err != nil {
 		return err
 	}
@@ -129,20 +145,55 @@ func (a *auditor) compare(ctx context.Context, audit *Audit) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", anchor.ErrCouldNotCheck, err)
 	}
-	head, err := a.view(ctx, contracts.Head(a.log), at)
+	head, err := c.view(ctx, contracts.Head(log), at)
 	if err != nil {
 		return err
 	}
 	if len(head) != 32 {
 		return fmt.Errorf("%w: the registry's answer for the head of the log has %d bytes", anchor.ErrCouldNotCheck, len(head))
 	}
-	audit.Replay.Compare(l.Seq, l.Leaves, l.LastBlock, l.FrozenAt != 0, anchor.Hash(head))
-	if l.LastBlock > 0 {
-		h, err := a.block(ctx, hexNumber(l.LastBlock))
-		if err != nil {
-			return err
+	r.Compare(l.Seq, l.Leaves, l.LastBlock, l.FrozenAt != 0, anchor.Hash(head))
+	return nil
+}
+
+// ErrDisagree means that two nodes of a chain tell different things: at most one of them
+// tells the truth.
+var ErrDisagree = errors.New("the chain's nodes disagree")
+
+// Agrees asks this node of the chain whether it says what another one said in an audit:
+// the same newest block, and in it the same registry with the same log. The error wraps
+// [ErrDisagree] where it doesn't, and [anchor.ErrCouldNotCheck] where it gives no answer;
+// a node that is some seconds behind is waited for.
+func (c *Client) Agrees(ctx context.Context, a Audit) error {
+	h, err := c.block(ctx, hexNumber(a.Block))
+	for tries := 0; err != nil && tries < c.patience; tries++ {
+		select {
+		case <-time.After(time.Second << tries):
+			h, err = c.block(ctx, hexNumber(a.Block))
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", anchor.ErrCouldNotCheck, ctx.Err())
 		}
-		audit.Newest = h.time()
+	}
+	if err != nil {
+		return err
+	}
+	if anchor.Hash(h.Hash) != a.Hash {
+		return fmt.Errorf("%w: block %d is %s there, and not %s", ErrDisagree, a.Block, h.Hash, a.Hash)
+	}
+	code, err := c.code(ctx, c.registry)
+	if err != nil {
+		return err
+	}
+	if contracts.IsAnchorRegistry(code) != a.Code {
+		return fmt.Errorf("%w: the contract has another code there", ErrDisagree)
+	}
+	r := a.Replay
+	r.Wrong, r.Problems = 0, nil
+	if err := c.held(ctx, &r, a.Block); err != nil {
+		return err
+	}
+	if r.Wrong > 0 {
+		return fmt.Errorf("%w: %s", ErrDisagree, r.Problems[0])
 	}
 	return nil
 }

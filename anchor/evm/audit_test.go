@@ -207,6 +207,28 @@ func TestAudit(t *testing.T) {
 		}
 	})
 
+	t.Run("goes on after its chain died", func(t *testing.T) {
+		l := newLine(t, chain.URL())
+		dead := false
+		few := tooMany(1, rpcError(-32602, "one block at a time"))
+		l.instead = func(w http.ResponseWriter, method string, params []json.RawMessage, batch int) bool {
+			if dead {
+				panic(http.ErrAbortHandler)
+			}
+			return few(w, method, params, batch)
+		}
+		c := dial(t, l.URL, Options{Finality: "depth:3"})
+		var at Checkpoint
+		if _, err := c.Audit(t.Context(), log, Checkpoint{}, func(c Checkpoint, _ uint64) { at, dead = c, c.Replay.Roots == 1 }); !errors.Is(err, anchor.ErrCouldNotCheck) || at.Replay.Roots != 1 {
+			t.Fatalf("it came to %+v, and says %v", at, err)
+		}
+		dead = false
+		again, err := c.Audit(t.Context(), log, at, nil)
+		if err != nil || again.Replay.Wrong != 0 || again.Replay.Roots != 4 || again.Replay.Head != r.Head || again.Final != found.Final {
+			t.Errorf("it went on from %+v to %+v, %v", at, again, err)
+		}
+	})
+
 	word := func(n int64) string { return strings.TrimPrefix(common.BigToHash(big.NewInt(n)).Hex(), "0x") }
 	for name, lie := range map[string]struct {
 		answer func(string, []json.RawMessage, json.RawMessage) json.RawMessage
@@ -336,4 +358,95 @@ func otherHead(events []map[string]any) []map[string]any {
 		}
 	}
 	return events
+}
+
+// Where the registry belongs and another contract is, nothing is made and nobody anchors.
+func TestOtherCodeIsRefused(t *testing.T) {
+	t.Parallel()
+	chain, c := start(t)
+	made, err := c.DeployContracts(t.Context())
+	if err != nil || len(made) != 2 || !made[0].Tx.IsZero() || made[0].Address != anchor.Address(contracts.AnchorRegistryAddress) {
+		t.Errorf("DeployContracts() of what is there = %+v, %v", made, err)
+	}
+	l := newLine(t, chain.URL())
+	l.answer = func(method string, params []json.RawMessage, result json.RawMessage) json.RawMessage {
+		if method == "eth_getCode" {
+			return json.RawMessage(`"0x6000"`)
+		}
+		return result
+	}
+	other := dial(t, l.URL, Options{Key: chain.FundedKey(), Finality: "depth:0"})
+	if err := other.Deploy(t.Context()); err == nil || !strings.Contains(err.Error(), "is another contract") {
+		t.Errorf("Deploy() = %v", err)
+	}
+	found, err := other.Audit(t.Context(), other.Poster(), Checkpoint{}, nil)
+	if err != nil || found.Code {
+		t.Errorf("Audit() = %+v, %v", found, err)
+	}
+	if i, err := other.Info(t.Context()); err != nil || !i.There || i.Code {
+		t.Errorf("Info() = %+v, %v", i, err)
+	}
+}
+
+// A node of the chain that hides a log, in its events and in its state alike, is found out
+// by another one.
+func TestNodesDisagree(t *testing.T) {
+	t.Parallel()
+	chain, c := start(t)
+	log := c.Poster()
+	b := anchor.Batch{Log: log, Root: anchor.Hash{8}, Count: 16}
+	tx, err := c.Prepare(t.Context(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Send(t.Context(), tx); err != nil {
+		t.Fatal(err)
+	}
+	waitPhase(t, c, b, tx, anchor.Final)
+	options := Options{Finality: "depth:0"}
+	honest := dial(t, chain.URL(), options)
+	told, err := honest.Audit(t.Context(), log, Checkpoint{}, nil)
+	if err != nil || told.Replay.Wrong != 0 || told.Replay.Roots != 1 {
+		t.Fatalf("Audit() = %+v, %v", told, err)
+	}
+	if err := honest.Agrees(t.Context(), told); err != nil {
+		t.Errorf("a node doesn't agree with itself: %v", err)
+	}
+
+	l := newLine(t, chain.URL())
+	l.answer = func(method string, _ []json.RawMessage, result json.RawMessage) json.RawMessage {
+		switch method {
+		case "eth_getLogs":
+			return json.RawMessage("[]")
+		case "eth_call": // nothing but zeros
+			return json.RawMessage(`"0x` + strings.Repeat("0", len(result)-4) + `"`)
+		}
+		return result
+	}
+	liar := dial(t, l.URL, options)
+	hidden, err := liar.Audit(t.Context(), log, Checkpoint{}, nil)
+	if err != nil || hidden.Replay.Wrong != 0 || hidden.Replay.Roots != 0 {
+		t.Fatalf("Audit() by the liar = %+v, %v", hidden, err)
+	}
+	if err := honest.Agrees(t.Context(), hidden); !errors.Is(err, ErrDisagree) {
+		t.Errorf("Agrees() with what the liar told = %v", err)
+	}
+	if err := liar.Agrees(t.Context(), told); !errors.Is(err, ErrDisagree) {
+		t.Errorf("Agrees() of the liar = %v", err)
+	}
+	for name, change := range map[string]func(*Audit){
+		"block": func(a *Audit) { a.Hash[0]++ },
+		"code":  func(a *Audit) { a.Code = false },
+		"head":  func(a *Audit) { a.Replay.Head[0]++ },
+	} {
+		other := told
+		change(&other)
+		if err := honest.Agrees(t.Context(), other); !errors.Is(err, ErrDisagree) {
+			t.Errorf("Agrees() with another %s = %v", name, err)
+		}
+	}
+	told.Block += 1000
+	if err := honest.Agrees(t.Context(), told); !errors.Is(err, anchor.ErrCouldNotCheck) || errors.Is(err, ErrDisagree) {
+		t.Errorf("Agrees() of a node that is behind = %v", err)
+	}
 }

@@ -14,65 +14,6 @@ import (
 	"clrnode/contracts"
 )
 
-// Deploy makes the registry where it should be, unless it is there, and on a local chain
-// also the one in which did:ethr identifiers are kept. It returns when the chain has them,
-// or ctx ends. Calling it again does no harm.
-func (c *Client) Deploy(ctx context.Context) error {
-	if err := c.deploy(ctx); err != nil {
-		return fmt.Errorf("deploy the registry on chain %d: %w", c.chain.ID, err)
-	}
-	return nil
-}
-
-func (c *Client) deploy(ctx context.Context) error {
-	type contract struct {
-		address common.Address
-		input   []byte
-		raw     []byte // of the transaction that makes it
-	}
-	wanted := []*contract{{address: c.registry, input: contracts.AnchorRegistryDeployment()}}
-	if c.chain.Local { // others have theirs
-		wanted = append(wanted, &contract{address: contracts.DIDRegistryAddress, input: contracts.DIDRegistryDeployment()})
-	}
-	var missing []*contract
-	for _, w := range wanted {
-		if ok, err := c.hasCode(ctx, w.address); err != nil {
-			return err
-		} else if !ok {
-			missing = append(missing, w)
-		}
-	}
-	if len(missing) == 0 {
-		return nil
-	}
-	if missing[0].address == c.registry && c.registry != contracts.AnchorRegistryAddress {
-		return fmt.Errorf("there is no contract at %s, and only the registry of this program could be made: name the right one or none", c.registry)
-	}
-	if ok, err := c.hasCode(ctx, contracts.DeploymentProxy); err != nil {
-		return err
-	} else if !ok {
-		return fmt.Errorf("the chain has no deployment proxy at %s, through which contracts get the same address everywhere: deploy it first (EIP-7997)", contracts.DeploymentProxy)
-	}
-	for _, m := range missing { // all into one block, where there is room
-		var err error
-		if m.raw, err = c.pay(ctx, call{to: contracts.DeploymentProxy, input: m.input}); err != nil {
-			return err
-		}
-	}
-	for _, m := range missing {
-		if err := c.until(ctx, "wait for the registry", m.raw, func() (bool, error) { return c.hasCode(ctx, m.address) }); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (c *Client) hasCode(ctx context.Context, account common.Address) (bool, error) {
-	var code data
-	err := c.ask(ctx, &code, "eth_getCode", account, "latest")
-	return len(code) > 0, err
-}
-
 // Enroll lets the poster append to the log of logKey, a secp256k1 scalar of 32
 // bytes, up to a time. The log's
 // account gets exactly the money that its one transaction needs, from the

@@ -24,6 +24,7 @@ import (
 // An audit is what clrnode audit was asked for.
 type audit struct {
 	rpc, registry, finality string
+	compare                 []string // URLs of other nodes of the chain
 
 	log    string // address or CAIP-10: the whole log is looked at
 	resume string // file
@@ -58,6 +59,9 @@ With --offline nobody is asked at all: the receipt carries a proof (EIP-1186) of
 contract had in the block of the anchor, and you give that block's hash, which two
 explorers or your own node of the chain tell you, with --block-hash.
 
+A node of the chain is believed where all that it says fits together. With --compare others
+are asked too; where they disagree, that is 2.
+
 Neither a node nor a data folder is needed. Without --rpc the chain of the data folder at
 hand is asked. A chain that doesn't answer, and a contract that isn't the one of this
 program, give 2 and never 1. What a local chain says proves nothing to others.`,
@@ -71,6 +75,7 @@ program, give 2 and never 1. What a local chain says proves nothing to others.`,
 		},
 	}
 	c.Flags().StringVar(&a.rpc, "rpc", "", "JSON-RPC URL of the chain to ask")
+	c.Flags().StringArrayVar(&a.compare, "compare", nil, "JSON-RPC URL of another node of the chain, which has to say the same; may be repeated")
 	c.Flags().StringVar(&a.registry, "registry", "", "address of the contract (default: where clrnode makes it on every chain)")
 	c.Flags().StringVar(&a.finality, "finality", "", "when a block is final: tag:finalized, or depth:N with N blocks on it (default: tag:finalized, and depth:0 on a local chain)")
 	c.Flags().StringVar(&a.log, "log", "", "the log: its address, or its name such as eip155:1:0x...")
@@ -114,8 +119,8 @@ func (p *program) audit(ctx context.Context, a *audit) (audited, error) {
 		return audited{}, usage("--offline and --block-hash are for the check of a receipt: name it with --receipt FILE")
 	case a.offline != (a.blockHash != ""):
 		return audited{}, usage("--offline and --block-hash go together: --offline --block-hash 0x...")
-	case a.offline && a.rpc != "":
-		return audited{}, usage("--offline asks nobody, so it takes no --rpc")
+	case a.offline && (a.rpc != "" || len(a.compare) > 0):
+		return audited{}, usage("--offline asks nobody, so it takes no --rpc and no --compare")
 	case a.did != "" && a.didDoc != "":
 		return audited{}, usage("--did asks for the document of a DID, --did-document names a file with it: give one of them")
 	}
@@ -127,7 +132,7 @@ func (p *program) audit(ctx context.Context, a *audit) (audited, error) {
 		}
 	}
 	if a.receipt != "" {
-		return p.auditReceipt(ctx, a, o)
+		return p.receiptEverywhere(ctx, a, o)
 	}
 	log, err := anchor.ParseAddress(a.log)
 	if chainID, named, e := anchor.ParseCAIP10(a.log); e == nil {
@@ -181,6 +186,9 @@ func (p *program) auditLog(ctx context.Context, a *audit, log anchor.Address, o 
 		return audited{}, err
 	}
 	r := judged(found)
+	if err := p.disagreed(ctx, a, found, &r); err != nil {
+		return audited{}, err
+	}
 	if a.did != "" || a.didDoc != "" {
 		b, err := p.binding(ctx, a, chain, log)
 		if err != nil {

@@ -17,7 +17,7 @@ import (
 const chainAddress = "127.0.0.1:8545"
 
 func (p *program) chainCommand() *cobra.Command {
-	return &cobra.Command{
+	c := &cobra.Command{
 		Use:   "chain",
 		Short: "Run the embedded chain alone, for nodes that share it (--chain URL)",
 		Long: `Runs the embedded chain alone, with its blocks in the data folder, for nodes that share
@@ -35,6 +35,8 @@ chain it proves nothing to others.`,
 			return p.serveChain(cmd.Context())
 		},
 	}
+	c.AddCommand(p.chainInfoCommand())
+	return c
 }
 
 // A chainAlone is what clrnode chain says of its chain.

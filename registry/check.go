@@ -9,7 +9,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-
 )
 
 // A Fault is a record that isn't as the others say it must be.

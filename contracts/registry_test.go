@@ -15,6 +15,7 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/core/vm/runtime"
 	"github.com/ethereum/go-ethereum/params"
+	"github.com/holiman/uint256"
 
 	"clrnode/anchor"
 )
@@ -76,6 +77,20 @@ func (w *world) callTo(to, from common.Address, input []byte) ([]byte, string) {
 	}
 	w.state.Finalise(params.Rules{IsEIP158: true})
 	return out, ""
+}
+
+// pay calls the registry with money, which it has to refuse.
+func (w *world) pay(from common.Address, input []byte) {
+	w.t.Helper()
+	w.state.AddBalance(from, uint256.NewInt(1), tracing.BalanceChangeUnspecified)
+	before := w.state.Snapshot()
+	_, _, err := runtime.Call(AnchorRegistryAddress, input, &runtime.Config{
+		State: w.state, Origin: from, BlockNumber: new(big.Int).SetUint64(w.block), Time: w.time, GasLimit: 10_000_000, Value: big.NewInt(1),
+	})
+	if err == nil {
+		w.t.Error("the registry took money")
+	}
+	w.state.RevertToSnapshot(before)
 }
 
 // want checks that a call ends as it should.

@@ -38,7 +38,7 @@ func (w *world) transact(rules uint64, from common.Address, input []byte) uint64
 	return r.UsedGas
 }
 
-// TestGas: what publishers can count on, the table in docs/gas.md.
+// TestGas: the bounds that publishers can count on, and the table in docs/gas.md.
 func TestGas(t *testing.T) {
 	full := common.Hash{}
 	for i := range full {
@@ -70,6 +70,9 @@ func TestGas(t *testing.T) {
 			most = max(most, w.transact(fork.time, poster, Anchor(owner, uint64(1+i), root, count)))
 		}
 		note("each later batch, of 1 to 2^32 leaves, by a poster", most)
+		if most > 61_100 {
+			t.Errorf("%s: a batch takes %d gas, want at most 61,100", fork.name, most)
+		}
 		own := full
 		own[29] = 2
 		note("the same, by the log's own key", w.transact(fork.time, owner, Anchor(owner, 6, own, 1<<32-1)))
@@ -103,6 +106,9 @@ func TestGas(t *testing.T) {
 				worst = max(worst, w.transact(fork.time, stranger, call))
 			}
 			note(fmt.Sprintf("a proof checked on the chain, depth %d", depth), worst)
+			if depth == 20 && worst > 55_000 {
+				t.Errorf("%s: a proof at depth 20 takes %d gas, want at most 55,000", fork.name, worst)
+			}
 		}
 		note("end a log", func() uint64 {
 			l, _ := UnpackLog(w.want("", stranger, Logs(owner)))

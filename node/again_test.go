@@ -178,6 +178,7 @@ func TestFinalBatchesAreLookedUpLater(t *testing.T) {
 	found := batch()
 	other := found
 	other.State.BlockHash[0] ^= 1 // of a block that the chain has lost
+	other.Chain.Registry[0] ^= 1  // and of an earlier contract
 	if err := db.Update(t.Context(), func(tx *registry.Tx) error { return tx.PutBatch(other) }); err != nil {
 		t.Fatal(err)
 	}
@@ -188,9 +189,9 @@ func TestFinalBatchesAreLookedUpLater(t *testing.T) {
 	}
 	l.away.Store(false)
 	issue(t, n, p, ada.ID) // the anchoring is told that there may be work
-	for begun := time.Now(); batch().State != found.State; time.Sleep(50 * time.Millisecond) {
+	for begun := time.Now(); batch().State != found.State || batch().Chain != found.Chain; time.Sleep(50 * time.Millisecond) {
 		if time.Since(begun) > time.Minute {
-			t.Fatalf("the batch is still said to be in a block that isn't there: %+v", batch().State)
+			t.Fatalf("the batch is still said to be in a block that isn't there: %+v", batch())
 		}
 	}
 }

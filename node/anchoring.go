@@ -166,6 +166,9 @@ func (n *Node) moveBatch(ctx context.Context, db *registry.DB, p registry.Publis
 			b.AddHash(t.Hash)
 		}
 		b.Tx = &t
+		if chain, ok := n.chain(); ok {
+			b.Chain = chain // of an earlier contract, it is anchored in today's
+		}
 		if err := putBatch(ctx, db, *b); err != nil {
 			return err
 		}
@@ -233,7 +236,7 @@ func (n *Node) enroll(ctx context.Context, p registry.Publisher) error {
 
 // recheckFinal looks again at each publisher's newest batches that were final: a
 // chain that lost its newest blocks, as an embedded one may in a power cut,
-// makes them unfinished again. What of one publisher can't be looked up keeps no other's
+// makes them unfinished again, and so does a registry contract that isn't today's. What of one publisher can't be looked up keeps no other's
 // from it; until there is no error, it is to be done again.
 func (n *Node) recheckFinal(ctx context.Context, db *registry.DB) error {
 	pubs, err := n.Publishers(ctx)
@@ -259,7 +262,9 @@ func (n *Node) recheckLog(ctx context.Context, db *registry.DB, p registry.Publi
 		if err != nil && !errors.Is(err, anchor.ErrStale) {
 			return err
 		}
-		if err == nil && state.Phase == anchor.Final && state.BlockHash == b.State.BlockHash {
+		chain, known := n.chain()
+		earlier := known && b.Chain.Registry != chain.Registry
+		if err == nil && state.Phase == anchor.Final && state.BlockHash == b.State.BlockHash && !earlier {
 			return nil
 		}
 		b.State, b.Tx = anchor.State{Phase: anchor.Unknown}, nil

@@ -96,6 +96,9 @@
 //   - A receipt that says "pending" counts only from the issuer itself. Another
 //     chain than the verifier's is "could not check", as every embedded chain has
 //     the same id and its own genesis.
+//   - The registry contract became cheaper before it was on any public chain, and so has
+//     another address. A batch that stands in a contract of another address is anchored again
+//     in today's.
 //   - Documents are read into a tree of [jcs.Value], whose objects keep canonical order:
 //     one reader and one writer of JSON, and no maps on the way from bytes to a proof.
 //     What is canonical already is its own canonical form.

@@ -21,6 +21,10 @@ var (
 	// earlier transaction. Ask State for where it stands.
 	ErrAnchored = errors.New("the root is in the log already")
 
+	// ErrFeeLimit means that the chain asks for more than may be paid. The batch waits
+	// until that is less, or until the limit is raised.
+	ErrFeeLimit = errors.New("the chain asks for more than the limit on fees allows")
+
 	// ErrNotAllowed means that the poster may not write to this log: it was
 	// never enrolled, its time is over, or the log is frozen.
 	ErrNotAllowed = errors.New("the poster may not write to this log")

@@ -3,6 +3,7 @@ package node_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -193,5 +194,64 @@ func TestFinalBatchesAreLookedUpLater(t *testing.T) {
 		if time.Since(begun) > time.Minute {
 			t.Fatalf("the batch is still said to be in a block that isn't there: %+v", batch())
 		}
+	}
+}
+
+// slowLedger is a network that takes the first transaction of a batch, and never mines it.
+type slowLedger struct {
+	node.Ledger
+	mu    sync.Mutex
+	first anchor.Tx
+}
+
+func (l *slowLedger) Send(ctx context.Context, tx anchor.Tx) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.first.Hash.IsZero() {
+		l.first = tx
+	}
+	if l.first.Hash == tx.Hash {
+		return nil
+	}
+	return l.Ledger.Send(ctx, tx)
+}
+
+func (l *slowLedger) State(ctx context.Context, b anchor.Batch, tx anchor.Tx) (anchor.State, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !tx.Hash.IsZero() && tx.Hash == l.first.Hash {
+		return anchor.State{Phase: anchor.Submitted}, nil
+	}
+	return l.Ledger.State(ctx, b, tx)
+}
+
+// A transaction that waits too long is replaced by one with higher fees for the same place,
+// once, and the hashes of both are kept.
+func TestStuckTransactionIsReplaced(t *testing.T) {
+	l := &slowLedger{Ledger: startChain(t)}
+	c := &clock{}
+	n := startNode(t, l, c)
+	p, ada, _ := college(t, n)
+	issue(t, n, p, ada.ID)
+	last := func(want anchor.Phase) registry.Batch {
+		for begun := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+			if all, err := n.Batches(t.Context(), p, 0, 1); err != nil {
+				t.Fatal(err)
+			} else if len(all) == 1 && all[0].State.Phase == want {
+				return all[0]
+			} else if time.Since(begun) > time.Minute {
+				t.Fatalf("the batches are %+v, want one that is %s", all, want)
+			}
+		}
+	}
+	waits := last(anchor.Submitted)
+	c.advance(time.Hour)
+	b := last(anchor.Final)
+	first := l.first
+	if b.Tx == nil || b.Tx.Hash == first.Hash || b.Tx.Nonce != first.Nonce || b.Tx.Seq != first.Seq || b.Tx.MaxFee.Cmp(first.MaxFee) <= 0 {
+		t.Errorf("the transaction %+v was replaced by %+v", first, b.Tx)
+	}
+	if len(b.Hashes) != 2 || b.Hashes[0] != waits.Tx.Hash || b.State.TxHash != b.Tx.Hash || b.State.Seq != 0 {
+		t.Errorf("the batch is %+v", b)
 	}
 }

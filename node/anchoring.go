@@ -165,7 +165,7 @@ func (n *Node) moveBatch(ctx context.Context, db *registry.DB, p registry.Publis
 		default:
 			b.AddHash(t.Hash)
 		}
-		b.Tx = &t
+		b.Tx, b.Signed = &t, n.now()
 		if chain, ok := n.chain(); ok {
 			b.Chain = chain // of an earlier contract, it is anchored in today's
 		}
@@ -180,6 +180,9 @@ func (n *Node) moveBatch(ctx context.Context, db *registry.DB, p registry.Publis
 		} else if err = n.ledger.Send(ctx, *b.Tx); err == nil {
 			state.Phase = anchor.Submitted
 		}
+	}
+	if err == nil && state.Phase == anchor.Submitted && n.now().Sub(b.Signed) > n.patience() {
+		err = n.replace(ctx, db, b, onChain)
 	}
 	if errors.Is(err, anchor.ErrStale) {
 		b.Tx = nil
@@ -196,6 +199,33 @@ func (n *Node) moveBatch(ctx context.Context, db *registry.DB, p registry.Publis
 	}
 	b.State = state
 	return putBatch(ctx, db, *b)
+}
+
+// patience is how long a transaction may wait for its block before another takes its place.
+func (n *Node) patience() time.Duration {
+	if chain, _ := n.chain(); chain.Local {
+		return 15 * time.Second
+	}
+	return 3 * time.Minute
+}
+
+// replace signs b's transaction anew, for the same place in the log and with higher fees, and
+// sends it. Only one of the two can ever be mined; the hash of each is kept.
+func (n *Node) replace(ctx context.Context, db *registry.DB, b *registry.Batch, onChain anchor.Batch) error {
+	t, err := n.ledger.Replace(ctx, onChain, *b.Tx)
+	if errors.Is(err, anchor.ErrAnchored) {
+		return nil // it was mined just now: the next look tells
+	}
+	if err != nil {
+		return err
+	}
+	b.AddHash(t.Hash)
+	b.Tx, b.Signed = &t, n.now()
+	if err := putBatch(ctx, db, *b); err != nil {
+		return err
+	}
+	n.log.Info("a transaction waited too long, and is replaced with higher fees", "batch", b.Number, "transaction", t.Hash)
+	return n.ledger.Send(ctx, t)
 }
 
 // keepStateProof asks the chain for what makes receipts of b checkable offline, at each

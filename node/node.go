@@ -30,6 +30,10 @@ type Ledger interface {
 	// scalar of 32 bytes) until then. Doing it again does no harm.
 	Enroll(ctx context.Context, logKey []byte, until time.Time) error
 
+	// Replace is Prepare for a batch whose transaction waits too long: for the same place,
+	// with higher fees. Errors are Prepare's, anchor.ErrStale and anchor.ErrFeeLimit.
+	Replace(ctx context.Context, batch anchor.Batch, old anchor.Tx) (anchor.Tx, error)
+
 	// StateProof asks for the proof of batch's entry as of its block. An error means
 	// that there is none to be had now.
 	StateProof(ctx context.Context, batch anchor.Batch, state anchor.State) (anchor.StateProof, error)

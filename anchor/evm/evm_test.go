@@ -20,6 +20,7 @@ import (
 
 	"clrnode/anchor"
 	"clrnode/anchor/anchortest"
+	"clrnode/contracts"
 	"clrnode/testnet"
 )
 
@@ -206,6 +207,87 @@ func TestReplacePaysMoreForTheSamePlace(t *testing.T) {
 		}
 	}
 	waitPhase(t, c, b, tx, anchor.Final)
+}
+
+// TestFeeLimit: a batch waits while the chain asks for more than may be paid.
+func TestFeeLimit(t *testing.T) {
+	t.Parallel()
+	chain, c := start(t)
+	_, log := newLog(t, c)
+	b := anchor.Batch{Log: log, Root: anchor.Hash{7}, Count: 16}
+	limited := func(wei *big.Int) *Client {
+		return dial(t, chain.URL(), Options{Key: chain.FundedKey(), Finality: "depth:0", Local: true, MaxFee: wei})
+	}
+	if _, err := limited(big.NewInt(1)).Prepare(t.Context(), b); !errors.Is(err, anchor.ErrFeeLimit) {
+		t.Errorf("Prepare() with one wei = %v, want ErrFeeLimit", err)
+	}
+	tx, err := c.Prepare(t.Context(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := limited(tx.MaxFee).Replace(t.Context(), b, tx); !errors.Is(err, anchor.ErrFeeLimit) {
+		t.Errorf("Replace() beyond the limit = %v, want ErrFeeLimit", err)
+	}
+	raised := new(big.Int).Add(tx.MaxFee, new(big.Int).Rsh(tx.MaxFee, 2))
+	if _, err := limited(raised).Replace(t.Context(), b, tx); err != nil {
+		t.Errorf("Replace() under the limit: %v", err)
+	}
+}
+
+// TestGapOfNonces: a transaction that the network takes, and never mines because a nonce
+// before it is missing, is prepared again with that nonce, and its batch is anchored once.
+func TestGapOfNonces(t *testing.T) {
+	t.Parallel()
+	_, c := start(t)
+	_, log := newLog(t, c)
+	next, err := c.count(t.Context(), "latest")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.last = sentTx{nonce: next, hash: common.Hash{1}} // somebody's word that it was sent
+	b := anchor.Batch{Log: log, Root: anchor.Hash{7}, Count: 16}
+	old, err := c.Prepare(t.Context(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The network has forgotten that one, so it isn't counted; now one that really waits.
+	if old.Nonce != next {
+		t.Fatalf("nonce %d, want %d", old.Nonce, next)
+	}
+	m := call{from: c.poster, to: c.registry, input: contracts.Anchor(common.Address(log), 0, common.Hash(b.Root), b.Count)}
+	f, err := c.fees(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := c.sign(m, c.key, next+1, 200_000, f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := signed.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ahead := anchor.Tx{Hash: anchor.Hash(signed.Hash()), Raw: raw, Nonce: next + 1, MaxFee: f.max, Tip: f.tip}
+	if err := c.Send(t.Context(), ahead); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := c.State(t.Context(), b, ahead); err != nil || s.Phase != anchor.Submitted {
+		t.Fatalf("State() = %+v, %v; want that the network has it", s, err)
+	}
+	if _, err := c.Replace(t.Context(), b, ahead); !errors.Is(err, anchor.ErrStale) {
+		t.Fatalf("Replace() = %v, want ErrStale", err)
+	}
+	again, err := c.Prepare(t.Context(), b)
+	if err != nil || again.Nonce != next {
+		t.Fatalf("Prepare() = nonce %d, %v; want %d", again.Nonce, err, next)
+	}
+	if err := c.Send(t.Context(), again); err != nil {
+		t.Fatal(err)
+	}
+	waitPhase(t, c, b, again, anchor.Final)
+	if seq, err := c.seq(t.Context(), log, "latest"); err != nil || seq != 1 {
+		t.Errorf("the log has %d roots, %v; want one", seq, err)
+	}
 }
 
 func waitPhase(t *testing.T, c *Client, b anchor.Batch, tx anchor.Tx, want anchor.Phase) anchor.State {

@@ -28,7 +28,10 @@ func (c *Client) Prepare(ctx context.Context, b anchor.Batch) (anchor.Tx, error)
 // Replace is Prepare for a batch whose transaction waits too long: the same
 // place and nonce, with both fees raised by an eighth or to what the chain asks
 // now. Only one of the two can ever be mined. The caller stores the new one
-// before it is sent and keeps the old one's hash.
+// before it is sent and keeps the old one's hash. Errors are those of Prepare,
+// [anchor.ErrFeeLimit] where an eighth more is over the limit, and [anchor.ErrStale] also
+// where the old one waits behind a nonce that nobody used: prepared again, the batch takes
+// that one.
 func (c *Client) Replace(ctx context.Context, b anchor.Batch, old anchor.Tx) (anchor.Tx, error) {
 	return c.prepare(ctx, b, &old)
 }
@@ -70,8 +73,18 @@ func (c *Client) prepareLocked(ctx context.Context, b anchor.Batch, old *anchor.
 		if seq != old.Seq {
 			return anchor.Tx{}, fmt.Errorf("%w: the log is at %d and not at %d any more", anchor.ErrStale, seq, old.Seq)
 		}
+		if next, err := c.count(ctx, "pending"); err != nil {
+			return anchor.Tx{}, err
+		} else if next < old.Nonce {
+			c.last = sentTx{} // it isn't what the next one comes after
+			return anchor.Tx{}, fmt.Errorf("%w: the nonce %d was never used, and %d waits for it", anchor.ErrStale, next, old.Nonce)
+		}
 		nonce = old.Nonce
-		f = f.atLeast(fees{old.MaxFee, old.Tip}.raised()).under(c.maxFee)
+		raised := fees{old.MaxFee, old.Tip}.raised()
+		if c.maxFee != nil && raised.max.Cmp(c.maxFee) > 0 {
+			return anchor.Tx{}, fmt.Errorf("%w: the transaction waits with %s gwei a unit of gas", anchor.ErrFeeLimit, gwei(old.MaxFee))
+		}
+		f = f.atLeast(raised).under(c.maxFee)
 	} else if nonce, err = c.nonce(ctx); err != nil {
 		return anchor.Tx{}, err
 	}

@@ -57,10 +57,18 @@ func (c *Client) fees(ctx context.Context) (fees, error) {
 			}
 			tip = bigQuantity(*big.NewInt(1e9)) // this chain's node doesn't know the method
 		}
+		if base := head.BaseFee.Int(); c.maxFee != nil && base.Cmp(c.maxFee) > 0 {
+			return fees{}, fmt.Errorf("%w: %s gwei a unit of gas, and the limit is %s", anchor.ErrFeeLimit, gwei(base), gwei(c.maxFee))
+		}
 		f.tip = tip.Int()
 		f.max = new(big.Int).Add(f.tip, new(big.Int).Mul(head.BaseFee.Int(), big.NewInt(2)))
 	}
 	return f.under(c.maxFee), nil
+}
+
+// gwei writes an amount of wei, as people name fees.
+func gwei(wei *big.Int) string {
+	return strings.TrimRight(strings.TrimRight(new(big.Rat).SetFrac(wei, big.NewInt(1e9)).FloatString(9), "0"), ".")
 }
 
 // raised is an eighth more, which is more than the tenth by which a chain's
@@ -152,14 +160,15 @@ func (c *Client) sign(m call, key *ecdsa.PrivateKey, nonce, gas uint64, f fees) 
 // believed alone: a node behind a balancer may not have our newest
 // transaction. c.sending is held.
 func (c *Client) nonce(ctx context.Context) (uint64, error) {
-	var latest, pending quantity
-	if err := c.ask(ctx, &latest, "eth_getTransactionCount", c.poster, "latest"); err != nil {
+	latest, err := c.count(ctx, "latest")
+	if err != nil {
 		return 0, err
 	}
-	if err := c.ask(ctx, &pending, "eth_getTransactionCount", c.poster, "pending"); err != nil {
+	pending, err := c.count(ctx, "pending")
+	if err != nil {
 		return 0, err
 	}
-	next := max(uint64(latest), uint64(pending))
+	next := max(latest, pending)
 	if c.last.hash == (common.Hash{}) || c.last.nonce < next {
 		return next, nil
 	}
@@ -173,6 +182,14 @@ func (c *Client) nonce(ctx context.Context) (uint64, error) {
 		return next, nil
 	}
 	return c.last.nonce + 1, nil
+}
+
+// count is how many transactions the poster sent, in blocks (latest) or with those that
+// can be in the next ones (pending).
+func (c *Client) count(ctx context.Context, at string) (uint64, error) {
+	var n quantity
+	err := c.ask(ctx, &n, "eth_getTransactionCount", c.poster, at)
+	return uint64(n), err
 }
 
 // broadcast hands signed bytes to the network. c.sending is held.

@@ -17,20 +17,21 @@ import (
 
 // Config is all that can be set. The empty one gives a working node on localhost.
 type Config struct {
-	Data           string // folder of the store, the keys and the embedded chain
-	DB             string // URL of the PostgreSQL database that is the store; empty: the embedded store
-	Listen         string // address that the node serves on
-	PublicURL      string // what every URL begins with that the node writes; from Listen if empty, then stored
-	Chain          string // JSON-RPC URL of an Ethereum-compatible network; empty: the embedded chain
-	ChainKey       string // file with the private key (hex) that pays for anchors on that network
-	ChainListen    string // loopback address of the embedded chain's JSON-RPC, any with clrnode chain; port 0 takes a free one
-	KeyFile        string // file with the key that seals all others; empty: in the data folder, made at the first start
-	PassphraseFile string // file with the passphrase of which the sealing key is made, instead of a key file
-	AskPassphrase  bool   // the same, asked for on the terminal
-	PINFile        string // file with the PIN of tokens whose URI names no file for it; empty: what systemd hands over
-	Publisher      string // the publisher that a command is for, where there are several
-	Demo           bool   // make a demo publisher when the store has none
-	Dev            bool   // developer mode, on loopback only: issuers for tests, no tokens for the VC-API
+	Data           string  // folder of the store, the keys and the embedded chain
+	DB             string  // URL of the PostgreSQL database that is the store; empty: the embedded store
+	Listen         string  // address that the node serves on
+	PublicURL      string  // what every URL begins with that the node writes; from Listen if empty, then stored
+	Chain          string  // JSON-RPC URL of an Ethereum-compatible network; empty: the embedded chain
+	MaxFee         float64 // the most that is paid for a unit of gas there, in gwei; 0: no limit
+	ChainKey       string  // file with the private key (hex) that pays for anchors on that network
+	ChainListen    string  // loopback address of the embedded chain's JSON-RPC, any with clrnode chain; port 0 takes a free one
+	KeyFile        string  // file with the key that seals all others; empty: in the data folder, made at the first start
+	PassphraseFile string  // file with the passphrase of which the sealing key is made, instead of a key file
+	AskPassphrase  bool    // the same, asked for on the terminal
+	PINFile        string  // file with the PIN of tokens whose URI names no file for it; empty: what systemd hands over
+	Publisher      string  // the publisher that a command is for, where there are several
+	Demo           bool    // make a demo publisher when the store has none
+	Dev            bool    // developer mode, on loopback only: issuers for tests, no tokens for the VC-API
 	AnchorEvery    time.Duration
 	LeaseTime      time.Duration // how long a node sees no sign of life of another on its database before it takes over its work
 
@@ -56,6 +57,7 @@ func (c *Config) flags(f *pflag.FlagSet) {
 	f.StringVar(&c.PublicURL, "public-url", "", "what every URL begins with that the node writes (default: from --listen, then stored)")
 	f.StringVar(&c.Chain, "chain", "", "JSON-RPC URL of an Ethereum-compatible network, or of clrnode chain (default: the embedded chain)")
 	f.StringVar(&c.ChainKey, "chain-key", "", "file with the private key, in hex, that pays for anchors on --chain")
+	f.Float64Var(&c.MaxFee, "max-fee", 0, "most that is paid for a unit of gas on --chain, in gwei; while the chain asks for more, anchoring waits (default: no limit)")
 	f.StringVar(&c.ChainListen, "chain-listen", "127.0.0.1:0", "loopback address of the embedded chain's JSON-RPC, any address with clrnode chain; port 0 takes a free one")
 	f.StringVar(&c.KeyFile, "key-file", "", "file with the key that seals all others (default: sealing.key in --data, made at the first start)")
 	f.StringVar(&c.PassphraseFile, "passphrase-file", "", "file with one line, the passphrase of the sealing key, instead of --key-file")

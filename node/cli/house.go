@@ -165,7 +165,13 @@ func (h *house) openChain(ctx context.Context, cfg Config, db *registry.DB, log 
 		if o.Key, err = evm.ReadKeyFile(cfg.ChainKey); err != nil {
 			return nil, fmt.Errorf("chain key: %w", err)
 		}
+		if o.MaxFee, err = maxFee(cfg.MaxFee); err != nil {
+			return nil, err
+		}
 	} else {
+		if cfg.MaxFee != 0 {
+			return nil, usage("--max-fee is for --chain URL: the embedded chain's money is worth nothing")
+		}
 		chain, err := testnet.StartChain(testnet.ChainOptions{Dir: filepath.Join(cfg.Data, "chain"), Listen: cfg.ChainListen, Open: cfg.chainAlone, Log: log})
 		if err != nil {
 			return nil, err
@@ -265,6 +271,18 @@ const chainPatience = 10 * time.Second
 
 // localFinality is the embedded chain's rule: a block is final once it is on disk.
 const localFinality = "depth:0"
+
+// maxFee is a limit on fees in wei, from one in gwei; nil is none.
+func maxFee(gwei float64) (*big.Int, error) {
+	if gwei == 0 {
+		return nil, nil
+	}
+	if !(gwei >= 1e-9 && gwei <= 1e9) {
+		return nil, usage(fmt.Sprintf("--max-fee %v: give it in gwei, such as 30", gwei))
+	}
+	wei, _ := new(big.Float).Mul(big.NewFloat(gwei), big.NewFloat(1e9)).Int(nil)
+	return wei, nil
+}
 
 // chainNote is what the data folder says of its chain, for commands that verify
 // beside a running node.

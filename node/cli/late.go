@@ -77,6 +77,13 @@ func (l *lateChain) Prepare(ctx context.Context, b anchor.Batch) (anchor.Tx, err
 	return anchor.Tx{}, errNotYet
 }
 
+func (l *lateChain) Replace(ctx context.Context, b anchor.Batch, old anchor.Tx) (anchor.Tx, error) {
+	if c := l.client.Load(); c != nil {
+		return c.Replace(ctx, b, old)
+	}
+	return anchor.Tx{}, errNotYet
+}
+
 func (l *lateChain) Send(ctx context.Context, tx anchor.Tx) error {
 	if c := l.client.Load(); c != nil {
 		return c.Send(ctx, tx)

@@ -4,7 +4,10 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"testing"
 	"time"
@@ -13,6 +16,7 @@ import (
 
 	"clrnode/anchor"
 	"clrnode/anchor/evm"
+	"clrnode/contracts"
 	"clrnode/registry"
 )
 
@@ -49,6 +53,60 @@ func identity(ts *testscript.TestScript, _ bool, args []string) {
 	raw, err := io.ReadAll(resp.Body)
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), raw, 0o600))
+}
+
+// A program on ethers, which shares no code with this one, audits the log of a running node.
+func TestAuditByEthers(t *testing.T) {
+	peers, err := filepath.Abs("../../did/interop/peers")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = exec.LookPath("node")
+	if _, missing := os.Stat(filepath.Join(peers, "node_modules")); err != nil || missing != nil {
+		t.Skip("SKIP: the peers aren't installed: run npm ci --prefix did/interop/peers (Node.js 20 or later)")
+	}
+	p := scripts(func(env *testscript.Env) { env.Setenv("PEERS", peers) })
+	p.Files = []string{"testdata/ethers/audit.txtar"}
+	p.Cmds["ethers"] = ethersAudit
+	testscript.Run(t, p)
+}
+
+// ethersAudit has that program audit the log of a receipt:
+// ethers [-hide] RECEIPT. With -hide, the chain's node keeps the first event to itself.
+func ethersAudit(ts *testscript.TestScript, neg bool, args []string) {
+	url := ts.Getenv("RPC")
+	if args[0] == "-hide" {
+		args = args[1:]
+		hiding := httptest.NewServer(hideFirst(url))
+		defer hiding.Close()
+		url = hiding.URL
+	}
+	err := ts.Exec("node", filepath.Join(ts.Getenv("PEERS"), "audit.mjs"), url, contracts.AnchorRegistryAddress.String(), ts.Getenv("LOG"), ts.MkAbs(args[0]))
+	if (err != nil) != neg {
+		ts.Fatalf("the audit by ethers ended with: %v", err)
+	}
+}
+
+// hideFirst passes questions on to a chain's node, and takes the first event out of answers.
+func hideFirst(url string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		resp, err := http.Post(url, "application/json", r.Body)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadGateway)
+			return
+		}
+		defer resp.Body.Close()
+		var answer map[string]any
+		if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+			http.Error(w, err.Error(), http.StatusBadGateway)
+			return
+		}
+		if events, ok := answer["result"].([]any); ok && len(events) > 1 {
+			answer["result"] = events[1:]
+		}
+		w.Header().Set("Content-Type", "application/json")
+		json.NewEncoder(w).Encode(answer)
+	})
 }
 
 // eventually runs a command until what it prints matches: eventually PATTERN COMMAND...

@@ -96,6 +96,12 @@
 //   - A receipt that says "pending" counts only from the issuer itself. Another
 //     chain than the verifier's is "could not check", as every embedded chain has
 //     the same id and its own genesis.
+//   - A receipt's state proof is of its own block, asked for as soon as there is one, since
+//     a chain's nodes forget states; it is kept once for each batch, and not waited for.
+//   - A log's key says in the DID document whose log it is ([anchor.Statement]): the chain
+//     knows no DIDs, and a document alone could name a stranger's log.
+//   - A transaction that waits too long is replaced, by an eighth more each time, and never
+//     by more than --max-fee: beyond that the batch waits, and says so.
 //   - The registry contract became cheaper before it was on any public chain, and so has
 //     another address. A batch that stands in a contract of another address is anchored again
 //     in today's.

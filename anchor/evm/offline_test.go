@@ -22,14 +22,7 @@ func anchored(t *testing.T) (anchor.Receipt, [32]byte) {
 	for range 3 { // the last of them has neighbours in the contract's storage
 		tree := anchor.NewTree(anchor.Pad([][32]byte{leaf.Hash()}))
 		b := anchor.Batch{Log: log, Root: tree.Root(), Count: uint64(tree.Size())}
-		tx, err := c.Prepare(t.Context(), b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := c.Send(t.Context(), tx); err != nil {
-			t.Fatal(err)
-		}
-		state := waitPhase(t, c, b, tx, anchor.Final)
+		state := land(t, c, b)
 		r = anchor.NewReceipt(c.Chain(), log, state, tree, 0, leaf, anchor.CanonicalJCS)
 		p, err := c.StateProof(t.Context(), b, state)
 		if err != nil {
@@ -38,6 +31,19 @@ func anchored(t *testing.T) (anchor.Receipt, [32]byte) {
 		r.StateProof = &p
 	}
 	return r, digest
+}
+
+// land brings a batch into a final block.
+func land(t *testing.T, c *Client, b anchor.Batch) anchor.State {
+	t.Helper()
+	tx, err := c.Prepare(t.Context(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Send(t.Context(), tx); err != nil {
+		t.Fatal(err)
+	}
+	return waitPhase(t, c, b, tx, anchor.Final)
 }
 
 // offline checks r by its own block's hash.
@@ -126,14 +132,7 @@ func TestStateProofOfAnother(t *testing.T) {
 	_, log := newLog(t, c)
 	tree := anchor.NewTree(anchor.Pad(nil))
 	b := anchor.Batch{Log: log, Root: tree.Root(), Count: uint64(tree.Size())}
-	tx, err := c.Prepare(t.Context(), b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Send(t.Context(), tx); err != nil {
-		t.Fatal(err)
-	}
-	state := waitPhase(t, c, b, tx, anchor.Final)
+	state := land(t, c, b)
 	other := b
 	other.Root[0] ^= 1
 	if _, err := c.StateProof(t.Context(), other, state); err == nil || !strings.Contains(err.Error(), "not sound") {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/bits"
+	"strings"
 	"time"
 
 	"clrnode/internal/jcs"
@@ -193,8 +194,15 @@ func (r Receipt) consistent() error {
 	return nil
 }
 
-// firstDifference names a member that one of the two has and the other hasn't.
+// firstDifference names a member that one of the two has and the other hasn't, or spells
+// otherwise; addresses may be in lower case.
 func firstDifference(a, b any) string {
+	if x, ok := a.(string); ok {
+		if y, ok := b.(string); !ok || !strings.EqualFold(x, y) {
+			return "?"
+		}
+		return ""
+	}
 	x, ok := a.(map[string]any)
 	if !ok {
 		return ""
@@ -208,7 +216,11 @@ func firstDifference(a, b any) string {
 		if !ok || v == nil {
 			return name
 		}
-		if inner := firstDifference(v, w); inner != "" {
+		switch inner := firstDifference(v, w); inner {
+		case "":
+		case "?":
+			return name
+		default:
 			return name + "." + inner
 		}
 	}

@@ -14,9 +14,15 @@ import (
 // anchored is a receipt with its state proof, of a batch in a log of several.
 func anchored(t *testing.T) (anchor.Receipt, [32]byte) {
 	t.Helper()
+	return anchoredRecord(t, "a record")
+}
+
+// anchoredRecord is one of the record with these bytes.
+func anchoredRecord(t *testing.T, record string) (anchor.Receipt, [32]byte) {
+	t.Helper()
 	_, c := start(t)
 	_, log := newLog(t, c)
-	digest := sha256.Sum256([]byte("a record"))
+	digest := sha256.Sum256([]byte(record))
 	leaf := anchor.Leaf{Type: anchor.LeafCredential, Digest: digest, Salt: anchor.NewSalt()}
 	var r anchor.Receipt
 	for range 3 { // the last of them has neighbours in the contract's storage

@@ -66,13 +66,16 @@ func (p *program) auditOffline(ctx context.Context, a *audit, r anchor.Receipt, 
 	if err := block.UnmarshalText([]byte(a.blockHash)); err != nil || block.IsZero() {
 		return audited{}, usage("--offline needs --block-hash 0x...: the hash of the receipt's block, from somebody whom you trust")
 	}
-	reader, err := evm.NewOffline(r, block, registry)
-	if err != nil {
-		f.Code = anchor.CodeNoChain
-		return audited{Outcome: auditCouldNot, Exit: exitCouldNot, Sentence: fmt.Sprintf("Could not check: %v.", err), Receipt: f}, nil
+	var reader anchor.Reader
+	offline, err := evm.NewOffline(r, block, registry)
+	if err == nil {
+		reader = offline
 	}
 	finding, _ := anchor.CheckReceipt(ctx, r, [32]byte(f.Digest), reader) // the finding has the error's sentence
-	if finding.Outcome == anchor.OK {
+	switch {
+	case err != nil && finding.Code == anchor.CodeNoChain:
+		finding.Sentence = err.Error() + "."
+	case finding.Outcome == anchor.OK:
 		finding.Sentence += " Nobody was asked: that the block is part of the chain is by your word, and whether the anchor was taken back later isn't known."
 	}
 	f.Code, f.Block, f.Time, f.Local = finding.Code, finding.Block, finding.Time, finding.Local

@@ -1,0 +1,520 @@
+// clr-receipt-check.js checks an anchor receipt of a Comprehensive Learner Record. It needs
+// nothing but this file: no library, and no network unless you name a chain's node.
+//
+//   node clr-receipt-check.js receipt.json [record.json] [--block-hash 0x... | --rpc URL] [--json]
+//
+// With --block-hash the receipt's own state proof is read (EIP-1186): the hash of its block is
+// all that you have to know, from two explorers or a node of the chain that you trust. With
+// --rpc a node of the chain is asked. The exit code is 0 for sound, 1 for not, 2 for could not
+// check. In a browser, clrReceipt.check does the same.
+//
+// The format is in the JSON Schema of the receipt. SPDX-License-Identifier: Apache-2.0
+(function (root, make) {
+  if (typeof module === 'object' && module.exports) {
+    module.exports = make()
+    if (require.main === module) module.exports.main(process.argv.slice(2))
+  } else {
+    root.clrReceipt = make()
+  }
+})(typeof self === 'undefined' ? this : self, function () {
+  'use strict'
+
+  // The contract that counts, at the same address on every chain, and the chain that nodes
+  // bring with them to be tried out.
+  const REGISTRY = '0x34413cfe4c0a2b1311c4f111d84147c518a53704'
+  const LOCAL_CHAIN = 271828n
+
+  // ---- bytes
+
+  const utf8 = new TextEncoder()
+  const hex = b => '0x' + Array.from(b, x => x.toString(16).padStart(2, '0')).join('')
+  const bytes = s => Uint8Array.from(s.slice(2).match(/../g) || [], x => parseInt(x, 16))
+  const equal = (a, b) => a.length === b.length && a.every((x, i) => x === b[i])
+  function concat(...parts) {
+    const all = new Uint8Array(parts.reduce((n, p) => n + p.length, 0))
+    let at = 0
+    for (const p of parts) { all.set(p, at); at += p.length }
+    return all
+  }
+  const number = b => b.reduce((n, x) => n << 8n | BigInt(x), 0n)
+  const word = n => bytes('0x' + BigInt(n).toString(16).padStart(64, '0'))
+
+  // ---- SHA-256 (FIPS 180-4) and HMAC (RFC 2104)
+
+  const K = []
+  const IV = []
+  for (let n = 2; K.length < 64; n++) {
+    let prime = true
+    for (let d = 2; d * d <= n; d++) if (n % d === 0) prime = false
+    if (!prime) continue
+    const fraction = x => Math.floor((x - Math.floor(x)) * 4294967296) | 0
+    if (IV.length < 8) IV.push(fraction(Math.sqrt(n)))
+    K.push(fraction(Math.cbrt(n)))
+  }
+
+  function sha256(data) {
+    const length = data.length
+    const padded = new Uint8Array((length + 72) & ~63)
+    padded.set(data)
+    padded[length] = 0x80
+    const view = new DataView(padded.buffer)
+    view.setUint32(padded.length - 8, Math.floor(length / 0x20000000))
+    view.setUint32(padded.length - 4, length << 3)
+    const h = Int32Array.from(IV)
+    const w = new Int32Array(64)
+    const turn = (x, n) => x >>> n | x << 32 - n
+    for (let at = 0; at < padded.length; at += 64) {
+      for (let i = 0; i < 64; i++) {
+        if (i < 16) { w[i] = view.getInt32(at + 4 * i); continue }
+        const a = w[i - 15], b = w[i - 2]
+        w[i] = w[i - 16] + (turn(a, 7) ^ turn(a, 18) ^ a >>> 3) + w[i - 7] + (turn(b, 17) ^ turn(b, 19) ^ b >>> 10) | 0
+      }
+      let [a, b, c, d, e, f, g, k] = h
+      for (let i = 0; i < 64; i++) {
+        const t = k + (turn(e, 6) ^ turn(e, 11) ^ turn(e, 25)) + (e & f ^ ~e & g) + K[i] + w[i] | 0
+        const u = (turn(a, 2) ^ turn(a, 13) ^ turn(a, 22)) + (a & b ^ a & c ^ b & c) | 0
+        k = g; g = f; f = e; e = d + t | 0; d = c; c = b; b = a; a = t + u | 0
+      }
+      for (const [i, x] of [a, b, c, d, e, f, g, k].entries()) h[i] = h[i] + x | 0
+    }
+    const out = new DataView(new ArrayBuffer(32))
+    h.forEach((x, i) => out.setInt32(4 * i, x))
+    return new Uint8Array(out.buffer)
+  }
+
+  function hmac(key, data) { // keys of 32 bytes, as all here
+    const pad = x => Uint8Array.from({ length: 64 }, (_, i) => (key[i] || 0) ^ x)
+    return sha256(concat(pad(0x5c), sha256(concat(pad(0x36), data))))
+  }
+
+  // ---- Keccak-256 (as Ethereum has it: padding 0x01)
+
+  const ROUNDS = []
+  const ROTATE = new Array(25)
+  {
+    const mask = (1n << 64n) - 1n
+    let r = 1
+    for (let round = 0; round < 24; round++) {
+      let c = 0n
+      for (let j = 0; j < 7; j++) {
+        if (r & 1) c |= 1n << (1n << BigInt(j)) - 1n
+        r = r << 1 ^ (r & 0x80 ? 0x171 : 0)
+      }
+      ROUNDS.push(c & mask)
+    }
+    ROTATE[0] = 0n
+    let x = 1, y = 0
+    for (let t = 0; t < 24; t++) {
+      ROTATE[x + 5 * y] = BigInt((t + 1) * (t + 2) / 2 % 64);
+      [x, y] = [y, (2 * x + 3 * y) % 5]
+    }
+  }
+
+  function keccak256(data) {
+    const mask = (1n << 64n) - 1n
+    const turn = (v, n) => (v << n | v >> 64n - n) & mask
+    const rate = 136
+    const padded = new Uint8Array((Math.floor(data.length / rate) + 1) * rate)
+    padded.set(data)
+    padded[data.length] ^= 0x01
+    padded[padded.length - 1] ^= 0x80
+    const view = new DataView(padded.buffer)
+    let a = new Array(25).fill(0n)
+    for (let at = 0; at < padded.length; at += rate) {
+      for (let i = 0; i < rate / 8; i++) a[i] ^= view.getBigUint64(at + 8 * i, true)
+      for (const constant of ROUNDS) {
+        const c = [0, 1, 2, 3, 4].map(x => a[x] ^ a[x + 5] ^ a[x + 10] ^ a[x + 15] ^ a[x + 20])
+        a = a.map((v, i) => v ^ c[(i + 4) % 5] ^ turn(c[(i + 1) % 5], 1n))
+        const b = new Array(25)
+        for (let x = 0; x < 5; x++) for (let y = 0; y < 5; y++) b[y + 5 * ((2 * x + 3 * y) % 5)] = turn(a[x + 5 * y], ROTATE[x + 5 * y])
+        a = b.map((v, i) => v ^ ~b[i - i % 5 + (i + 1) % 5] & mask & b[i - i % 5 + (i + 2) % 5])
+        a[0] ^= constant
+      }
+    }
+    const out = new DataView(new ArrayBuffer(32))
+    for (let i = 0; i < 4; i++) out.setBigUint64(8 * i, a[i], true)
+    return new Uint8Array(out.buffer)
+  }
+
+  // ---- JSON, read strictly, and its canonical form (RFC 8785)
+
+  class Num { constructor(text) { this.text = text } }
+
+  // parseJSON gives Maps, arrays, strings, booleans, null, and numbers as they were spelled. It
+  // refuses what two programs could read in two ways.
+  function parseJSON(s) {
+    let i = 0
+    const fail = why => { throw new Error(`${why} (character ${i})`) }
+    const space = () => { while (' \t\n\r'.includes(s[i]) && i < s.length) i++ }
+    const string = () => {
+      const found = /^"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/.exec(s.slice(i))
+      if (!found) fail('a string is not sound')
+      i += found[0].length
+      const text = JSON.parse(found[0])
+      if (/[\ud800-\udbff](?![\udc00-\udfff])|(?:[^\ud800-\udbff]|^)[\udc00-\udfff]/.test(text)) fail('half a character stands alone')
+      return text
+    }
+    const value = depth => {
+      if (depth > 128) fail('it is nested too deep')
+      space()
+      const c = s[i]
+      if (c === '"') return string()
+      if (c === '{') {
+        const members = new Map()
+        i++
+        space()
+        if (s[i] === '}') { i++; return members }
+        for (;;) {
+          space()
+          const name = string()
+          if (members.has(name)) fail(`the member ${name} occurs twice`)
+          space()
+          if (s[i++] !== ':') fail('a colon should stand here')
+          members.set(name, value(depth + 1))
+          space()
+          if (s[i] === '}') { i++; return members }
+          if (s[i++] !== ',') fail('a comma should stand here')
+        }
+      }
+      if (c === '[') {
+        const list = []
+        i++
+        space()
+        if (s[i] === ']') { i++; return list }
+        for (;;) {
+          list.push(value(depth + 1))
+          space()
+          if (s[i] === ']') { i++; return list }
+          if (s[i++] !== ',') fail('a comma should stand here')
+        }
+      }
+      const plain = /^(?:true|false|null)/.exec(s.slice(i, i + 5))
+      if (plain) { i += plain[0].length; return JSON.parse(plain[0]) }
+      const n = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/.exec(s.slice(i, i + 400))
+      if (!n || !Number.isFinite(Number(n[0]))) fail('no value begins like this')
+      i += n[0].length
+      return new Num(n[0])
+    }
+    const v = value(0)
+    space()
+    if (i < s.length) fail('there is more after the end')
+    return v
+  }
+
+  // JavaScript writes numbers and strings, and orders names, as RFC 8785 wants it.
+  function canonical(v) {
+    if (v instanceof Num) return JSON.stringify(Number(v.text) + 0)
+    if (Array.isArray(v)) return '[' + v.map(canonical).join(',') + ']'
+    if (v instanceof Map) return '{' + [...v.keys()].sort().map(k => JSON.stringify(k) + ':' + canonical(v.get(k))).join(',') + '}'
+    return JSON.stringify(v)
+  }
+
+  // ---- the receipt
+
+  const ZERO = '0x' + '00'.repeat(32)
+
+  // readReceipt reads a receipt: every member as documented, none twice, none unknown.
+  function readReceipt(text) {
+    const members = (v, required, optional = []) => {
+      if (!(v instanceof Map)) throw new Error('an object is missing')
+      for (const name of required) if (!v.has(name)) throw new Error(`the member ${name} is missing`)
+      for (const name of v.keys()) if (!required.includes(name) && !optional.includes(name)) throw new Error(`the member ${name} is not known`)
+      return v
+    }
+    const str = v => { if (typeof v !== 'string') throw new Error('a text is missing'); return v }
+    const match = (v, pattern, what) => { if (!pattern.test(str(v))) throw new Error(`${what} is not written as it should be`); return v }
+    const hash = v => match(v, /^0x[0-9a-f]{64}$/, 'a hash')
+    const address = v => {
+      match(v, /^0x[0-9a-fA-F]{40}$/, 'an address')
+      if (v !== v.toLowerCase() && v !== checksummed(v.toLowerCase())) throw new Error('the checksum of an address is wrong')
+      return v.toLowerCase()
+    }
+    const int = (v, most = (1n << 64n) - 1n) => {
+      if (!(v instanceof Num) || !/^(?:0|[1-9][0-9]*)$/.test(v.text) || BigInt(v.text) > most) throw new Error('a number is not whole, or too large')
+      return BigInt(v.text)
+    }
+    const nodes = v => {
+      if (!Array.isArray(v) || v.length < 1 || v.length > 64) throw new Error('a path of the state proof is too short or too long')
+      return v.map(n => bytes(match(n, /^0x(?:[0-9a-f]{2}){1,600}$/, 'a node of the state proof')))
+    }
+    if (utf8.encode(text).length > 256 << 10) throw new Error('it is too long')
+    const m = parseJSON(text)
+    if (!(m instanceof Map) || m.get('type') !== 'CLRAnchorReceipt') throw new Error('its type should be CLRAnchorReceipt')
+    members(m, ['type', 'version', 'canonicalization', 'digest', 'leafType', 'salt', 'index', 'count', 'path', 'root', 'chain', 'log', 'seq', 'firstLeaf', 'phase'], ['tx', 'block', 'stateProof'])
+    const c = members(m.get('chain'), ['id', 'genesis', 'registry', 'finality', 'local'])
+    if (typeof c.get('local') !== 'boolean' || !Array.isArray(m.get('path'))) throw new Error('chain.local or path is not what it should be')
+    const r = {
+      version: int(m.get('version')), canonicalization: str(m.get('canonicalization')), digest: hash(m.get('digest')), leafType: Number(int(m.get('leafType'), 255n)),
+      salt: hash(m.get('salt')), index: int(m.get('index')), count: int(m.get('count')), path: m.get('path').map(hash), root: hash(m.get('root')),
+      chain: { id: int(c.get('id')), genesis: hash(c.get('genesis')), registry: address(c.get('registry')), finality: str(c.get('finality')), local: c.get('local') },
+      log: address(m.get('log')), seq: int(m.get('seq')), firstLeaf: int(m.get('firstLeaf')), phase: str(m.get('phase')),
+    }
+    if (m.has('tx')) r.tx = hash(m.get('tx'))
+    if (m.has('block')) {
+      const b = members(m.get('block'), ['number', 'hash', 'time'])
+      const time = match(b.get('time'), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/, 'the block’s time')
+      const ms = Date.parse(time)
+      if (Number.isNaN(ms) || new Date(ms).toISOString().slice(0, 19) + 'Z' !== time) throw new Error('there is no such time')
+      r.block = { number: int(b.get('number')), hash: hash(b.get('hash')), time: BigInt(ms) / 1000n }
+    }
+    if (m.has('stateProof')) {
+      const p = members(m.get('stateProof'), ['header', 'account', 'storage'])
+      r.stateProof = { header: bytes(match(p.get('header'), /^0x(?:[0-9a-f]{2}){1,4096}$/, 'the header')), account: nodes(p.get('account')), storage: nodes(p.get('storage')) }
+    }
+    consistent(r)
+    return r
+  }
+
+  function checksummed(address) { // EIP-55
+    const digest = hex(keccak256(utf8.encode(address.slice(2)))).slice(2)
+    return '0x' + [...address.slice(2)].map((c, i) => parseInt(digest[i], 16) > 7 ? c.toUpperCase() : c).join('')
+  }
+
+  function consistent(r) {
+    const wrong = (is, why) => { if (is) throw new Error(why) }
+    wrong(r.version !== 1n && r.version !== 2n, `version ${r.version} is not known here: a newer program may read it`)
+    wrong(r.stateProof && (r.version === 1n || !r.block), 'a stateProof needs version 2 and a block')
+    wrong(!['jcs', 'bytes'].includes(r.canonicalization), 'its canonicalization is not known')
+    wrong(r.leafType < 1 || r.leafType > 6, 'its leafType is not known')
+    wrong([r.digest, r.salt, r.chain.genesis].includes(ZERO) || r.chain.id === 0n || BigInt(r.chain.registry) === 0n || BigInt(r.log) === 0n, 'something is zero that may not be')
+    const mined = ['mined', 'confirmed', 'final'].includes(r.phase)
+    wrong(!mined && !['unknown', 'submitted'].includes(r.phase), 'its phase is not known')
+    wrong(mined !== !!r.block || mined && !r.tx, 'its phase and its block do not go together')
+    wrong(mined && (r.block.hash === ZERO || r.tx === ZERO || r.block.time === -62135596800n), 'its block or transaction is zero')
+    if (r.count === 0n) {
+      wrong(r.phase !== 'unknown' || r.index !== 0n || r.path.length > 0 || r.root !== ZERO, 'without a batch there is no root, path or index')
+      return
+    }
+    wrong(r.root === ZERO || r.index >= r.count || r.path.length > (r.count - 1n).toString(2).length && r.count > 1n || r.count === 1n && r.path.length > 0, 'root, index, count and path do not go together')
+  }
+
+  const leafOf = r => sha256(concat(Uint8Array.of(0), utf8.encode('clr-anchor/1'), Uint8Array.of(r.leafType), hmac(bytes(r.salt), bytes(r.digest))))
+
+  // steps follows the path to the root (RFC 9162, section 2.1.3.2): what is hashed with what.
+  function steps(leaf, index, size, path) {
+    let fn = index, sn = size - 1n, hash = leaf
+    const all = []
+    for (const next of path.map(bytes)) {
+      if (sn === 0n) throw new Error('the path is too long for a tree of this size')
+      const right = (fn & 1n) === 1n || fn === sn
+      hash = right ? sha256(concat(Uint8Array.of(1), next, hash)) : sha256(concat(Uint8Array.of(1), hash, next))
+      if (right) while ((fn & 1n) === 0n && fn !== 0n) { fn >>= 1n; sn >>= 1n }
+      all.push({ neighbour: hex(next), left: right, hash: hex(hash) })
+      fn >>= 1n
+      sn >>= 1n
+    }
+    if (sn !== 0n) throw new Error('the path is too short for a tree of this size')
+    return all
+  }
+
+  // ---- the state proof (EIP-1186)
+
+  function decodeRLP(b) {
+    const item = at => {
+      const first = b[at]
+      if (at >= b.length) throw new Error('RLP ends too early')
+      const long = (base, from) => {
+        const n = Number(number(b.slice(at + 1, at + 1 + first - base)))
+        if (b[at + 1] === 0 || n < 56 || first - base > 4) throw new Error('a length in RLP is not in its shortest form')
+        return [at + 1 + first - base, n]
+      }
+      let start, length
+      if (first < 0x80) return [b.slice(at, at + 1), at + 1]
+      if (first < 0xb8) [start, length] = [at + 1, first - 0x80]
+      else if (first < 0xc0) [start, length] = long(0xb7)
+      else if (first < 0xf8) [start, length] = [at + 1, first - 0xc0]
+      else [start, length] = long(0xf7)
+      const end = start + length
+      if (end > b.length) throw new Error('RLP ends too early')
+      if (first < 0xc0) {
+        if (length === 1 && first === 0x81 && b[start] < 0x80) throw new Error('a byte in RLP is not in its shortest form')
+        return [b.slice(start, end), end]
+      }
+      const list = []
+      for (let i = start; i < end;) {
+        const [v, next] = item(i)
+        if (next > end) throw new Error('RLP runs over its list')
+        list.push(v)
+        i = next
+      }
+      list.raw = b.slice(at, end)
+      return [list, end]
+    }
+    const [v, end] = item(0)
+    if (end !== b.length) throw new Error('more follows after RLP')
+    return v
+  }
+
+  // walk goes from the root of a Merkle Patricia tree to the value of a key.
+  function walk(root, key, path) {
+    const nibbles = hex(key).slice(2)
+    let at = 0, used = 0
+    const next = hash => {
+      if (used === path.length || !equal(keccak256(path[used]), hash)) throw new Error('a node is missing')
+      return decodeRLP(path[used++])
+    }
+    let node = next(root)
+    for (;;) {
+      let child
+      if (Array.isArray(node) && node.length === 17) {
+        if (at === nibbles.length) throw new Error('the key ends too early')
+        child = node[parseInt(nibbles[at++], 16)]
+      } else if (Array.isArray(node) && node.length === 2 && node[0] instanceof Uint8Array && node[0].length > 0) {
+        const part = hex(node[0]).slice(2), kind = parseInt(part[0], 16)
+        if (kind > 3 || kind % 2 === 0 && part[1] !== '0') throw new Error('a node is not sound')
+        const rest = part.slice(kind & 1 ? 1 : 2)
+        if (nibbles.slice(at, at + rest.length) !== rest) throw new Error('there is none')
+        at += rest.length
+        if (kind >= 2) {
+          if (at !== nibbles.length) throw new Error('there is none')
+          if (used !== path.length) throw new Error('nodes are left over')
+          return node[1]
+        }
+        child = node[1]
+      } else {
+        throw new Error('a node is not sound')
+      }
+      if (Array.isArray(child)) node = child
+      else if (child.length === 32) node = next(child)
+      else throw new Error('there is none')
+    }
+  }
+
+  // shown is what the receipt's state proof shows of its root, given the hash of the block.
+  function shown(r, blockHash, registry) {
+    const p = r.stateProof
+    if (hex(keccak256(p.header)) !== blockHash) throw new Error('the header is not that of the block')
+    const h = decodeRLP(p.header)
+    if (!Array.isArray(h) || h.length < 15 || h[3].length !== 32 || h[8].length > 8 || h[11].length > 8) throw new Error('the header is not sound')
+    const account = decodeRLP(walk(h[3], keccak256(bytes(registry)), p.account))
+    if (!Array.isArray(account) || account.length !== 4) throw new Error('the account is not sound')
+    const slot = keccak256(concat(bytes(r.root), keccak256(concat(word(r.log), word(2)))))
+    const value = decodeRLP(walk(account[2], keccak256(slot), p.storage))
+    if (Array.isArray(value) || value.length > 32) throw new Error('the entry is no word')
+    const n = number(value), part = i => n >> BigInt(64 * i) & (1n << 64n) - 1n
+    return { entry: { block: part(0), seq: part(1), firstLeaf: part(2), count: part(3), revoked: 0n }, block: { number: number(h[8]), hash: blockHash, time: number(h[11]), final: true } }
+  }
+
+  // ---- the chain
+
+  async function ask(url, method, params) {
+    const stop = new AbortController()
+    const timer = setTimeout(() => stop.abort(), 20000)
+    try {
+      const resp = await fetch(url, { method: 'POST', headers: { 'Content-Type': 'application/json' }, signal: stop.signal, body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }) })
+      const answer = await resp.json()
+      if (answer.error || answer.result === undefined) throw new Error(answer.error ? answer.error.message : 'it gave no result')
+      return answer.result
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  const quantity = s => { if (!/^0x[0-9a-f]+$/i.test(s)) throw new Error('a number is not one'); return BigInt(s) }
+
+  async function onChain(r, o) {
+    const id = quantity(await ask(o.rpc, 'eth_chainId', []))
+    const genesis = (await ask(o.rpc, 'eth_getBlockByNumber', ['0x0', false])).hash
+    if (id !== r.chain.id || genesis !== r.chain.genesis) return { other: true }
+    const find = hex(keccak256(utf8.encode('find(address,bytes32,bytes32)'))).slice(0, 10)
+    const call = find + hex(word(r.log)).slice(2) + r.root.slice(2) + hex(leafOf(r)).slice(2)
+    const answer = await ask(o.rpc, 'eth_call', [{ to: o.registry, data: call }, 'latest'])
+    if (!/^0x[0-9a-f]{320}$/.test(answer)) throw new Error('there is no registry at its address')
+    const [block, seq, firstLeaf, count, revoked] = answer.slice(2).match(/.{64}/g).map(w => BigInt('0x' + w))
+    if (count === 0n) return {}
+    const b = await ask(o.rpc, 'eth_getBlockByNumber', ['0x' + block.toString(16), false])
+    const rule = o.finality || (id === LOCAL_CHAIN ? 'depth:0' : 'tag:finalized')
+    let last = null
+    if (rule === 'tag:finalized') last = await ask(o.rpc, 'eth_getBlockByNumber', ['finalized', false]).then(f => quantity(f.number), () => null)
+    else last = quantity(await ask(o.rpc, 'eth_blockNumber', [])) - BigInt(rule.replace('depth:', ''))
+    return { entry: { block, seq, firstLeaf, count, revoked }, block: { number: quantity(b.number), hash: b.hash, time: quantity(b.timestamp), final: last !== null && last >= block }, local: id === LOCAL_CHAIN }
+  }
+
+  // ---- the check
+
+  const answer = (outcome, code, sentence, more) => ({ outcome, code, sentence, ...more })
+  const when = seconds => new Date(Number(seconds) * 1000).toISOString().slice(0, 19).replace('T', ' ') + ' UTC'
+
+  // digestOf is the digest of a record's text, as the receipt says that it is taken.
+  function digestOf(r, text) {
+    return hex(sha256(utf8.encode(r.canonicalization === 'jcs' ? canonical(parseJSON(text)) : text.trim())))
+  }
+
+  // check says whether a receipt is sound, and of this record if there is one. Options: rpc (a
+  // URL) or blockHash; registry and finality, if not the usual ones. The outcome is "ok",
+  // "failed", "warning" or "could not check", and the code is that of the Go package anchor.
+  async function check(receiptText, recordText, options = {}) {
+    const o = { ...options, registry: (options.registry || REGISTRY).toLowerCase() }
+    let r
+    try {
+      r = readReceipt(receiptText)
+    } catch (e) {
+      return answer('failed', 'not_a_receipt', `This is no sound receipt: ${e.message}.`)
+    }
+    if (recordText !== undefined && recordText !== null) {
+      let digest = ''
+      try { digest = digestOf(r, recordText) } catch (e) { /* what can't be read is another document */ }
+      if (digest !== r.digest) return answer('failed', 'receipt_of_other', 'The receipt belongs to another document, or the document was changed.')
+    }
+    if (r.count === 0n) return answer('warning', 'anchor_pending', 'Not anchored yet: the receipt says that it waits for the next batch.')
+    let path
+    try {
+      path = steps(leafOf(r), r.index, r.count, r.path)
+      if ((path.length ? path[path.length - 1].hash : hex(leafOf(r))) !== r.root) throw new Error('the path leads to another root')
+    } catch (e) {
+      return answer('failed', 'not_under_root', `The receipt doesn't prove that the document is under its root: ${e.message}.`)
+    }
+    const f = { leaf: hex(leafOf(r)), path }
+    if (!o.rpc && !o.blockHash) return answer('could not check', 'no_chain', 'The receipt is sound in itself, but it was held against no chain: name a node of the chain, or the hash of its block.', f)
+    let on = {}
+    if (o.blockHash) {
+      if (!r.stateProof || !r.block || r.block.hash !== o.blockHash.toLowerCase()) return answer('could not check', 'no_chain', r.stateProof ? 'The receipt is for another block than the one whose hash was given.' : 'The receipt has no state proof, so it takes a node of the chain to check it.', f)
+      if (r.chain.registry !== o.registry) return answer('failed', 'other_registry', 'The receipt is for another registry than the one that counts here.', f)
+      try { on = shown(r, o.blockHash.toLowerCase(), o.registry) } catch (e) { f.why = e.message }
+    } else {
+      try { on = await onChain(r, o) } catch (e) { return answer('could not check', 'chain_no_answer', `The chain gave no answer (${e.message}). Try again later.`, f) }
+      if (on.other) return answer('could not check', 'other_chain', 'The receipt is for another chain than the one at hand: ask the right one.', f)
+      if (r.chain.registry !== o.registry) return answer('failed', 'other_registry', 'The receipt is for another registry than the one that counts here.', f)
+    }
+    const { entry: e, block: b } = on
+    if (!e) {
+      if (!r.block) return answer('warning', 'anchor_pending', 'Not anchored yet: its batch is on the way to the chain.', f)
+      return answer('failed', 'not_in_log', `The log has no such root${f.why ? ': ' + f.why : ''}.`, f)
+    }
+    if (e.count !== r.count || r.block && (e.seq !== r.seq || e.firstLeaf !== r.firstLeaf)) return answer('failed', 'receipt_contradicted', 'The log has this root in another place, or for another number of leaves.', f)
+    if (e.revoked !== 0n) return answer('failed', 'anchor_taken_back', `The publisher took this anchor back on ${when(e.revoked)}.`, f)
+    if (b.number !== e.block) return answer('could not check', 'chain_no_answer', 'The state proof is of another block than the one of the anchor.', f)
+    Object.assign(f, { time: when(b.time), block: Number(b.number), local: !!on.local || o.blockHash !== undefined && r.chain.id === LOCAL_CHAIN })
+    let sentence = `It existed no later than ${f.time}: block ${b.number} of chain ${r.chain.id}.`
+    if (f.local) sentence += ' That is the local chain of a node, which proves nothing to others.'
+    if (!b.final) return answer('warning', 'anchor_not_final', sentence + ' The block is young and may still be replaced.', f)
+    if (r.block && r.block.hash !== b.hash) return answer('warning', 'anchor_moved', sentence + ' The receipt names another block; the chain was reorganized since.', f)
+    if (r.block && (r.block.number !== b.number || r.block.time !== b.time)) return answer('failed', 'receipt_contradicted', 'The receipt has a wrong number or time for the block of the anchor.', f)
+    if (o.blockHash) sentence += ' Nobody was asked: that the block is part of the chain is by your word, and whether the anchor was taken back later isn’t known.'
+    return answer('ok', 'anchored', sentence, f)
+  }
+
+  const exitCode = f => f.outcome === 'failed' ? 1 : f.outcome === 'ok' || f.code === 'anchor_moved' ? 0 : 2
+
+  async function main(args) {
+    const fs = require('fs')
+    const o = {}, files = []
+    for (let i = 0; i < args.length; i++) {
+      const named = { '--rpc': 'rpc', '--block-hash': 'blockHash', '--registry': 'registry', '--finality': 'finality' }[args[i]]
+      if (named && i + 1 < args.length) o[named] = args[++i]
+      else if (args[i] === '--json') o.json = true
+      else if (args[i].startsWith('--')) files.length = 9
+      else files.push(args[i])
+    }
+    if (files.length < 1 || files.length > 2 || o.rpc && o.blockHash) {
+      console.error('usage: node clr-receipt-check.js receipt.json [record.json] [--block-hash 0x... | --rpc URL] [--registry 0x...] [--finality depth:N] [--json]')
+      process.exit(2)
+    }
+    const texts = files.map(f => new TextDecoder('utf-8', { fatal: true }).decode(fs.readFileSync(f)))
+    const f = await check(texts[0], texts[1], o)
+    console.log(o.json ? JSON.stringify(f, null, 2) : `${['Sound', 'NOT SOUND', 'Could not check'][exitCode(f)]}: ${f.sentence}`)
+    process.exit(exitCode(f))
+  }
+
+  return { check, main, sha256, keccak256, REGISTRY }
+})

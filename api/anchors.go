@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 
+	"clrnode/anchor/checker"
 	"clrnode/api/web"
 	"clrnode/node"
 	"clrnode/registry"
@@ -42,4 +44,21 @@ func (s *server) anchors(w http.ResponseWriter, r *http.Request, p registry.Publ
 		return s.page(w, r, http.StatusOK, "anchors", "anchors", p, page)
 	}
 	return s.render(w, r, http.StatusOK, "anchors", "auditor", page)
+}
+
+// receiptChecker serves the checker of receipts, which works without this node: as a page, and
+// as a program for Node.js.
+func (s *server) receiptChecker(w http.ResponseWriter, r *http.Request) error {
+	h := w.Header()
+	h.Set("Cache-Control", "no-cache")
+	if strings.HasSuffix(r.URL.Path, ".js") {
+		h.Set("Content-Type", "text/javascript; charset=utf-8")
+		h.Set("Content-Disposition", `attachment; filename="clr-receipt-check.js"`)
+		_, err := w.Write(checker.Script)
+		return err
+	}
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy", checker.Policy)
+	_, err := w.Write(checker.Page)
+	return err
 }

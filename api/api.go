@@ -61,6 +61,8 @@ func Handler(n *node.Node, o Options) http.Handler {
 	// For programs. Anyone. Routes are tried in this order, so the first is the one that
 	// is asked for most.
 	get("/credentials/{id}", s.anyProgram(s.hosted)) // a page to browsers
+	get("/receipt-checker.html", s.anyProgram(s.receiptChecker))
+	get("/receipt-checker.js", s.anyProgram(s.receiptChecker))
 	get("/healthz", s.anyProgram(s.health))
 	get("/readyz", s.anyProgram(s.ready))
 	get("/p/{publisher}/did.json", s.anyProgram(s.didDocument))

@@ -362,7 +362,7 @@ func TestLogInComesBack(t *testing.T) {
 func TestHeaders(t *testing.T) {
 	s := newSite(t)
 	b := s.browser()
-	for _, path := range []string{"/", "/verify", "/in", "/nothing", "/healthz", "/assets/style.css", "/s/unknown"} {
+	for _, path := range []string{"/", "/verify", "/in", "/nothing", "/healthz", "/assets/style.css", "/s/unknown", "/receipt-checker.html"} {
 		a := b.get(path)
 		csp := a.header.Get("Content-Security-Policy")
 		for _, want := range []string{"default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'"} {

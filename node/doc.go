@@ -11,6 +11,7 @@
 //	vc/clr         CLR 2.0 and Open Badges 3.0: model and strict rules
 //	vc/rdf         JSON-LD to canonical N-Quads; bundled contexts
 //	anchor         digests to Merkle batches to a ledger to receipts; pure
+//	anchor/checker  the check of a receipt as one JavaScript file, for those who have no node
 //	anchor/evm     the ledger on an EVM contract
 //	registry       everything stored; two engines; consolidation; importers (one folder a source)
 //	node           this package; node/cli is flags, commands and wiring

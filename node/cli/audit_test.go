@@ -65,7 +65,10 @@ func TestAuditByEthers(t *testing.T) {
 	if _, missing := os.Stat(filepath.Join(peers, "node_modules")); err != nil || missing != nil {
 		t.Skip("SKIP: the peers aren't installed: run npm ci --prefix did/interop/peers (Node.js 20 or later)")
 	}
-	p := scripts(func(env *testscript.Env) { env.Setenv("PEERS", peers) })
+	p := scripts(func(env *testscript.Env) {
+		env.Setenv("PEERS", peers)
+		env.Setenv("CHECKER", filepath.Join(peers, "../../../anchor/checker/clr-receipt-check.js"))
+	})
 	p.Files = []string{"testdata/ethers/audit.txtar"}
 	p.Cmds["ethers"] = ethersAudit
 	testscript.Run(t, p)

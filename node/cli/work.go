@@ -13,6 +13,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
+	"clrnode/anchor/checker"
 	"clrnode/node"
 	"clrnode/registry"
 	"clrnode/registry/achievements"
@@ -304,7 +305,7 @@ func (p *program) exportCommand() *cobra.Command {
 	return c
 }
 
-// writeExport writes a record, and its receipt beside it.
+// writeExport writes a record, and beside it its receipt and the page that checks receipts.
 func (p *program) writeExport(path string, e exported) error {
 	if err := writeBeside(path, e.Signed); err != nil {
 		return fmt.Errorf("export: %w", err)
@@ -313,6 +314,9 @@ func (p *program) writeExport(path string, e exported) error {
 		return nil
 	}
 	if err := writeBeside(receiptPath(path), e.Receipt); err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	if err := writeBeside(filepath.Join(filepath.Dir(path), checker.PageName), checker.Page); err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
 	return nil

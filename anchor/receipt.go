@@ -203,6 +203,18 @@ func firstDifference(a, b any) string {
 		}
 		return ""
 	}
+	if x, ok := a.([]any); ok {
+		y, ok := b.([]any)
+		if !ok || len(x) != len(y) {
+			return "?"
+		}
+		for i := range x {
+			if x[i] == nil || firstDifference(x[i], y[i]) != "" {
+				return "?"
+			}
+		}
+		return ""
+	}
 	x, ok := a.(map[string]any)
 	if !ok {
 		return ""

@@ -144,20 +144,31 @@
   // refuses what two programs could read in two ways.
   function parseJSON(s) {
     let i = 0
+    const plainText = /[^"\\\u0000-\u001f]*/y, escape = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y
+    const digits = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y
     const fail = why => { throw new Error(`${why} (character ${i})`) }
     const space = () => { while (' \t\n\r'.includes(s[i]) && i < s.length) i++ }
     const string = () => {
-      const found = /^"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/.exec(s.slice(i))
-      if (!found) fail('a string is not sound')
-      i += found[0].length
-      const text = JSON.parse(found[0])
+      // Piece by piece: one expression for a whole string runs out of room in an image of some megabytes.
+      const from = i
+      if (s[i++] !== '"') fail('a string is not sound')
+      for (;;) {
+        plainText.lastIndex = i
+        i += plainText.exec(s)[0].length
+        if (s[i] === '"') break
+        escape.lastIndex = i
+        const found = escape.exec(s)
+        if (!found) fail('a string is not sound')
+        i += found[0].length
+      }
+      const text = JSON.parse(s.slice(from, ++i))
       if (/[\ud800-\udbff](?![\udc00-\udfff])|(?:[^\ud800-\udbff]|^)[\udc00-\udfff]/.test(text)) fail('half a character stands alone')
       return text
     }
     const value = depth => {
-      if (depth > 128) fail('it is nested too deep')
       space()
       const c = s[i]
+      if ((c === '{' || c === '[') && depth >= 128) fail('it is nested too deep')
       if (c === '"') return string()
       if (c === '{') {
         const members = new Map()
@@ -190,7 +201,8 @@
       }
       const plain = /^(?:true|false|null)/.exec(s.slice(i, i + 5))
       if (plain) { i += plain[0].length; return JSON.parse(plain[0]) }
-      const n = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/.exec(s.slice(i, i + 400))
+      digits.lastIndex = i
+      const n = digits.exec(s)
       if (!n || !Number.isFinite(Number(n[0]))) fail('no value begins like this')
       i += n[0].length
       return new Num(n[0])
@@ -435,9 +447,24 @@
   const answer = (outcome, code, sentence, more) => ({ outcome, code, sentence, ...more })
   const when = seconds => new Date(Number(seconds) * 1000).toISOString().slice(0, 19).replace('T', ' ') + ' UTC'
 
-  // digestOf is the digest of a record's text, as the receipt says that it is taken.
-  function digestOf(r, text) {
-    return hex(sha256(utf8.encode(r.canonicalization === 'jcs' ? canonical(parseJSON(text)) : text.trim())))
+  // digestOf is the digest of a record's text: of the token, if it is a JSON Web Token or one
+  // in an envelope, and else of the canonical form.
+  function digestOf(text) {
+    const of = token => {
+      if (!/^[\w-]+\.[\w-]+\.[\w-]+$/.test(token)) throw new Error('it is no token')
+      return hex(sha256(utf8.encode(token)))
+    }
+    const bare = text.replace(/^[ \t\r\n]+|[ \t\r\n]+$/g, '')
+    if (bare.startsWith('ey')) return of(bare)
+    const v = parseJSON(text)
+    if (!(v instanceof Map)) throw new Error('it is no object')
+    const types = [v.get('type')].flat()
+    if (!types.includes('EnvelopedVerifiableCredential')) return hex(sha256(utf8.encode(canonical(v))))
+    const prefix = 'data:application/vc+jwt,', id = v.get('id')
+    const contexts = [v.get('@context')].flat()
+    if (types.length !== 1 || contexts[0] !== 'https://www.w3.org/ns/credentials/v2' || typeof id !== 'string' || !id.startsWith(prefix)) throw new Error('its envelope is not sound')
+    for (const name of v.keys()) if (!['@context', 'type', 'id'].includes(name)) throw new Error('its envelope has a member that nobody signed')
+    return of(id.slice(prefix.length))
   }
 
   // check says whether a receipt is sound, and of this record if there is one. Options: rpc (a
@@ -453,7 +480,7 @@
     }
     if (recordText !== undefined && recordText !== null) {
       let digest = ''
-      try { digest = digestOf(r, recordText) } catch (e) { /* what can't be read is another document */ }
+      try { digest = digestOf(recordText) } catch (e) { /* what can't be read is another document */ }
       if (digest !== r.digest) return answer('failed', 'receipt_of_other', 'The receipt belongs to another document, or the document was changed.')
     }
     if (r.count === 0n) return answer('warning', 'anchor_pending', 'Not anchored yet: the receipt says that it waits for the next batch.')
@@ -510,8 +537,13 @@
       console.error('usage: node clr-receipt-check.js receipt.json [record.json] [--block-hash 0x... | --rpc URL] [--registry 0x...] [--finality depth:N] [--json]')
       process.exit(2)
     }
-    const texts = files.map(f => new TextDecoder('utf-8', { fatal: true }).decode(fs.readFileSync(f)))
-    const f = await check(texts[0], texts[1], o)
+    let f
+    try {
+      const texts = files.map(f => new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(fs.readFileSync(f)))
+      f = await check(texts[0], texts[1], o)
+    } catch (e) { // a file that can't be read says nothing about the receipt
+      f = answer('could not check', 'unreadable', `A file can’t be read: ${e.message}.`)
+    }
     console.log(o.json ? JSON.stringify(f, null, 2) : `${['Sound', 'NOT SOUND', 'Could not check'][exitCode(f)]}: ${f.sentence}`)
     process.exit(exitCode(f))
   }

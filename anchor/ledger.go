@@ -17,6 +17,11 @@ var (
 	// mined and refused. Prepare the batch again.
 	ErrStale = errors.New("the prepared transaction is of no use any more")
 
+	// ErrUnderpriced means that the chain's nodes don't take the transaction for what it
+	// offers: they want more, or hold another one with its nonce and want an eighth more
+	// than that offers. Wait, and replace it.
+	ErrUnderpriced = errors.New("the chain's nodes want more for the transaction than it offers")
+
 	// ErrAnchored means that the batch's root is in the log already, by an
 	// earlier transaction. Ask State for where it stands.
 	ErrAnchored = errors.New("the root is in the log already")
@@ -90,7 +95,7 @@ type Ledger interface {
 
 	// Send hands tx to the network. Sending it again does no harm. When it
 	// returns nil the network had it; it may still lose it. Errors: ErrStale,
-	// ErrCouldNotCheck (which may come after the network took it).
+	// ErrUnderpriced, ErrCouldNotCheck (which may come after the network took it).
 	Send(ctx context.Context, tx Tx) error
 
 	// State says how far batch has come, from Unknown to Final, and may go

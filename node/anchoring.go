@@ -34,7 +34,7 @@ func (n *Node) anchorLoop() {
 	if n.ledger == nil {
 		return
 	}
-	rechecked := false
+	var rechecked time.Time
 	wait := time.Duration(0)
 	for {
 		select {
@@ -43,14 +43,16 @@ func (n *Node) anchorLoop() {
 		case <-n.wake:
 		case <-time.After(wait):
 		}
-		wait = min(max(n.anchorAge()/4, anchorStep), 10*time.Second)
+		wait = min(max(n.anchorAge()/4, n.anchorStep()), 10*time.Second)
 		due, err := n.anchorDue(n.background)
-		if err == nil && (due || !rechecked) {
+		again := time.Since(rechecked) > n.recheckEvery()
+		if err == nil && (due || again) {
 			_, err = n.claimed(n.background, workAnchor, func(ctx context.Context, db *registry.DB) error {
 				var unseen error
-				if !rechecked {
-					unseen = n.recheckFinal(ctx, db)
-					rechecked = unseen == nil
+				if again {
+					if unseen = n.recheckFinal(ctx, db); unseen == nil {
+						rechecked = time.Now()
+					}
 				}
 				return errors.Join(unseen, n.anchorTurn(ctx, db))
 			})
@@ -66,7 +68,21 @@ func (n *Node) anchorLoop() {
 }
 
 // anchorStep is how long a turn waits before it looks again how far batches have come.
-const anchorStep = 250 * time.Millisecond
+// Whoever runs a public chain's node counts questions.
+func (n *Node) anchorStep() time.Duration {
+	if chain, _ := n.chain(); chain.Local {
+		return 250 * time.Millisecond
+	}
+	return 4 * time.Second
+}
+
+// recheckEvery is how long what was final counts as final without another look.
+func (n *Node) recheckEvery() time.Duration {
+	if chain, _ := n.chain(); chain.Local {
+		return time.Minute
+	}
+	return 10 * time.Minute
+}
 
 // anchorDue tells whether there is a batch that isn't final, or has to be sealed.
 func (n *Node) anchorDue(ctx context.Context) (due bool, err error) {
@@ -93,10 +109,13 @@ func (n *Node) anchorDue(ctx context.Context) (due bool, err error) {
 }
 
 // anchorTurn moves batches until all are final and none is due. The account that pays
-// numbers its transactions, so no other node does this at the same time.
+// numbers its transactions, so no other node does this at the same time. What can't be
+// done for one publisher is tried again after a while that gets longer, and keeps no
+// other's batches waiting; when nothing else moves, the turn ends with why.
 func (n *Node) anchorTurn(ctx context.Context, db *registry.DB) error {
+	later := map[string]*delay{}
 	for {
-		open, err := n.anchorAll(ctx, db)
+		open, err := n.anchorAll(ctx, db, later)
 		if err != nil || !open {
 			return err
 		}
@@ -104,24 +123,55 @@ func (n *Node) anchorTurn(ctx context.Context, db *registry.DB) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-n.wake:
-		case <-time.After(anchorStep):
+		case <-time.After(n.anchorStep()):
 		}
 	}
 }
 
-// anchorAll moves each publisher's oldest batch one step, and tells whether
-// there is one that isn't final.
-func (n *Node) anchorAll(ctx context.Context, db *registry.DB) (open bool, err error) {
+// A delay is when something is tried again that didn't work, and why.
+type delay struct {
+	until time.Time
+	wait  time.Duration
+	why   error
+}
+
+// maxDelay is the longest that is waited before something is tried again.
+const maxDelay = time.Minute
+
+// anchorAll moves each publisher's oldest batch one step, and tells whether there is one
+// that isn't final. The error is why none moves.
+func (n *Node) anchorAll(ctx context.Context, db *registry.DB, later map[string]*delay) (open bool, err error) {
 	pubs, err := n.Publishers(ctx)
 	if err != nil {
 		return false, err
 	}
 	for _, p := range pubs {
+		d := later[p.ID]
+		if d != nil && time.Now().Before(d.until) {
+			err = errors.Join(err, d.why)
+			continue
+		}
 		more, e := n.anchorOnce(ctx, db, p)
-		open = open || more
+		if ctx.Err() != nil || errors.Is(e, registry.ErrTakenOver) {
+			return true, e
+		}
+		if e == nil {
+			delete(later, p.ID)
+			open = open || more
+			continue
+		}
+		if d == nil {
+			d = &delay{wait: n.anchorStep()}
+			later[p.ID] = d
+		}
+		d.wait, d.why = min(2*d.wait, maxDelay), e
+		d.until = time.Now().Add(d.wait)
 		err = errors.Join(err, e)
 	}
-	return open, err
+	if open {
+		return true, nil
+	}
+	return false, err
 }
 
 // anchorOnce moves the publisher's oldest unfinished batch one step, or seals
@@ -174,18 +224,34 @@ func (n *Node) moveBatch(ctx context.Context, db *registry.DB, p registry.Publis
 		}
 	}
 	state, err := n.ledger.State(ctx, onChain, *b.Tx)
-	if err == nil && state.Phase == anchor.Unknown {
-		if len(b.Tx.Raw) == 0 {
-			err = anchor.ErrStale // what we found anchored is gone again
-		} else if err = n.ledger.Send(ctx, *b.Tx); err == nil {
+	if err == nil && state.Phase == anchor.Unknown && len(b.Tx.Raw) == 0 {
+		err = anchor.ErrStale // what we found anchored is gone again
+	}
+	if err = n.moved(ctx, db, b, onChain, state, err); err != nil {
+		return err
+	}
+	switch state.Phase {
+	case anchor.Unknown:
+		if err = n.ledger.Send(ctx, *b.Tx); err == nil {
 			state.Phase = anchor.Submitted
+		} else if errors.Is(err, anchor.ErrUnderpriced) && n.waited(b) {
+			return n.replace(ctx, db, b, onChain)
+		}
+		return n.moved(ctx, db, b, onChain, state, err)
+	case anchor.Submitted:
+		if n.waited(b) {
+			return n.replace(ctx, db, b, onChain)
 		}
 	}
-	if err == nil && state.Phase == anchor.Submitted && n.now().Sub(b.Signed) > n.patience() {
-		err = n.replace(ctx, db, b, onChain)
-	}
+	return nil
+}
+
+// moved stores what was learnt of a batch, before anything is done about it: what people
+// see is what the chain said last. One whose transaction is of no use any more is in no
+// block, and is prepared again.
+func (n *Node) moved(ctx context.Context, db *registry.DB, b *registry.Batch, onChain anchor.Batch, state anchor.State, err error) error {
 	if errors.Is(err, anchor.ErrStale) {
-		b.Tx = nil
+		b.Tx, b.State = nil, anchor.State{Phase: anchor.Unknown}
 		return putBatch(ctx, db, *b)
 	}
 	if err != nil {
@@ -194,12 +260,18 @@ func (n *Node) moveBatch(ctx context.Context, db *registry.DB, p registry.Publis
 	if state == b.State {
 		return nil
 	}
-	if state.BlockHash != (anchor.Hash{}) {
+	if inBlock := !state.BlockHash.IsZero(); inBlock {
 		n.keepStateProof(ctx, db, b, onChain, state)
+	} else if !b.State.BlockHash.IsZero() {
+		b.Signed = n.now() // the block is gone that had it: it waits anew
 	}
 	b.State = state
 	return putBatch(ctx, db, *b)
 }
+
+// waited tells whether b's transaction waits for its block so long that another takes its
+// place.
+func (n *Node) waited(b *registry.Batch) bool { return n.now().Sub(b.Signed) > n.patience() }
 
 // patience is how long a transaction may wait for its block before another takes its place.
 func (n *Node) patience() time.Duration {
@@ -209,15 +281,18 @@ func (n *Node) patience() time.Duration {
 	return 3 * time.Minute
 }
 
-// replace signs b's transaction anew, for the same place in the log and with higher fees, and
-// sends it. Only one of the two can ever be mined; the hash of each is kept.
+// replace signs b's transaction anew, for the same place in the log and with higher fees.
+// Only one of the two can ever be mined; the hash of each is kept.
 func (n *Node) replace(ctx context.Context, db *registry.DB, b *registry.Batch, onChain anchor.Batch) error {
 	t, err := n.ledger.Replace(ctx, onChain, *b.Tx)
-	if errors.Is(err, anchor.ErrAnchored) {
+	switch {
+	case errors.Is(err, anchor.ErrAnchored):
 		return nil // it was mined just now: the next look tells
-	}
-	if err != nil {
-		return err
+	case errors.Is(err, anchor.ErrStale):
+		b.Tx = nil
+		return putBatch(ctx, db, *b)
+	case err != nil:
+		return fmt.Errorf("batch %d: %w", b.Number, err)
 	}
 	b.AddHash(t.Hash)
 	b.Tx, b.Signed = &t, n.now()
@@ -225,7 +300,7 @@ func (n *Node) replace(ctx context.Context, db *registry.DB, b *registry.Batch, 
 		return err
 	}
 	n.log.Info("a transaction waited too long, and is replaced with higher fees", "batch", b.Number, "transaction", t.Hash)
-	return n.ledger.Send(ctx, t)
+	return nil // the next look finds that the chain doesn't know it, and sends it
 }
 
 // keepStateProof asks the chain for what makes receipts of b checkable offline, at each
@@ -264,10 +339,11 @@ func (n *Node) enroll(ctx context.Context, p registry.Publisher) error {
 	return n.ledger.Enroll(ctx, key, n.now().Add(enrolFor))
 }
 
-// recheckFinal looks again at each publisher's newest batches that were final: a
-// chain that lost its newest blocks, as an embedded one may in a power cut,
-// makes them unfinished again, and so does a registry contract that isn't today's. What of one publisher can't be looked up keeps no other's
-// from it; until there is no error, it is to be done again.
+// recheckFinal looks again at each publisher's newest batches that were final: a chain
+// that lost blocks, as an embedded one may in a power cut and a public one if its rule of
+// finality was too bold, makes them unfinished again, and so does a registry contract that
+// isn't today's. What of one publisher can't be looked up keeps no other's from it; until
+// there is no error, it is to be done again.
 func (n *Node) recheckFinal(ctx context.Context, db *registry.DB) error {
 	pubs, err := n.Publishers(ctx)
 	if err != nil {

@@ -36,7 +36,7 @@ type Batch struct {
 	Records   int            `json:"records"` // leaves that are credentials
 	Sealed    time.Time      `json:"sealed"`
 	Tx        *anchor.Tx     `json:"tx,omitempty"`     // what was signed last, stored before it was sent
-	Signed    time.Time      `json:"signed,omitzero"`  // when Tx was
+	Signed    time.Time      `json:"signed,omitzero"`  // since when Tx waits for its block
 	Hashes    []anchor.Hash  `json:"hashes,omitempty"` // every transaction ever signed for it
 	State     anchor.State   `json:"state"`
 	Chain     anchor.Chain   `json:"chain"`

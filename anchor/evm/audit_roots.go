@@ -69,6 +69,9 @@ func (a *auditor) tell(ctx context.Context, r *anchor.Replay, events []happening
 	return nil
 }
 
+// errSeveral is why several nodes are asked one question after the other.
+var errSeveral = errors.New("what is asked of several nodes is not asked in one request")
+
 // about asks for the block and the transaction of each root, and for its entry now.
 func (a *auditor) about(ctx context.Context, roots []*asked) error {
 	var batch []rpc.BatchElem
@@ -82,7 +85,10 @@ func (a *auditor) about(ctx context.Context, roots []*asked) error {
 	if len(batch) == 0 {
 		return nil
 	}
-	err := a.rpc.BatchCallContext(ctx, batch)
+	err := errSeveral
+	if len(a.servers) == 1 {
+		err = a.servers[0].rpc.BatchCallContext(ctx, batch)
+	}
 	for i := range batch {
 		if err == nil && batch[i].Error == nil {
 			continue

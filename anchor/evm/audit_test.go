@@ -1,23 +1,21 @@
 package evm
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math/big"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
 	"clrnode/anchor"
+	"clrnode/anchor/anchortest"
 	"clrnode/contracts"
 	"clrnode/testnet"
 )
@@ -49,85 +47,6 @@ func history(t *testing.T) (*testnet.Chain, anchor.Address) {
 	return chain, log
 }
 
-// A line stands between an auditor and the chain, and does what nodes of chains do.
-type line struct {
-	*httptest.Server
-	chain string
-
-	// answer may change an answer, or give another one. Nil hands all on.
-	answer func(method string, params []json.RawMessage, result json.RawMessage) json.RawMessage
-
-	// instead answers a request itself, if it returns true.
-	instead func(w http.ResponseWriter, method string, params []json.RawMessage, batch int) bool
-
-	ranges atomic.Int64 // how often events were asked for
-}
-
-type message struct {
-	Version string            `json:"jsonrpc"`
-	ID      json.RawMessage   `json:"id,omitempty"`
-	Method  string            `json:"method,omitempty"`
-	Params  []json.RawMessage `json:"params,omitempty"`
-	Result  json.RawMessage   `json:"result,omitempty"`
-	Error   json.RawMessage   `json:"error,omitempty"`
-}
-
-func newLine(t *testing.T, chain string) *line {
-	l := &line{chain: chain}
-	l.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			return
-		}
-		var asked []message
-		batch := json.Unmarshal(body, &asked) == nil
-		if !batch {
-			asked = make([]message, 1)
-			if err := json.Unmarshal(body, &asked[0]); err != nil {
-				t.Error(err)
-				return
-			}
-		}
-		if asked[0].Method == "eth_getLogs" {
-			l.ranges.Add(1)
-		}
-		n := 0
-		if batch {
-			n = len(asked)
-		}
-		if l.instead != nil && l.instead(w, asked[0].Method, asked[0].Params, n) {
-			return
-		}
-		res, err := http.Post(l.chain, "application/json", bytes.NewReader(body))
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		defer res.Body.Close()
-		var out any
-		var said []message
-		if batch {
-			err, out = json.NewDecoder(res.Body).Decode(&said), &said
-		} else {
-			said = make([]message, 1)
-			err, out = json.NewDecoder(res.Body).Decode(&said[0]), &said[0]
-		}
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		for i := range said {
-			if l.answer != nil && said[i].Error == nil {
-				said[i].Result = l.answer(asked[i].Method, asked[i].Params, said[i].Result)
-			}
-		}
-		w.Header().Set("Content-Type", "application/json")
-		json.NewEncoder(w).Encode(out)
-	}))
-	t.Cleanup(l.Close)
-	return l
-}
-
 // onEvents is an answer that changes the list of events.
 func onEvents(change func([]map[string]any) []map[string]any) func(string, []json.RawMessage, json.RawMessage) json.RawMessage {
 	return func(method string, _ []json.RawMessage, result json.RawMessage) json.RawMessage {
@@ -157,7 +76,7 @@ func TestAudit(t *testing.T) {
 	t.Parallel()
 	chain, log := history(t)
 	options := Options{Finality: "depth:3", Patience: 2}
-	l := newLine(t, chain.URL())
+	l := anchortest.NewLine(t, chain.URL())
 	c := dial(t, l.URL, options)
 	var left []Checkpoint
 	found, err := c.Audit(t.Context(), log, Checkpoint{}, func(at Checkpoint, newest uint64) { left = append(left, at) })
@@ -182,18 +101,18 @@ func TestAudit(t *testing.T) {
 			t.Fatal(err)
 		}
 		first := uint64(1 << 62)
-		l.answer = func(method string, params []json.RawMessage, result json.RawMessage) json.RawMessage {
+		l.Set(anchortest.Fault{Answer: func(method string, params []json.RawMessage, result json.RawMessage) json.RawMessage {
 			var q struct{ FromBlock hexutil.Uint64 }
 			if method == "eth_getLogs" && json.Unmarshal(params[0], &q) == nil {
 				first = min(first, uint64(q.FromBlock))
 			}
 			return result
-		}
+		}})
 		again, err := c.Audit(t.Context(), log, at, nil)
 		if err != nil || again.Replay.Wrong != 0 || again.Replay.Roots != 4 || again.Replay.Head != r.Head || first != at.Block+1 {
 			t.Errorf("from block %d, asked from %d: %+v, %v", at.Block, first, again, err)
 		}
-		l.answer = nil
+		l.Set(anchortest.Fault{})
 		for name, other := range map[string]func(*Checkpoint){
 			"log":   func(c *Checkpoint) { c.Replay.Log[0]++ },
 			"chain": func(c *Checkpoint) { c.Chain.Genesis[0]++ },
@@ -208,15 +127,15 @@ func TestAudit(t *testing.T) {
 	})
 
 	t.Run("goes on after its chain died", func(t *testing.T) {
-		l := newLine(t, chain.URL())
+		l := anchortest.NewLine(t, chain.URL())
 		dead := false
 		few := tooMany(1, rpcError(-32602, "one block at a time"))
-		l.instead = func(w http.ResponseWriter, method string, params []json.RawMessage, batch int) bool {
+		l.Set(anchortest.Fault{Instead: func(w http.ResponseWriter, method string, params []json.RawMessage, batch int) bool {
 			if dead {
 				panic(http.ErrAbortHandler)
 			}
 			return few(w, method, params, batch)
-		}
+		}})
 		c := dial(t, l.URL, Options{Finality: "depth:3"})
 		var at Checkpoint
 		if _, err := c.Audit(t.Context(), log, Checkpoint{}, func(c Checkpoint, _ uint64) { at, dead = c, c.Replay.Roots == 1 }); !errors.Is(err, anchor.ErrCouldNotCheck) || at.Replay.Roots != 1 {
@@ -244,8 +163,8 @@ func TestAudit(t *testing.T) {
 		"a stranger's root":       {replaced("eth_getTransactionByHash", strings.ToLower(common.Address(log).Hex()), "0x00000000000000000000000000000000000000bb"), "who might not append"},
 		"the registry's own head": {replaced("eth_call", strings.TrimPrefix(r.Head.String(), "0x"), word(5)), "the registry has 0x000"},
 	} {
-		l := newLine(t, chain.URL())
-		l.answer = lie.answer
+		l := anchortest.NewLine(t, chain.URL())
+		l.Set(anchortest.Fault{Answer: lie.answer})
 		c := dial(t, l.URL, options)
 		found, err := c.Audit(t.Context(), log, Checkpoint{}, nil)
 		if all := strings.Join(found.Replay.Problems, "\n"); err != nil || found.Replay.Wrong == 0 || !strings.Contains(all, lie.want) {
@@ -288,8 +207,8 @@ func TestAudit(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newLine(t, chain.URL())
-			l.instead = node.instead()
+			l := anchortest.NewLine(t, chain.URL())
+			l.Set(anchortest.Fault{Instead: node.instead()})
 			c := dial(t, l.URL, options)
 			found, err := c.Audit(t.Context(), log, Checkpoint{}, nil)
 			switch {
@@ -298,7 +217,7 @@ func TestAudit(t *testing.T) {
 			case !node.sound && !errors.Is(err, anchor.ErrCouldNotCheck):
 				t.Errorf("Audit() = %+v, %v; want ErrCouldNotCheck", found, err)
 			}
-			if n := l.ranges.Load(); n > node.ranges {
+			if n := l.Ranges.Load(); n > node.ranges {
 				t.Errorf("asked for events %d times, more than %d", n, node.ranges)
 			}
 		})
@@ -368,13 +287,13 @@ func TestOtherCodeIsRefused(t *testing.T) {
 	if err != nil || len(made) != 2 || !made[0].Tx.IsZero() || made[0].Address != anchor.Address(contracts.AnchorRegistryAddress) {
 		t.Errorf("DeployContracts() of what is there = %+v, %v", made, err)
 	}
-	l := newLine(t, chain.URL())
-	l.answer = func(method string, params []json.RawMessage, result json.RawMessage) json.RawMessage {
+	l := anchortest.NewLine(t, chain.URL())
+	l.Set(anchortest.Fault{Answer: func(method string, params []json.RawMessage, result json.RawMessage) json.RawMessage {
 		if method == "eth_getCode" {
 			return json.RawMessage(`"0x6000"`)
 		}
 		return result
-	}
+	}})
 	other := dial(t, l.URL, Options{Key: chain.FundedKey(), Finality: "depth:0"})
 	if err := other.Deploy(t.Context()); err == nil || !strings.Contains(err.Error(), "is another contract") {
 		t.Errorf("Deploy() = %v", err)
@@ -413,8 +332,8 @@ func TestNodesDisagree(t *testing.T) {
 		t.Errorf("a node doesn't agree with itself: %v", err)
 	}
 
-	l := newLine(t, chain.URL())
-	l.answer = func(method string, _ []json.RawMessage, result json.RawMessage) json.RawMessage {
+	l := anchortest.NewLine(t, chain.URL())
+	l.Set(anchortest.Fault{Answer: func(method string, _ []json.RawMessage, result json.RawMessage) json.RawMessage {
 		switch method {
 		case "eth_getLogs":
 			return json.RawMessage("[]")
@@ -422,7 +341,7 @@ func TestNodesDisagree(t *testing.T) {
 			return json.RawMessage(`"0x` + strings.Repeat("0", len(result)-4) + `"`)
 		}
 		return result
-	}
+	}})
 	liar := dial(t, l.URL, options)
 	hidden, err := liar.Audit(t.Context(), log, Checkpoint{}, nil)
 	if err != nil || hidden.Replay.Wrong != 0 || hidden.Replay.Roots != 0 {

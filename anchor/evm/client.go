@@ -1,12 +1,11 @@
 package evm
 
 import (
-	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"errors"
 	"fmt"
-	"io"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -63,11 +62,15 @@ type Options struct {
 	// HTTP makes the requests to an http or https URL. Nil is a client with a
 	// timeout of 20 seconds. No answer may be longer than 32 MiB.
 	HTTP *http.Client
+
+	// Log is told of a node that says something else than most do. Nil discards it.
+	Log *slog.Logger
 }
 
 // Client speaks to one chain. Its methods may be called at the same time.
 type Client struct {
-	rpc      *rpc.Client
+	servers  []*server
+	log      *slog.Logger
 	chain    anchor.Chain
 	registry common.Address
 	finality finality
@@ -88,25 +91,20 @@ type sentTx struct {
 }
 
 // Dial connects and checks that the chain is the one that is meant. No answer
-// wraps [anchor.ErrCouldNotCheck]; another chain doesn't.
+// wraps [anchor.ErrCouldNotCheck]; another chain doesn't. Of several URLs, with commas
+// between them, more than half have to say the same, so that of three one may be away or
+// lie; transactions are handed to all.
 func Dial(ctx context.Context, rpcURL string, o Options) (*Client, error) {
-	c := &Client{rpc: o.RPC, durable: o.Durable, patience: o.Patience, key: o.Key, maxFee: o.MaxFee}
+	c := &Client{durable: o.Durable, patience: o.Patience, key: o.Key, maxFee: o.MaxFee, log: o.Log}
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
+	}
 	var err error
 	if c.finality, err = parseFinality(o.Finality); err != nil {
 		return nil, err
 	}
-	if c.rpc == nil {
-		if !strings.HasPrefix(rpcURL, "http://") && !strings.HasPrefix(rpcURL, "https://") {
-			return nil, fmt.Errorf("the chain's URL should begin with http:// or https://, not %q", rpcURL)
-		}
-		client := http.Client{Timeout: 20 * time.Second}
-		if o.HTTP != nil {
-			client = *o.HTTP
-		}
-		client.Transport = bounded{cmp.Or(client.Transport, http.DefaultTransport)}
-		if c.rpc, err = rpc.DialOptions(ctx, rpcURL, rpc.WithHTTPClient(&client)); err != nil {
-			return nil, fmt.Errorf("connect to the chain: %w: %w", anchor.ErrCouldNotCheck, err)
-		}
+	if c.servers, err = connect(ctx, rpcURL, o); err != nil {
+		return nil, err
 	}
 	if c.key != nil {
 		c.poster = common.Address(AddressOf(c.key))
@@ -116,57 +114,53 @@ func Dial(ctx context.Context, rpcURL string, o Options) (*Client, error) {
 		c.registry = contracts.AnchorRegistryAddress
 	}
 	if err := c.identify(ctx, o); err != nil {
-		c.rpc.Close()
+		c.Close()
 		return nil, err
 	}
 	return c, nil
 }
 
-// maxAnswer bounds an answer of a chain's node, in bytes, and maxRefusal what it says
-// beside an HTTP status, which becomes part of an error. The events of a whole block have
-// some megabytes.
-const maxAnswer, maxRefusal = 32 << 20, 500
-
-// bounded is a transport whose responses end somewhere: a node that talks without end
-// fills nobody's memory.
-type bounded struct{ http.RoundTripper }
-
-func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp, err := b.RoundTripper.RoundTrip(r)
-	if err != nil {
-		return nil, err
-	}
-	resp.Body = http.MaxBytesReader(nil, resp.Body, maxAnswer)
-	if resp.StatusCode >= 300 {
-		resp.Body = struct {
-			io.Reader
-			io.Closer
-		}{io.LimitReader(resp.Body, maxRefusal), resp.Body}
-	}
-	return resp, nil
-}
-
 // identify asks which chain answers, and compares.
 func (c *Client) identify(ctx context.Context, o Options) error {
+	id, genesis, err := c.identity(ctx)
+	if err != nil {
+		return err
+	}
+	if o.ChainID != 0 && id != o.ChainID {
+		return fmt.Errorf("the chain at this URL has the id %d, the one that is meant has %d: check the URL", id, o.ChainID)
+	}
+	if !o.Genesis.IsZero() && genesis != o.Genesis {
+		return fmt.Errorf("the chain at this URL has the id %d as it should, but begins with the block %s and not %s: it is another chain", id, genesis, o.Genesis)
+	}
+	c.chain = anchor.Chain{ID: id, Genesis: genesis, Registry: anchor.Address(c.registry), Finality: c.finality.String(), Local: o.Local}
+	return nil
+}
+
+// identity is by what a chain is known: its id and its first block.
+func (c *Client) identity(ctx context.Context) (uint64, anchor.Hash, error) {
 	var id quantity
 	var genesis *header
 	if err := c.ask(ctx, &id, "eth_chainId"); err != nil {
-		return fmt.Errorf("ask for the chain's id: %w", err)
+		return 0, anchor.Hash{}, fmt.Errorf("ask for the chain's id: %w", err)
 	}
 	if err := c.ask(ctx, &genesis, "eth_getBlockByNumber", "0x0", false); err != nil {
-		return fmt.Errorf("ask for the chain's first block: %w", err)
+		return 0, anchor.Hash{}, fmt.Errorf("ask for the chain's first block: %w", err)
 	}
 	if genesis == nil {
-		return fmt.Errorf("the chain's node doesn't have the first block, by which the chain is known: %w", anchor.ErrCouldNotCheck)
+		return 0, anchor.Hash{}, fmt.Errorf("the chain's node doesn't have the first block, by which the chain is known: %w", anchor.ErrCouldNotCheck)
 	}
-	if o.ChainID != 0 && uint64(id) != o.ChainID {
-		return fmt.Errorf("the chain at this URL has the id %d, the one that is meant has %d: check the URL", uint64(id), o.ChainID)
+	return uint64(id), anchor.Hash(genesis.Hash), nil
+}
+
+// still checks that the chain behind the URL is the one that it was: on another one
+// nothing of ours is anchored, which would say nothing of ours.
+func (c *Client) still(ctx context.Context) error {
+	id, genesis, err := c.identity(ctx)
+	if err == nil && (id != c.chain.ID || genesis != c.chain.Genesis) {
+		err = fmt.Errorf("%w: the chain at this URL has the id %d now and begins with %s, and had the id %d and %s when the connection was made: check the URL",
+			anchor.ErrCouldNotCheck, id, genesis, c.chain.ID, c.chain.Genesis)
 	}
-	if !o.Genesis.IsZero() && anchor.Hash(genesis.Hash) != o.Genesis {
-		return fmt.Errorf("the chain at this URL has the id %d as it should, but begins with the block %s and not %s: it is another chain", uint64(id), genesis.Hash, o.Genesis)
-	}
-	c.chain = anchor.Chain{ID: uint64(id), Genesis: anchor.Hash(genesis.Hash), Registry: anchor.Address(c.registry), Finality: c.finality.String(), Local: o.Local}
-	return nil
+	return err
 }
 
 // Chain names the chain, the registry and the rule of finality.
@@ -177,29 +171,24 @@ func (c *Client) Poster() anchor.Address { return anchor.Address(c.poster) }
 
 // Balance is what an account has, in wei.
 func (c *Client) Balance(ctx context.Context, account anchor.Address) (*big.Int, error) {
-	var b bigQuantity
-	if err := c.ask(ctx, &b, "eth_getBalance", common.Address(account), "latest"); err != nil {
-		return nil, fmt.Errorf("ask for the balance of %s: %w", account, err)
+	b, err := c.number(ctx, "eth_getBalance", common.Address(account), "latest")
+	if err != nil {
+		return nil, fmt.Errorf("ask for the balance of %s: %w: %w", account, anchor.ErrCouldNotCheck, err)
 	}
-	return b.Int(), nil
+	return b, nil
 }
 
-// Close ends the connection.
-func (c *Client) Close() { c.rpc.Close() }
+// Close ends the connections.
+func (c *Client) Close() {
+	for _, s := range c.servers {
+		s.rpc.Close()
+	}
+}
 
 // ask makes one call that changes nothing. Whatever goes wrong, we don't know
 // the answer: every error wraps [anchor.ErrCouldNotCheck].
 func (c *Client) ask(ctx context.Context, answer any, method string, args ...any) error {
-	err := c.rpc.CallContext(ctx, answer, method, args...)
-	for tries := 0; err != nil && tries < c.patience && unanswered(method, err); tries++ {
-		select {
-		case <-time.After(250 * time.Millisecond << tries):
-			err = c.rpc.CallContext(ctx, answer, method, args...)
-		case <-ctx.Done():
-			return fmt.Errorf("%w: %s: %w", anchor.ErrCouldNotCheck, method, ctx.Err())
-		}
-	}
-	if err != nil {
+	if err := c.call(ctx, answer, method, args...); err != nil {
 		return fmt.Errorf("%w: %s: %w", anchor.ErrCouldNotCheck, method, err)
 	}
 	return nil
@@ -219,7 +208,7 @@ func unanswered(method string, err error) bool {
 // use.
 func away(err error) bool {
 	var connecting *net.OpError
-	if errors.As(err, &connecting) && connecting.Op == "dial" {
+	if errors.As(err, &connecting) && connecting.Op == "dial" || errors.Is(err, errPause) {
 		return true
 	}
 	var status rpc.HTTPError
@@ -245,9 +234,13 @@ func (c *Client) head(ctx context.Context) (*header, error) {
 }
 
 // block is the block with this number (as JSON-RPC writes it) or tag.
-func (c *Client) block(ctx context.Context, at string) (*header, error) {
-	var h *header
-	if err := c.ask(ctx, &h, "eth_getBlockByNumber", at, false); err != nil {
+func (c *Client) block(ctx context.Context, at string) (h *header, err error) {
+	if strings.HasPrefix(at, "0x") {
+		err = c.ask(ctx, &h, "eth_getBlockByNumber", at, false)
+	} else if h, err = c.reached(ctx, at); err != nil {
+		err = fmt.Errorf("%w: eth_getBlockByNumber: %w", anchor.ErrCouldNotCheck, err)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if h == nil {
@@ -291,7 +284,10 @@ func (c *Client) entry(ctx context.Context, log anchor.Address, root, leaf [32]b
 	if e.Revoked != 0 {
 		entry.Revoked = time.Unix(int64(e.Revoked), 0).UTC()
 	}
-	return entry, e.Count != 0, nil
+	if e.Count == 0 {
+		return anchor.Entry{}, false, c.still(ctx)
+	}
+	return entry, true, nil
 }
 
 // finality is the rule by which a block is final.
@@ -355,13 +351,15 @@ func (c *Client) kept(ctx context.Context, last uint64) (uint64, error) {
 	case !c.chain.Local:
 		return last, nil
 	}
-	var durable quantity
-	err := c.ask(ctx, &durable, "clrnode_durable")
+	durable, err := c.number(ctx, "clrnode_durable")
 	var refused rpc.Error
 	if errors.As(err, &refused) && refused.ErrorCode() == methodNotFound {
 		return last, nil // somebody else's local chain
 	}
-	return uint64(durable), err
+	if err != nil {
+		return 0, fmt.Errorf("%w: clrnode_durable: %w", anchor.ErrCouldNotCheck, err)
+	}
+	return durable.Uint64(), nil
 }
 
 // methodNotFound is the error code of JSON-RPC for a method that the server lacks.

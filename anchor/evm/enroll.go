@@ -80,11 +80,11 @@ func (c *Client) enroll(ctx context.Context, logKey *ecdsa.PrivateKey, until uin
 	if err != nil {
 		return err
 	}
-	err = c.rpc.CallContext(ctx, new(common.Hash), "eth_sendRawTransaction", data(raw))
+	err = c.send(ctx, raw)
 	// An earlier run's transaction may still wait, with this nonce; it does the
 	// same. And the network's pool may see the money a moment after the block
 	// that has it. In both cases it is sent again, until it is done.
-	if err != nil && !says(err, "already known", "known transaction", "already imported", "nonce too low",
+	if err != nil && !says(err, "nonce too low",
 		"replacement transaction underpriced", "insufficient funds") {
 		return c.explain(err)
 	}
@@ -144,7 +144,7 @@ func (c *Client) pay(ctx context.Context, m call) ([]byte, error) {
 			return raw, nil
 		}
 		// The nonce was taken between two questions: ask for the next one.
-		if !errors.Is(err, anchor.ErrStale) || try == 3 {
+		if !errors.Is(err, anchor.ErrStale) && !errors.Is(err, anchor.ErrUnderpriced) || try == 3 {
 			return nil, err
 		}
 		f = f.raised().under(c.maxFee)

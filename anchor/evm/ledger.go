@@ -222,11 +222,9 @@ func (c *Client) underway(ctx context.Context, tx anchor.Tx) (anchor.State, erro
 		}
 		return anchor.State{Phase: anchor.Submitted}, nil // mined since we asked; the next time tells more
 	}
-	var pending *known
-	if err := c.ask(ctx, &pending, "eth_getTransactionByHash", common.Hash(tx.Hash)); err != nil {
+	if pending, err := c.knows(ctx, common.Hash(tx.Hash)); err != nil {
 		return anchor.State{}, err
-	}
-	if pending != nil {
+	} else if pending {
 		return anchor.State{Phase: anchor.Submitted}, nil
 	}
 	var signed types.Transaction

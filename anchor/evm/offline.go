@@ -50,7 +50,7 @@ func (c *Client) stateProof(ctx context.Context, b anchor.Batch, s anchor.State)
 		} `json:"storageProof"`
 	}
 	slot := contracts.EntrySlot(common.Address(b.Log), common.Hash(b.Root))
-	if err := c.ask(ctx, &got, "eth_getProof", c.registry, []common.Hash{slot}, hexNumber(s.BlockNumber)); err != nil {
+	if err := c.one(ctx, &got, "eth_getProof", c.registry, []common.Hash{slot}, hexNumber(s.BlockNumber)); err != nil {
 		return p, err
 	}
 	if len(got.Storage) != 1 {

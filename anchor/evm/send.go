@@ -43,24 +43,20 @@ func (c *Client) fees(ctx context.Context) (fees, error) {
 	}
 	var f fees
 	if head.BaseFee == nil {
-		var price bigQuantity
-		if err := c.ask(ctx, &price, "eth_gasPrice"); err != nil {
-			return fees{}, err
+		if f.max, err = c.number(ctx, "eth_gasPrice"); err != nil {
+			return fees{}, fmt.Errorf("%w: eth_gasPrice: %w", anchor.ErrCouldNotCheck, err)
 		}
-		f.max = price.Int()
 	} else {
-		var tip bigQuantity
-		if err := c.ask(ctx, &tip, "eth_maxPriorityFeePerGas"); err != nil {
+		if f.tip, err = c.number(ctx, "eth_maxPriorityFeePerGas"); err != nil {
 			var refused rpc.Error
 			if !errors.As(err, &refused) {
-				return fees{}, err
+				return fees{}, fmt.Errorf("%w: eth_maxPriorityFeePerGas: %w", anchor.ErrCouldNotCheck, err)
 			}
-			tip = bigQuantity(*big.NewInt(1e9)) // this chain's node doesn't know the method
+			f.tip = big.NewInt(1e9) // this chain's node doesn't know the method
 		}
 		if base := head.BaseFee.Int(); c.maxFee != nil && base.Cmp(c.maxFee) > 0 {
 			return fees{}, fmt.Errorf("%w: %s gwei a unit of gas, and the limit is %s", anchor.ErrFeeLimit, gwei(base), gwei(c.maxFee))
 		}
-		f.tip = tip.Int()
 		f.max = new(big.Int).Add(f.tip, new(big.Int).Mul(head.BaseFee.Int(), big.NewInt(2)))
 	}
 	return f.under(c.maxFee), nil
@@ -112,11 +108,11 @@ func (c *Client) gas(ctx context.Context, m call) (uint64, error) {
 	if m.value != nil {
 		msg["value"] = (*bigHex)(m.value)
 	}
-	var gas quantity
-	if err := c.rpc.CallContext(ctx, &gas, "eth_estimateGas", msg, "latest"); err != nil {
+	gas, err := c.number(ctx, "eth_estimateGas", msg, "latest")
+	if err != nil {
 		return 0, c.explain(err)
 	}
-	return uint64(gas) + uint64(gas)/5, nil
+	return gas.Uint64() + gas.Uint64()/5, nil
 }
 
 // explain turns the refusal of a call or a transaction into an error that says
@@ -174,12 +170,8 @@ func (c *Client) nonce(ctx context.Context) (uint64, error) {
 	}
 	// Our newest transaction isn't counted. If the network has forgotten it, a
 	// nonce after it would wait for ever.
-	var tx *known
-	if err := c.ask(ctx, &tx, "eth_getTransactionByHash", c.last.hash); err != nil {
-		return 0, err
-	}
-	if tx == nil {
-		return next, nil
+	if there, err := c.knows(ctx, c.last.hash); err != nil || !there {
+		return next, err
 	}
 	return c.last.nonce + 1, nil
 }
@@ -187,26 +179,25 @@ func (c *Client) nonce(ctx context.Context) (uint64, error) {
 // count is how many transactions the poster sent, in blocks (latest) or with those that
 // can be in the next ones (pending).
 func (c *Client) count(ctx context.Context, at string) (uint64, error) {
-	var n quantity
-	err := c.ask(ctx, &n, "eth_getTransactionCount", c.poster, at)
-	return uint64(n), err
+	n, err := c.number(ctx, "eth_getTransactionCount", c.poster, at)
+	if err != nil {
+		return 0, fmt.Errorf("%w: eth_getTransactionCount: %w", anchor.ErrCouldNotCheck, err)
+	}
+	return n.Uint64(), nil
 }
 
 // broadcast hands signed bytes to the network. c.sending is held.
 func (c *Client) broadcast(ctx context.Context, raw []byte, hash common.Hash, nonce uint64) error {
-	var got common.Hash
-	err := c.rpc.CallContext(ctx, &got, "eth_sendRawTransaction", data(raw))
-	if err == nil || says(err, "already known", "known transaction", "already imported", "alreadyknown") {
+	err := c.send(ctx, raw)
+	if err == nil {
 		c.last = sentTx{nonce, hash}
 		return nil
 	}
 	switch {
 	case says(err, "nonce too low", "oldnonce"):
 		return fmt.Errorf("%w: nonce %d is spent", anchor.ErrStale, nonce)
-	case says(err, "replacement transaction underpriced", "replacement fee too low", "already has"):
-		return fmt.Errorf("%w: nonce %d belongs to another transaction that waits", anchor.ErrStale, nonce)
-	case says(err, "less than block base fee", "fee cap less than", "underpriced", "feetoolow"):
-		return fmt.Errorf("%w: it offers too little for what the chain asks now", anchor.ErrStale)
+	case says(err, "underpriced", "replacement fee too low", "already has", "less than block base fee", "fee cap less than", "feetoolow"):
+		return fmt.Errorf("%w (nonce %d)", anchor.ErrUnderpriced, nonce)
 	}
 	return c.explain(err)
 }
@@ -247,7 +238,7 @@ func (c *Client) until(ctx context.Context, what string, raw []byte, done func()
 		}
 		if time.Since(sent) > resendAfter {
 			sent = time.Now()
-			c.rpc.CallContext(ctx, new(common.Hash), "eth_sendRawTransaction", data(raw)) // "already known" is the usual answer
+			c.send(ctx, raw) // what comes of it is seen by done
 		}
 		select {
 		case <-ctx.Done():

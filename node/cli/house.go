@@ -157,7 +157,7 @@ func storedURL(ctx context.Context, db *registry.DB, cfg Config) (string, error)
 // for a chain that doesn't answer beside its work, others don't begin without. db is nil
 // where there is no store.
 func (h *house) openChain(ctx context.Context, cfg Config, db *registry.DB, log *slog.Logger) (l ownChain, err error) {
-	var o evm.Options
+	o := evm.Options{Log: log}
 	if cfg.Chain != "" {
 		if cfg.ChainKey == "" {
 			return nil, usage("--chain needs --chain-key FILE: the private key, in hex, of the account that pays for anchors")
@@ -179,7 +179,7 @@ func (h *house) openChain(ctx context.Context, cfg Config, db *registry.DB, log 
 		h.chain = chain
 		h.onClose(chain.Close)
 		o = evm.Options{
-			Key: chain.FundedKey(), RPC: chain.Client(), Durable: chain.Durable,
+			Log: log, Key: chain.FundedKey(), RPC: chain.Client(), Durable: chain.Durable,
 			ChainID: testnet.ChainID, Genesis: chain.Genesis(), Finality: localFinality, Local: true,
 		}
 	}

@@ -1,0 +1,195 @@
+package evm
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"clrnode/anchor"
+	"clrnode/anchor/anchortest"
+	"clrnode/testnet"
+)
+
+// A liar answers a question with something that isn't so.
+var liars = map[string]func(method string, params []json.RawMessage, result json.RawMessage) json.RawMessage{
+	"nothing is anchored": func(method string, _ []json.RawMessage, result json.RawMessage) json.RawMessage {
+		if method == "eth_call" {
+			return json.RawMessage(`"0x` + strings.Repeat("0", max(len(result)-4, 0)) + `"`)
+		}
+		return result
+	},
+	"a height of its own": func(method string, params []json.RawMessage, result json.RawMessage) json.RawMessage {
+		if method == "eth_getBlockByNumber" && !strings.HasPrefix(string(params[0]), `"0x`) {
+			var h map[string]any
+			json.Unmarshal(result, &h)
+			h["number"] = "0xfffffff"
+			result, _ = json.Marshal(h)
+		}
+		return result
+	},
+	"a height of long ago": func(method string, params []json.RawMessage, result json.RawMessage) json.RawMessage {
+		if method == "eth_getBlockByNumber" && !strings.HasPrefix(string(params[0]), `"0x`) {
+			var h map[string]any
+			json.Unmarshal(result, &h)
+			h["number"] = "0x0"
+			result, _ = json.Marshal(h)
+		}
+		return result
+	},
+	"other numbers": func(method string, _ []json.RawMessage, result json.RawMessage) json.RawMessage {
+		switch method {
+		case "eth_getTransactionCount", "eth_estimateGas", "eth_maxPriorityFeePerGas", "eth_getBalance":
+			return json.RawMessage(`"0x7fffffffffff"`)
+		}
+		return result
+	},
+	"another chain": func(method string, _ []json.RawMessage, result json.RawMessage) json.RawMessage {
+		if method == "eth_chainId" {
+			return json.RawMessage(`"0x1"`)
+		}
+		return result
+	},
+	"no transaction": func(method string, _ []json.RawMessage, result json.RawMessage) json.RawMessage {
+		if method == "eth_getTransactionReceipt" || method == "eth_getTransactionByHash" {
+			return json.RawMessage("null")
+		}
+		return result
+	},
+}
+
+// TestOneOfThreeNodes: one of three nodes may be away, or lie about anything, at the
+// beginning or later.
+func TestOneOfThreeNodes(t *testing.T) {
+	t.Parallel()
+	chain, inside := start(t)
+	_, log := newLog(t, inside)
+	a, b, c := anchortest.NewLine(t, chain.URL()), anchortest.NewLine(t, chain.URL()), anchortest.NewLine(t, chain.URL())
+	var said bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&said, nil))
+	all := a.URL + ", " + b.URL + "," + c.URL
+	faults := map[string]anchortest.Fault{
+		"away": {Instead: func(http.ResponseWriter, string, []json.RawMessage, int) bool { panic(http.ErrAbortHandler) }},
+		"busy": {Instead: func(w http.ResponseWriter, _ string, _ []json.RawMessage, _ int) bool {
+			w.Header().Set("Retry-After", "1")
+			return httpError(429)(w)
+		}},
+		"lost answers": {Lost: true},
+	}
+	for name, lie := range liars {
+		faults[name] = anchortest.Fault{Answer: lie}
+	}
+	n := byte(0)
+	for name, fault := range faults {
+		b.Set(fault)
+		client, err := Dial(t.Context(), all, Options{Key: chain.FundedKey(), ChainID: testnet.ChainID, Finality: "depth:0", Log: logger})
+		if err != nil {
+			t.Errorf("Dial() with one of three %s: %v", name, err)
+			continue
+		}
+		n++
+		batch := anchor.Batch{Log: log, Root: anchor.Hash{n}, Count: 16}
+		tx, err := client.Prepare(t.Context(), batch)
+		if err == nil {
+			err = client.Send(t.Context(), tx)
+		}
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			client.Close()
+			continue
+		}
+		if s := waitPhase(t, client, batch, tx, anchor.Final); s.Seq != uint64(n-1) || s.TxHash != tx.Hash {
+			t.Errorf("%s: State() = %+v, want place %d", name, s, n-1)
+		}
+		client.Close()
+	}
+	b.Set(anchortest.Fault{})
+	if !strings.Contains(said.String(), "which is not believed") || !strings.Contains(said.String(), strings.TrimPrefix(b.URL, "http://")) {
+		t.Errorf("the log doesn't name the node that lied:\n%s", &said)
+	}
+
+	client := dial(t, all, Options{Finality: "depth:0"})
+	found, err := client.Audit(t.Context(), log, Checkpoint{}, nil)
+	if err != nil || found.Replay.Wrong != 0 || found.Replay.Roots != uint64(n) {
+		t.Errorf("Audit() by three nodes = %+v, %v; want %d roots", found, err, n)
+	}
+	for _, l := range []*anchortest.Line{a, b} {
+		l.Set(faults["away"])
+	}
+	if _, _, err := client.Entry(t.Context(), log, anchor.Hash{1}, [32]byte{}); !errors.Is(err, anchor.ErrCouldNotCheck) || !strings.Contains(err.Error(), "2 of the chain's 3 nodes") {
+		t.Errorf("Entry() with two of three away = %v", err)
+	}
+}
+
+// TestAnotherChainLater: when another chain comes to stand behind the URL, nobody says
+// that nothing is anchored.
+func TestAnotherChainLater(t *testing.T) {
+	t.Parallel()
+	chain, inside := start(t)
+	other, _ := start(t)
+	_, log := newLog(t, inside)
+	l := anchortest.NewLine(t, chain.URL())
+	c := dial(t, l.URL, Options{Key: chain.FundedKey(), Finality: "depth:0"})
+	b := anchor.Batch{Log: log, Root: anchor.Hash{1}, Count: 16}
+	tx, err := c.Prepare(t.Context(), b)
+	if err == nil {
+		err = c.Send(t.Context(), tx)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	waitPhase(t, c, b, tx, anchor.Final)
+	l.Connect(other.URL())
+	if _, there, err := c.Entry(t.Context(), log, b.Root, [32]byte{}); there || !errors.Is(err, anchor.ErrCouldNotCheck) || !strings.Contains(err.Error(), "check the URL") {
+		t.Errorf("Entry() on another chain = %t, %v", there, err)
+	}
+	if _, err := c.State(t.Context(), b, tx); !errors.Is(err, anchor.ErrCouldNotCheck) {
+		t.Errorf("State() on another chain = %v", err)
+	}
+	if _, err := c.Prepare(t.Context(), anchor.Batch{Log: log, Root: anchor.Hash{2}, Count: 16}); !errors.Is(err, anchor.ErrCouldNotCheck) {
+		t.Errorf("Prepare() on another chain = %v", err)
+	}
+	l.Connect(chain.URL())
+	waitPhase(t, c, b, tx, anchor.Final)
+}
+
+// TestRetryAfter: a node that asks to be left alone is left alone for that long.
+func TestRetryAfter(t *testing.T) {
+	t.Parallel()
+	chain, _ := start(t)
+	l := anchortest.NewLine(t, chain.URL())
+	var asked atomic.Int64
+	l.Set(anchortest.Fault{Instead: func(w http.ResponseWriter, _ string, _ []json.RawMessage, _ int) bool {
+		if asked.Add(1) > 1 {
+			return false
+		}
+		w.Header().Set("Retry-After", "1")
+		return httpError(429)(w)
+	}})
+	if _, err := Dial(t.Context(), l.URL, Options{}); !errors.Is(err, anchor.ErrCouldNotCheck) {
+		t.Fatalf("Dial() of a busy node = %v", err)
+	}
+	c := dial(t, l.URL, Options{})
+	asked.Store(0)
+	if _, err := c.Block(t.Context(), 0); !errors.Is(err, anchor.ErrCouldNotCheck) {
+		t.Errorf("Block() of a busy node = %v", err)
+	}
+	for range 5 {
+		if _, err := c.Block(t.Context(), 0); !errors.Is(err, errPause) || !errors.Is(err, anchor.ErrCouldNotCheck) {
+			t.Errorf("Block() of a node that wants to be left alone = %v", err)
+		}
+	}
+	if n := asked.Load(); n != 1 {
+		t.Errorf("it was asked %d times", n)
+	}
+	for value, want := range map[string]time.Duration{"": 0, "soon": 0, "-1": 0, "7": 7 * time.Second, "999999": maxPause, "Mon, 01 Jan 2001 00:00:00 GMT": 0} {
+		if got := max(retryAfter(value), 0); got != want {
+			t.Errorf("retryAfter(%q) = %v, want %v", value, got, want)
+		}
+	}
+}

@@ -45,13 +45,13 @@ func (n *Node) anchorLoop() {
 		}
 		wait = min(max(n.anchorAge()/4, n.anchorStep()), 10*time.Second)
 		due, err := n.anchorDue(n.background)
-		again := time.Since(rechecked) > n.recheckEvery()
+		again := n.now().Sub(rechecked) > n.recheckEvery()
 		if err == nil && (due || again) {
 			_, err = n.claimed(n.background, workAnchor, func(ctx context.Context, db *registry.DB) error {
 				var unseen error
 				if again {
 					if unseen = n.recheckFinal(ctx, db); unseen == nil {
-						rechecked = time.Now()
+						rechecked = n.now()
 					}
 				}
 				return errors.Join(unseen, n.anchorTurn(ctx, db))

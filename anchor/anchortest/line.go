@@ -20,8 +20,9 @@ type Fault struct {
 	// the request has; 0 for one that isn't in a list.
 	Instead func(w http.ResponseWriter, method string, params []json.RawMessage, batch int) bool
 
-	// Lost hands questions on, and ends the connection instead of answering.
-	Lost bool
+	// Lost hands on a question of a method for which it is true, and ends the connection
+	// instead of answering.
+	Lost func(method string) bool
 }
 
 // A Line stands between a client and a chain, and does what nodes of chains do.
@@ -94,7 +95,7 @@ func NewLine(t testing.TB, chain string) *Line {
 			return
 		}
 		said, err := post(chain, body)
-		if err != nil || fault.Lost {
+		if err != nil || fault.Lost != nil && fault.Lost(asked[0].Method) {
 			panic(http.ErrAbortHandler)
 		}
 		for i := range said {

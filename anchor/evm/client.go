@@ -223,6 +223,9 @@ func (c *Client) view(ctx context.Context, call []byte, at string) ([]byte, erro
 		return nil, err
 	}
 	if len(answer) == 0 {
+		if err := c.still(ctx); err != nil {
+			return nil, err
+		}
 		return nil, fmt.Errorf("%w: there is no registry at %s on chain %d", anchor.ErrCouldNotCheck, c.registry, c.chain.ID)
 	}
 	return answer, nil

@@ -79,7 +79,7 @@ func TestOneOfThreeNodes(t *testing.T) {
 			w.Header().Set("Retry-After", "1")
 			return httpError(429)(w)
 		}},
-		"lost answers": {Lost: true},
+		"lost answers": {Lost: func(string) bool { return true }},
 	}
 	for name, lie := range liars {
 		faults[name] = anchortest.Fault{Answer: lie}

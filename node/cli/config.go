@@ -55,7 +55,7 @@ func (c *Config) flags(f *pflag.FlagSet) {
 	f.StringVar(&c.DB, "db", "", "PostgreSQL database that is the store, such as postgres://clrnode@db.example.edu/clrnode (default: the store in --data)")
 	f.StringVar(&c.Listen, "listen", "localhost:8080", "address to serve on")
 	f.StringVar(&c.PublicURL, "public-url", "", "what every URL begins with that the node writes (default: from --listen, then stored)")
-	f.StringVar(&c.Chain, "chain", "", "JSON-RPC URL of an Ethereum-compatible network, or of clrnode chain (default: the embedded chain)")
+	f.StringVar(&c.Chain, "chain", "", "JSON-RPC URL of an Ethereum-compatible network, or of clrnode chain; several with commas, of which more than half have to agree (default: the embedded chain)")
 	f.StringVar(&c.ChainKey, "chain-key", "", "file with the private key, in hex, that pays for anchors on --chain")
 	f.Float64Var(&c.MaxFee, "max-fee", 0, "most that is paid for a unit of gas on --chain, in gwei; while the chain asks for more, anchoring waits (default: no limit)")
 	f.StringVar(&c.ChainListen, "chain-listen", "127.0.0.1:0", "loopback address of the embedded chain's JSON-RPC, any address with clrnode chain; port 0 takes a free one")

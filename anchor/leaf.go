@@ -14,7 +14,7 @@ const (
 	LeafCredential byte = 1 // a credential was issued
 	LeafStatusList byte = 2 // a status list as it was published
 	LeafRevocation byte = 3 // a credential was revoked
-	LeafKeyEvent   byte = 4 // a key or a policy changed
+	LeafDocument   byte = 4 // a DID document as it was published
 	LeafAuditHead  byte = 5 // the head of the node's audit trail
 	LeafHolder     byte = 6 // a learner proved to hold a DID
 )

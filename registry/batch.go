@@ -32,8 +32,9 @@ type Batch struct {
 	Number    int            `json:"number"` // of this publisher, from 1
 	Log       anchor.Address `json:"log"`
 	Root      anchor.Hash    `json:"root"`
-	Count     int            `json:"count"`   // leaves, padding included
-	Records   int            `json:"records"` // leaves that are credentials
+	Count     int            `json:"count"`            // leaves, padding included
+	Records   int            `json:"records"`          // leaves that are credentials
+	Others    int            `json:"others,omitempty"` // leaves that are something else, see [OtherLeaf]
 	Sealed    time.Time      `json:"sealed"`
 	Tx        *anchor.Tx     `json:"tx,omitempty"`     // what was signed last, stored before it was sent
 	Signed    time.Time      `json:"signed,omitzero"`  // since when Tx waits for its block
@@ -161,14 +162,15 @@ func (tx *Tx) lastBatch(publisher string) (int, error) {
 type Sealing struct {
 	batch    Batch
 	waited   []waiting
-	versions []Version // of what waited, as they are once it is sealed
+	versions []Version   // of what waited, as they are once it is sealed
+	others   []OtherLeaf // likewise
 	leaves   [][32]byte
 }
 
-// NextBatch puts a batch together of the publisher's credentials that are in none, at
-// most MaxBatch of them. ok is false if nothing waits. Nothing is written: SealBatch does
-// that, best in a transaction of its own. One that had read all this would be refused
-// again and again by a database in which others issue meanwhile, for as long as they do.
+// NextBatch puts a batch together of what waits for one, at most MaxBatch leaves. ok is
+// false if nothing waits. Nothing is written: SealBatch does that, best in a transaction
+// of its own. One that had read all this would be refused again and again by a database in
+// which others issue meanwhile, for as long as they do.
 func (tx *Tx) NextBatch(p Publisher, log anchor.Address, chain anchor.Chain) (s Sealing, ok bool, err error) {
 	if s.waited, err = list[waiting](tx, tableUnanchored, prefixOf(p.ID), "", MaxBatch); err != nil || len(s.waited) == 0 {
 		return s, false, err
@@ -177,23 +179,36 @@ func (tx *Tx) NextBatch(p Publisher, log anchor.Address, chain anchor.Chain) (s 
 	if err != nil {
 		return s, false, err
 	}
-	s.batch = Batch{Publisher: p.ID, Number: last + 1, Log: log, Records: len(s.waited), Chain: chain}
+	s.batch = Batch{Publisher: p.ID, Number: last + 1, Log: log, Chain: chain}
 	s.batch.State.Phase = anchor.Unknown
-	keys := make([]string, len(s.waited))
-	for i, w := range s.waited {
-		keys[i] = keyOf(w.Credential, strconv.Itoa(w.Number))
+	var keys []string
+	for _, w := range s.waited {
+		if w.Other == "" {
+			keys = append(keys, keyOf(w.Credential, strconv.Itoa(w.Number)))
+		}
 	}
 	tx.docs.Ahead(tableVersions, keys)
-	s.versions, s.leaves = make([]Version, len(s.waited)), make([][32]byte, len(s.waited))
 	for i, w := range s.waited {
-		v, err := tx.Version(w.Credential, w.Number)
-		if err != nil {
-			return s, false, err
+		var leaf anchor.Leaf
+		if w.Other != "" {
+			l, err := tx.WaitingLeaf(p.ID, w.Other)
+			if err != nil {
+				return s, false, err
+			}
+			l.Batch, l.Leaf = s.batch.Number, i
+			s.others, leaf = append(s.others, l), l.Anchored()
+		} else {
+			v, err := tx.Version(w.Credential, w.Number)
+			if err != nil {
+				return s, false, err
+			}
+			v.Batch, v.Leaf = s.batch.Number, i
+			s.versions = append(s.versions, v)
+			leaf = anchor.Leaf{Type: anchor.LeafCredential, Digest: v.DigestBytes(), Salt: v.SaltBytes()}
 		}
-		s.leaves[i] = anchor.Leaf{Type: anchor.LeafCredential, Digest: v.DigestBytes(), Salt: v.SaltBytes()}.Hash()
-		v.Batch, v.Leaf = s.batch.Number, i
-		s.versions[i] = v
+		s.leaves = append(s.leaves, leaf.Hash())
 	}
+	s.batch.Records, s.batch.Others = len(s.versions), len(s.others)
 	s.leaves = anchor.Pad(s.leaves)
 	s.batch.Root, s.batch.Count = anchor.Root(s.leaves), len(s.leaves)
 	return s, true, nil
@@ -208,11 +223,18 @@ func (tx *Tx) SealBatch(s Sealing) (b Batch, ok bool, err error) {
 		return Batch{}, false, err
 	}
 	b.Sealed = tx.Now
-	for i, w := range s.waited {
-		if err := errors.Join(
-			put(tx, tableVersions, s.versions[i], w.Credential, strconv.Itoa(w.Number)),
-			tx.docs.Delete(tableUnanchored, keyOf(w.key(b.Publisher)...)),
-		); err != nil {
+	for _, w := range s.waited {
+		if err := tx.docs.Delete(tableUnanchored, keyOf(w.key(b.Publisher)...)); err != nil {
+			return Batch{}, false, err
+		}
+	}
+	for _, v := range s.versions {
+		if err := tx.putVersion(v); err != nil {
+			return Batch{}, false, err
+		}
+	}
+	for _, l := range s.others {
+		if err := tx.sealOther(l, waiting{Other: l.About}); err != nil {
 			return Batch{}, false, err
 		}
 	}
@@ -227,7 +249,7 @@ func (tx *Tx) SealBatch(s Sealing) (b Batch, ok bool, err error) {
 	}
 	return b, true, errors.Join(
 		put(tx, tableBatchesLast, VersionRef{b.Publisher, b.Number}, b.Publisher),
-		tx.Count(b.Publisher, "unanchored", -int64(len(s.waited))),
+		tx.Count(b.Publisher, "unanchored", -int64(len(s.versions))),
 		tx.PutBatch(b),
 	)
 }

@@ -40,11 +40,11 @@ func (db *DB) Check(ctx context.Context, report func(rows int)) (faults []Fault,
 		report = func(int) {}
 	}
 	err = db.View(ctx, func(tx *Tx) error {
-		c := &checker{tx: tx, report: report, counted: map[[2]string]int64{}, lists: map[string]*checkedList{}, inBatch: map[[2]string]int{}, leaves: map[string][][32]byte{}}
+		c := &checker{tx: tx, report: report, counted: map[[2]string]int64{}, lists: map[string]*checkedList{}, inBatch: map[[2]string]int{}, leaves: map[string][][32]byte{}, waits: map[[2]string]bool{}}
 		defer func() { faults = c.faults; report(c.rows) }()
 		for _, part := range []func(*checker) error{
 			checkPublishers, checkLearners, checkLearnerIndices, checkAssertions, checkSourceRows, checkRecords, checkConflicts,
-			checkBatches, checkLists, checkCredentials, checkVersions, checkVersionIndices, checkPlaces, checkShares, checkLinkedDIDs, checkDocuments, checkWork, checkCounters,
+			checkBatches, checkLists, checkCredentials, checkVersions, checkVersionIndices, checkOtherLeaves, checkPlaces, checkShares, checkLinkedDIDs, checkDocuments, checkWork, checkCounters,
 		} {
 			if err := part(c); err != nil {
 				return err
@@ -67,6 +67,7 @@ type checker struct {
 	lists   map[string]*checkedList // status lists
 	inBatch map[[2]string]int       // credentials found in a batch, by publisher and number
 	leaves  map[string][][32]byte   // of some batches
+	waits   map[[2]string]bool      // other leaves that are queued, by publisher and what they are about
 }
 
 // fault notes that something is wrong with a record.

@@ -156,20 +156,24 @@ func (c *checker) leaf(key string, v Version) error {
 		return c.fault(tableVersions, key, "is in batch %d, and was not to be anchored", v.Batch)
 	}
 	c.inBatch[[2]string{v.Publisher, batchKey(v.Batch)}]++
-	at := keyOf(v.Publisher, batchKey(v.Batch))
+	return c.leafAt(tableVersions, key, v.Publisher, v.Batch, v.Leaf, anchor.Leaf{Type: anchor.LeafCredential, Digest: v.DigestBytes(), Salt: v.SaltBytes()})
+}
+
+// leafAt looks whether a document is a certain leaf of a batch.
+func (c *checker) leafAt(t Table, key, publisher string, batch, place int, leaf anchor.Leaf) error {
+	at := keyOf(publisher, batchKey(batch))
 	if c.leaves[at] == nil {
-		if len(c.leaves) >= 64 { // versions come in no order of batches
+		if len(c.leaves) >= 64 { // they come in no order of batches
 			clear(c.leaves)
 		}
-		leaves, err := c.tx.Leaves(v.Publisher, v.Batch)
+		leaves, err := c.tx.Leaves(publisher, batch)
 		if err != nil {
 			return err
 		}
 		c.leaves[at] = leaves
 	}
-	want := anchor.Leaf{Type: anchor.LeafCredential, Digest: v.DigestBytes(), Salt: v.SaltBytes()}.Hash()
 	leaves := c.leaves[at]
-	return c.want(v.Leaf >= 0 && v.Leaf < len(leaves) && leaves[v.Leaf] == want, tableVersions, key, "is not leaf %d of batch %d, as it says", v.Leaf, v.Batch)
+	return c.want(place >= 0 && place < len(leaves) && leaves[place] == leaf.Hash(), t, key, "is not leaf %d of batch %d, as it says", place, batch)
 }
 
 // checkVersionIndices looks from bytes, digests, keys, batches and what waits for its anchor
@@ -191,6 +195,15 @@ func checkVersionIndices(c *checker) error {
 			return of(tableSigned, key, ref, func(v Version) bool { return v.Key == parts[0] && v.Place() == parts[1] })
 		}),
 		each(c, tableUnanchored, func(key string, parts []string, w waiting) error {
+			if w.Other != "" {
+				at := [2]string{parts[0], w.Other}
+				_, ok, err := named[OtherLeaf](c, tableUnanchored, key, tableLeavesWaiting, at[0], at[1])
+				if ok {
+					err = c.want(!c.waits[at], tableUnanchored, key, "waits twice")
+				}
+				c.waits[at] = true
+				return err
+			}
 			c.count(parts[0], "unanchored", 1)
 			first := !waits[w.VersionRef]
 			waits[w.VersionRef] = true

@@ -36,7 +36,8 @@ func soundDB(t *testing.T) *DB {
 		b = Credential{ID: NewID(), Publisher: "pub", Learner: people[1].ID, Kind: KindAssertion, Assertion: "sis/r1", List: places[1].List, Index: places[1].Index, Version: 1}
 		c := Credential{ID: NewID(), Publisher: "pub", Learner: people[1].ID, Kind: KindRecord, List: places[2].List, Index: places[2].Index}
 		_, err = tx.AllocateStatusFor("pub", "urn:x", PurposeSuspension, url)
-		return errors.Join(err, tx.AddCredential(a), tx.AddCredential(b), tx.AddCredential(c), tx.Count("pub", "issued", 1), version(tx, a, "one"))
+		return errors.Join(err, tx.AddCredential(a), tx.AddCredential(b), tx.AddCredential(c), tx.Count("pub", "issued", 1), version(tx, a, "one"),
+			tx.AwaitLeaf(OtherLeaf{Publisher: "pub", About: "list/x", Type: anchor.LeafStatusList, Digest: strings.Repeat("01", 32)}))
 	})
 	update(t, db, func(tx *Tx) error {
 		p, err := tx.Publisher("pub")
@@ -78,7 +79,8 @@ func soundDB(t *testing.T) *DB {
 	})
 	update(t, db, func(tx *Tx) error { // and one waits
 		a.Version = 3
-		return errors.Join(tx.PutCredential(a), version(tx, a, "three"), tx.PublishList(a.List, 1, []byte("signed")))
+		return errors.Join(tx.PutCredential(a), version(tx, a, "three"), tx.PublishList(a.List, 1, []byte("signed")),
+			tx.AwaitLeaf(OtherLeaf{Publisher: "pub", About: "list/x", Type: anchor.LeafStatusList, Digest: strings.Repeat("02", 32)}))
 	})
 	return db
 }

@@ -225,7 +225,7 @@ func (tx *Tx) AddVersion(c Credential, v Version, signed []byte) error {
 		return err
 	}
 	if v.Anchor {
-		w := waiting{VersionRef{c.ID, v.Number}, tx.Now}
+		w := waiting{VersionRef: VersionRef{c.ID, v.Number}, Since: tx.Now}
 		if err := put(tx, tableUnanchored, w, w.key(v.Publisher)...); err != nil {
 			return err
 		}
@@ -240,19 +240,23 @@ func (tx *Tx) putVersion(v Version) error {
 	return put(tx, tableVersions, v, v.Credential, strconv.Itoa(v.Number))
 }
 
-// waiting is a version that is in no batch yet.
+// waiting is a version that is in no batch yet, or another leaf.
 type waiting struct {
 	VersionRef
 	Since time.Time `json:"since"`
+	Other string    `json:"other,omitempty"` // what an [OtherLeaf] is about; then there is no version
 }
 
 // key orders what waits by since when.
 func (w waiting) key(publisher string) []string {
+	if w.Other != "" {
+		return []string{publisher, fmt.Sprintf("%016x", w.Since.UnixNano()), w.Other}
+	}
 	return []string{publisher, fmt.Sprintf("%016x", w.Since.UnixNano()), w.Credential, strconv.Itoa(w.Number)}
 }
 
-// OldestWaiting tells since when the publisher's oldest credential waits for its
-// anchor; zero if none does.
+// OldestWaiting tells since when what waits longest of the publisher's has waited for its
+// anchor; zero if nothing does.
 func (tx *Tx) OldestWaiting(publisher string) (time.Time, error) {
 	first, err := list[waiting](tx, tableUnanchored, prefixOf(publisher), "", 1)
 	if err != nil || len(first) == 0 {

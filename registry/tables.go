@@ -7,6 +7,8 @@ func Tables() []Table {
 		tableAchievementRows,
 		tableAssertions,
 		tableLeaves,
+		tableLeavesOther,
+		tableLeavesWaiting,
 		tableStateProofs,
 		tableBatches,
 		tableBatchesLast,

@@ -49,12 +49,20 @@ type Finding struct {
 // log (CAIP-10) in which it has to be: a receipt of another log fails, since
 // anybody may write into a log of his own.
 func CheckAnchor(ctx context.Context, log string, r Receipt, digest [32]byte, reader Reader) (Finding, error) {
+	if r.LeafType != LeafCredential {
+		return failed(CodeOtherDocument, "The receipt is of something else than a credential.")
+	}
+	return checkIn(ctx, log, r, digest, reader)
+}
+
+// checkIn is CheckReceipt for what has to be in a certain log.
+func checkIn(ctx context.Context, log string, r Receipt, digest [32]byte, reader Reader) (Finding, error) {
 	chainID, address, err := ParseCAIP10(log)
 	if err != nil {
-		return failed(CodeOtherLog, "The credential names no log that could be looked up: %v.", err)
+		return failed(CodeOtherLog, "No log is named that could be looked up: %v.", err)
 	}
 	if chainID != r.Chain.ID || address != r.Log {
-		return failed(CodeOtherLog, "The receipt is for the log %s, the credential names %s.", r.LogID(), CAIP10(chainID, address))
+		return failed(CodeOtherLog, "The receipt is for the log %s, and should be for %s.", r.LogID(), CAIP10(chainID, address))
 	}
 	return CheckReceipt(ctx, r, digest, reader)
 }

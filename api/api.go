@@ -151,6 +151,7 @@ func Handler(n *node.Node, o Options) http.Handler {
 	get("/me", s.me(s.record))
 	get("/me/record.json", s.me(s.download))
 	get("/me/receipt.json", s.me(s.downloadReceipt))
+	get("/me/record.zip", s.me(s.downloadProofs))
 	get("/me/shares", s.me(s.shares))
 	post("/me/shares", s.me(s.createShare))
 	post("/me/shares/{share}/end", s.me(s.endShare))

@@ -80,6 +80,10 @@ type Metadata struct {
 	Deactivated   bool      // by now, whichever version was found
 	CanonicalID   DID       // where the DID has moved to; zero if it hasn't
 	WebVH         *WebVHMetadata
+
+	// AsOf is when a document was as it is here that is a copy, because the DID gives no
+	// answer now; zero: it answered.
+	AsOf time.Time
 }
 
 // NewResolver returns a resolver of did:key, did:jwk and did:pkh, which need no network;

@@ -101,6 +101,17 @@
 //     a chain's nodes forget states; it is kept once for each batch, and not waited for.
 //   - A log's key says in the DID document whose log it is ([anchor.Statement]): the chain
 //     knows no DIDs, and a document alone could name a stranger's log.
+//   - A publisher's DID document and status lists are anchored beside its records, as leaves
+//     of their own types, whenever they change: the newest of each that waits. Their copies
+//     stand for an issuer that gives no answer, as of then, in a log that the verifier knows
+//     to be the issuer's ([WithCopies]): the record alone could name any.
+//   - More than half of the chain's nodes that are named have to say the same: of numbers,
+//     the greatest that so many reach. That something isn't anchored is said only after
+//     another look at which chain answers.
+//   - A nonce is the chain's next one, or the one after what this process sent; after a
+//     restart what is stored is sent again, and a nonce that went to another transaction
+//     makes a batch be prepared anew: the contract takes each root once.
+//   - What was final is looked at again, each minute on a local chain and every ten elsewhere.
 //   - A transaction that waits too long is replaced, by an eighth more each time, and never
 //     by more than --max-fee: beyond that the batch waits, and says so.
 //   - The registry contract became cheaper before it was on any public chain, and so has

@@ -2,9 +2,11 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 
+	"clrnode/anchor"
 	"clrnode/did"
 	"clrnode/registry"
 )
@@ -27,7 +29,9 @@ func (n *Node) keepDocument(ctx context.Context, publisher string) error {
 	if n.kept[p.ID] == text {
 		return nil
 	}
-	err = n.db.Update(ctx, func(tx *registry.Tx) error { return tx.KeepDocument(p.ID, doc.ID.String(), text) })
+	err = n.db.Update(ctx, func(tx *registry.Tx) error {
+		return errors.Join(tx.KeepDocument(p.ID, doc.ID.String(), text), awaitCopy(tx, p, anchor.LeafDocument, aboutDocument, doc.JSON()))
+	})
 	if err == nil {
 		n.kept[p.ID] = text
 	}

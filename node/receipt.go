@@ -50,16 +50,21 @@ func (n *Node) receipt(tx *registry.Tx, ref registry.VersionRef) (anchor.Receipt
 		}
 		return anchor.WaitingReceipt(chain, log, leaf, anchor.CanonicalJCS), nil
 	}
-	b, err := tx.Batch(v.Publisher, v.Batch)
+	return batchReceipt(tx, v.Publisher, v.Batch, v.Leaf, leaf)
+}
+
+// batchReceipt is the receipt of a leaf of a batch.
+func batchReceipt(tx *registry.Tx, publisher string, batch, place int, leaf anchor.Leaf) (anchor.Receipt, error) {
+	b, err := tx.Batch(publisher, batch)
 	if err != nil {
 		return anchor.Receipt{}, err
 	}
-	leaves, err := tx.Leaves(v.Publisher, v.Batch)
+	leaves, err := tx.Leaves(publisher, batch)
 	if err != nil {
 		return anchor.Receipt{}, err
 	}
-	r := anchor.NewReceipt(b.Chain, b.Log, b.State, anchor.NewTree(leaves), v.Leaf, leaf, anchor.CanonicalJCS)
-	proof, err := tx.StateProof(v.Publisher, v.Batch, b.State.BlockHash)
+	r := anchor.NewReceipt(b.Chain, b.Log, b.State, anchor.NewTree(leaves), place, leaf, anchor.CanonicalJCS)
+	proof, err := tx.StateProof(publisher, batch, b.State.BlockHash)
 	if err == nil {
 		r.StateProof = &proof
 	} else if !errors.Is(err, registry.ErrNotFound) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"clrnode/anchor"
 	"clrnode/did"
 	"clrnode/registry"
 	"clrnode/vc"
@@ -113,7 +114,13 @@ func (n *Node) publishList(ctx context.Context, db *registry.DB, id string) (err
 	if err != nil {
 		return err
 	}
-	return db.Update(ctx, func(tx *registry.Tx) error { return tx.PublishList(id, l.Version, signed.Bytes()) })
+	return db.Update(ctx, func(tx *registry.Tx) error {
+		p, err := tx.Publisher(l.Publisher)
+		if err != nil {
+			return err
+		}
+		return errors.Join(tx.PublishList(id, l.Version, signed.Bytes()), awaitCopy(tx, p, anchor.LeafStatusList, aboutList(id), signed.Bytes()))
+	})
 }
 
 // SignedList returns the status list credential with this id, as it is today,

@@ -145,6 +145,7 @@
 //	hosted.revoked         the site answers 410, with a reason
 //	hosted.bad             the site has none, or something else
 //	hosted.unchecked       the site could not be reached: could not check
+//	hosted.away            the site could not be reached, and what was anchored there stands for it (warning)
 //	subject.ok             another issuer's credential inside is about the learner of the record around it
 //	subject.other          it is about somebody else
 //	subject.unknown        nothing shows whose it is: could not check

@@ -113,6 +113,8 @@ func (v *verifier) hosted(ctx context.Context, s Signed, part *Part) Check {
 	switch {
 	case err != nil:
 		return check("hosted.unchecked", Unchecked, "Could not check the issuer's copy at %s (%s).", url, unreached(err))
+	case !r.AsOf.IsZero():
+		return check("hosted.away", Warning, "The issuer's copy could not be looked at: its site gives no answer now.")
 	case r.Status == 410:
 		return check("hosted.revoked", Failed, "Revoked by %s%s", part.by(), reason(r.Body))
 	case r.Status == 404:

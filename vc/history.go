@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -237,8 +238,22 @@ func holds(document *did.Document, method string, key did.PublicKey) bool {
 	return err == nil && has == key
 }
 
-// of names in a check the version of the document that answered.
+// asOf says of a check that it is by a copy of what its place said at a time.
+func (c Check) asOf(at time.Time) Check {
+	c.Sentence = strings.TrimSuffix(c.Sentence, ".") + ", as it was on " + at.UTC().Format("2 January 2006 15:04 UTC") + ": there is no answer now."
+	c.At = at
+	if c.Outcome == OK {
+		c.Outcome = Warning
+	}
+	return c
+}
+
+// of names in a check the version of the document that answered. What a copy says is no
+// more than a warning.
 func (c Check) of(m did.Metadata) Check {
+	if !m.AsOf.IsZero() {
+		c = c.asOf(m.AsOf)
+	}
 	if m.VersionID != "" {
 		c.Version = &Version{ID: oneLine(m.VersionID, maxAboutShown), From: m.VersionTime.UTC(), Until: m.NextUpdate.UTC()}
 	}

@@ -35,8 +35,9 @@ type Response struct {
 	Status      int // of HTTP
 	Body        []byte
 	ContentType string
-	URL         string // where it was found, after redirects; "" is where it was asked for
-	Volatile    bool   // it may be another one in a moment and costs nothing: a [ListCache] doesn't keep it
+	URL         string    // where it was found, after redirects; "" is where it was asked for
+	AsOf        time.Time // it is a copy of what stood there then, as there is no answer now; zero: there is
+	Volatile    bool      // it may be another one in a moment and costs nothing: a [ListCache] doesn't keep it
 }
 
 // unreached says for people why there was no answer from elsewhere. What Go's network

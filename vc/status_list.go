@@ -30,10 +30,14 @@ type list struct {
 	ids      map[string]*revocation // of the credentials that are asked for, in a list of ids
 	at       string                 // where a list of ids was found, after redirects
 	looked   time.Time              // when it was looked at, if that was an earlier time
+	copied   bool                   // it is a copy of then, as there is no answer now
 }
 
 // seen says of a check when its list was looked at, if it wasn't now.
 func (l *list) seen(c Check) Check {
+	if l.copied {
+		return c.asOf(l.looked)
+	}
 	if !l.looked.IsZero() {
 		c.Sentence = strings.TrimSuffix(c.Sentence, ".") + ", as it was at " + l.looked.Format("15:04:05 UTC") + "."
 		c.At = l.looked
@@ -87,8 +91,8 @@ func (v *verifier) fill(ctx context.Context, name listName, l *list) string {
 	for at := range l.values {
 		l.values[at] = s.bits.number(at)
 	}
-	if s.looked.Before(v.now) {
-		l.looked = s.looked
+	if s.copied || s.looked.Before(v.now) {
+		l.looked, l.copied = s.looked, s.copied
 	}
 	return ""
 }
@@ -99,6 +103,7 @@ type statusList struct {
 	purposes []string
 	bits     StatusBits
 	looked   time.Time // when it was fetched
+	copied   bool      // it is a copy of what was there when it was looked at
 	until    time.Time // until when it may be kept; no later than looked: not at all
 }
 
@@ -170,7 +175,11 @@ func (v *verifier) statusList(ctx context.Context, name listName) (*statusList, 
 	if err != nil {
 		return nil, err.Error()
 	}
-	return &statusList{s.IssuerID(), subject.Get("statusPurpose").Strings(), bits, v.now, v.keepUntil(s, r)}, ""
+	found := &statusList{s.IssuerID(), subject.Get("statusPurpose").Strings(), bits, v.now, false, v.keepUntil(s, r)}
+	if !r.AsOf.IsZero() {
+		found.looked, found.copied, found.until = r.AsOf, true, r.AsOf
+	}
+	return found, ""
 }
 
 // How long a list is kept that doesn't say it, and how long at most.

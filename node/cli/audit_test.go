@@ -1,14 +1,19 @@
 package cli
 
 import (
+	"archive/zip"
+	"bytes"
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/cookiejar"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,8 +26,8 @@ import (
 )
 
 // anchored sets LOG, NAME, RPC and BLOCK to the log of a receipt, its name across chains, the
-// URL of a data folder's chain, and the hash of the receipt's block if it has one, and writes a receipt that waits for its anchor still:
-// anchored RECEIPT DATA WAITING.
+// URL of a data folder's chain, and the hash of the receipt's block if it has one, and writes
+// a receipt that waits for its anchor still: anchored RECEIPT DATA WAITING.
 func anchored(ts *testscript.TestScript, _ bool, args []string) {
 	r, err := anchor.ParseReceipt([]byte(ts.ReadFile(args[0])))
 	ts.Check(err)
@@ -123,6 +128,57 @@ func eventually(ts *testscript.TestScript, _ bool, args []string) {
 		time.Sleep(200 * time.Millisecond)
 	}
 	ts.Fatalf("nothing like %s within a minute", args[0])
+}
+
+// copied exports a record again and again, until what stands for its issuer is final, and
+// other than in a file if one is named: copied FILE LEARNER DATA [BEFORE].
+func copied(ts *testscript.TestScript, _ bool, args []string) {
+	before := ""
+	if len(args) == 4 {
+		before = ts.ReadFile(args[3])
+	}
+	for range 300 {
+		ts.Check(ts.Exec("clrnode", "export", args[1], "--out", args[0], "--data", args[2]))
+		raw, err := os.ReadFile(ts.MkAbs(copiesPath(args[0])))
+		if err == nil && string(raw) != before {
+			c, err := anchor.ParseIssuerCopies(raw)
+			ts.Check(err)
+			final := len(c.Documents) > 0 && len(c.StatusLists) > 0
+			for _, one := range append(c.Documents, c.StatusLists...) {
+				final = final && one.Receipt.Phase == anchor.Final
+			}
+			if final {
+				return
+			}
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	ts.Fatalf("what stands for the issuer was not final within a minute")
+}
+
+// downloaded does what a learner does: it logs in, downloads the record with its proofs, and
+// unpacks it: downloaded FOLDER LEARNER DATA.
+func downloaded(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(ts.Exec("clrnode", "login", "learner", args[1], "--data", args[2]))
+	link := strings.TrimSpace(ts.ReadFile("stdout"))
+	jar, err := cookiejar.New(nil)
+	ts.Check(err)
+	client := http.Client{Jar: jar}
+	resp, err := client.Post(link, "application/x-www-form-urlencoded", nil)
+	ts.Check(err)
+	resp.Body.Close()
+	at, err := url.Parse(link)
+	ts.Check(err)
+	resp, err = client.Get("http://" + at.Host + "/me/record.zip")
+	ts.Check(err)
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(resp.Body)
+	ts.Check(err)
+	z, err := zip.NewReader(bytes.NewReader(raw), int64(len(raw)))
+	if err != nil {
+		ts.Fatalf("the download is no zip (%v): %s, %.200s", err, resp.Status, raw)
+	}
+	ts.Check(os.CopyFS(ts.MkAbs(args[0]), z))
 }
 
 // What is read as the place where an audit goes on is what one wrote.

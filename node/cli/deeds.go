@@ -61,8 +61,8 @@ type (
 		registry.Token
 	}
 	exported struct {
-		Learner         string
-		Signed, Receipt []byte
+		Learner                 string
+		Signed, Receipt, Issuer []byte // the last two may be nil
 	}
 )
 
@@ -201,8 +201,11 @@ var deeds = map[string]deed{
 		if err != nil {
 			return exported{}, err
 		}
-		signed, receipt, err := n.Export(ctx, l.ID)
-		return exported{l.ID, signed, receipt}, err
+		e := exported{Learner: l.ID}
+		if e.Signed, e.Receipt, err = n.Export(ctx, l.ID); err == nil && e.Receipt != nil {
+			e.Issuer, err = n.ExportIssuer(ctx, l.ID)
+		}
+		return e, err
 	}),
 	"challenge-did": aboutLearner(challengeDID),
 	"link-did":      aboutLearner(linkDID),

@@ -23,6 +23,8 @@ import (
 // verifier checks files without any data folder of its own.
 type verifier struct {
 	receipt string // file; "": what lies beside each file
+	issuer  string // file; "": what lies beside each file
+	log     string // the issuer's
 	rpc     string
 	trust   []string
 	offline bool
@@ -39,7 +41,12 @@ func (p *program) verifyCommand() *cobra.Command {
 
 Any issuer will do, with a warning, unless --trust names those that count. A
 receipt beside a file (FILE without its ending, with .receipt.json) is used.
-Without --rpc, anchors are looked up on the chain of the data folder at hand.`,
+Without --rpc, anchors are looked up on the chain of the data folder at hand.
+
+Where the issuer gives no answer, because it was closed, say, its DID document and its
+status lists are taken from what was exported with the record (FILE without its ending,
+with .issuer.json), as of when they were anchored. That counts only with --log: the
+issuer's log, which you know from the issuer and not from what came with the record.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usage("verify takes files, a URL, or - for the standard input")
@@ -49,6 +56,8 @@ Without --rpc, anchors are looked up on the chain of the data folder at hand.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return p.verify(cmd.Context(), v, args) },
 	}
 	c.Flags().StringVar(&v.receipt, "receipt", "", "file with the receipt of the anchor")
+	c.Flags().StringVar(&v.issuer, "issuer", "", "file with the issuer's DID document and status lists as they were anchored")
+	c.Flags().StringVar(&v.log, "log", "", "the issuer's log, such as eip155:1:0xab..., by the issuer's own word")
 	c.Flags().StringVar(&v.rpc, "rpc", "", "JSON-RPC URL of the chain to ask")
 	c.Flags().StringArrayVar(&v.trust, "trust", nil, "an issuer that counts: its DID, or a file or https URL with a list; may be repeated")
 	c.Flags().BoolVar(&v.offline, "offline", false, "open no connection: what needs one could not be checked")
@@ -65,6 +74,11 @@ type checked struct {
 }
 
 func (p *program) verify(ctx context.Context, v *verifier, args []string) error {
+	if v.log != "" {
+		if _, _, err := anchor.ParseCAIP10(v.log); err != nil {
+			return usage("--log: " + err.Error())
+		}
+	}
 	policy, ask, err := p.policyOf(ctx, v)
 	if err != nil {
 		return err
@@ -175,28 +189,17 @@ func (p *program) resolver(ctx context.Context, client *http.Client, rpc string)
 // folder at hand while its node runs. No chain is no error: anchors could then
 // not be checked.
 func (p *program) chainReader(ctx context.Context, rpc string) (*evm.Client, error) {
-	var o evm.Options
-	if rpc == "" {
-		note, ok := readChainNote(p.cfg)
-		if !ok {
-			return nil, nil
-		}
-		rpc, o.ChainID, o.Genesis = note.RPC, note.ChainID, note.Genesis
-		if o.Local = note.Local; o.Local {
-			o.Finality = localFinality
-		}
-	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	client, err := evm.Dial(ctx, rpc, o)
-	if errors.Is(err, anchor.ErrCouldNotCheck) {
-		p.say("the chain at %s does not answer", rpc)
+	client, err := p.auditedChain(ctx, rpc, evm.Options{})
+	if errors.Is(err, errNoChain) {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
+	if errors.Is(err, anchor.ErrCouldNotCheck) {
+		p.say("the chain does not answer: %v", err)
+		return nil, nil
 	}
-	return client, nil
+	return client, err
 }
 
 // trustOf makes a policy of the values of --trust: DIDs, and files and URLs with lists of
@@ -252,6 +255,10 @@ func (p *program) verifyOne(ctx context.Context, v *verifier, policy vc.Policy, 
 			return checked{Of: of, Exit: exitCouldNot, Error: err.Error()}
 		}
 	}
+	if policy, err = v.withCopies(policy, ask.Reader, of, raw); err != nil {
+		return checked{Of: of, Exit: exitCouldNot, Error: err.Error()}
+	}
+	ask.Resolver, ask.Fetch = policy.Resolver, policy.Fetch
 	policy.Anchored = func(ctx context.Context, log string, s vc.Signed) vc.Check {
 		ask.Log, ask.Signed = log, s
 		return node.AnchorCheck(ctx, ask)
@@ -267,6 +274,29 @@ func (p *program) verifyOne(ctx context.Context, v *verifier, policy vc.Policy, 
 		c.Exit = exitCouldNot
 	}
 	return c
+}
+
+// withCopies lets what was exported of the issuer stand for it, if there is such a file.
+func (v *verifier) withCopies(policy vc.Policy, chain anchor.Reader, of string, record []byte) (vc.Policy, error) {
+	path := v.issuer
+	if path == "" && of != "-" && !isURL(of) {
+		path = copiesPath(of)
+	}
+	if path == "" {
+		return policy, nil
+	}
+	raw, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) && v.issuer == "" {
+		return policy, nil
+	}
+	if err != nil {
+		return policy, err
+	}
+	copies, err := anchor.ParseIssuerCopies(raw)
+	if err != nil {
+		return policy, fmt.Errorf("%s: %w", path, err)
+	}
+	return node.WithCopies(policy, record, copies, v.log, chain), nil
 }
 
 // goneError is the body of an answer 410.

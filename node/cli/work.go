@@ -300,12 +300,13 @@ func (p *program) exportCommand() *cobra.Command {
 			return nil
 		}),
 	}
-	c.Flags().BoolVar(&all, "all", false, "everybody's record, as ID.json and ID.receipt.json")
+	c.Flags().BoolVar(&all, "all", false, "everybody's record, as ID.json, ID.receipt.json and ID.issuer.json")
 	c.Flags().StringVarP(&out, "out", "o", "", "the file, or the folder with --all")
 	return c
 }
 
-// writeExport writes a record, and beside it its receipt and the page that checks receipts.
+// writeExport writes a record, and beside it its receipt, what stands for its issuer, and the
+// page that checks receipts.
 func (p *program) writeExport(path string, e exported) error {
 	if err := writeBeside(path, e.Signed); err != nil {
 		return fmt.Errorf("export: %w", err)
@@ -316,6 +317,11 @@ func (p *program) writeExport(path string, e exported) error {
 	if err := writeBeside(receiptPath(path), e.Receipt); err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
+	if e.Issuer != nil {
+		if err := writeBeside(copiesPath(path), e.Issuer); err != nil {
+			return fmt.Errorf("export: %w", err)
+		}
+	}
 	if err := writeBeside(filepath.Join(filepath.Dir(path), checker.PageName), checker.Page); err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
@@ -325,4 +331,9 @@ func (p *program) writeExport(path string, e exported) error {
 // receiptPath is where the receipt of a record's file lies.
 func receiptPath(path string) string {
 	return strings.TrimSuffix(path, filepath.Ext(path)) + ".receipt.json"
+}
+
+// copiesPath is where the copies lie that stand for the issuer of a record's file.
+func copiesPath(path string) string {
+	return strings.TrimSuffix(path, filepath.Ext(path)) + ".issuer.json"
 }

@@ -156,6 +156,7 @@ func Handler(n *node.Node, o Options) http.Handler {
 	post("/me/shares", s.me(s.createShare))
 	post("/me/shares/{share}/end", s.me(s.endShare))
 	get("/me/identifiers", s.me(s.identifiers))
+	get("/me/ownership.json", s.me(s.ownership))
 	post("/me/identifiers/named", s.me(s.sparing(s.nameDID)))
 	post("/me/identifiers/challenges", s.limited(s.proofs, s.me(s.challenge)))
 	get("/me/identifiers/challenges/{challenge}", s.me(s.challengePage))
@@ -165,6 +166,7 @@ func Handler(n *node.Node, o Options) http.Handler {
 
 	// The same for programs that have a learner's session.
 	get("/v1/me/identifiers", s.meProgram(s.identifiersJSON))
+	get("/v1/me/ownership", s.meProgram(s.ownership))
 	post("/v1/me/identifiers", s.limited(s.proofs, s.placed(maxAnswer, s.meProgram(s.linkJSON))))
 	post("/v1/me/identifiers/named", s.meProgram(s.sparing(s.nameJSON)))
 	post("/v1/me/identifiers/challenges", s.limited(s.proofs, s.meProgram(s.challengeJSON)))

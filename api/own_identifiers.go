@@ -1,21 +1,28 @@
 package api
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
 	"strings"
 
+	"clrnode/anchor"
 	"clrnode/api/web"
 	"clrnode/did"
 	"clrnode/node"
+	"clrnode/registry"
 )
 
 // identifiersView is what the page of a learner's DIDs shows.
 type identifiersView struct {
-	Links []node.DIDLink
-	Typed string // which account or DID, as it was typed
+	Links     []node.DIDLink
+	Ownership *anchor.Ownership // of the record, if it names one of them and is anchored
+	Typed     string            // which account or DID, as it was typed
 }
+
+// NoProof is what the ownership doesn't prove.
+func (identifiersView) NoProof() string { return anchor.NoProofOfOwnership }
 
 func (s *server) identifiers(w http.ResponseWriter, r *http.Request, learner string) error {
 	return s.showIdentifiers(w, r, learner, http.StatusOK, "")
@@ -26,7 +33,28 @@ func (s *server) showIdentifiers(w http.ResponseWriter, r *http.Request, learner
 	if err != nil {
 		return err
 	}
-	return s.render(w, r, status, "identifiers", "learner", web.Page{Title: "Your identifiers", Demo: s.demoOf(r), Errors: errs, Body: identifiersView{links, typed}})
+	view := identifiersView{Links: links, Typed: typed}
+	switch o, err := s.node.Ownership(r.Context(), learner); {
+	case err == nil:
+		view.Ownership = &o
+	case !errors.Is(err, registry.ErrNotFound):
+		return err
+	}
+	return s.render(w, r, status, "identifiers", "learner", web.Page{Title: "Your identifiers", Demo: s.demoOf(r), Errors: errs, Body: view})
+}
+
+// ownership gives a learner what shows that the record belonged to the DID that it names.
+func (s *server) ownership(w http.ResponseWriter, r *http.Request, learner string) error {
+	o, err := s.node.Ownership(r.Context(), learner)
+	if err != nil {
+		return err
+	}
+	raw, err := json.MarshalIndent(o, "", "  ")
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Disposition", `attachment; filename="record.ownership.json"`)
+	return serveBytes(w, r, "application/json", "no-store", append(raw, '\n'))
 }
 
 // demoOf tells whether the learner's publisher is made up.

@@ -105,6 +105,9 @@
 //     of their own types, whenever they change: the newest of each that waits. Their copies
 //     stand for an issuer that gives no answer, as of then, in a log that the verifier knows
 //     to be the issuer's ([WithCopies]): the record alone could name any.
+//   - That a record belonged to a DID is a leaf of its own, whose digest is that of a JSON
+//     statement ([anchor.Holding]) and not of concatenated hashes: the receipt is like every
+//     other, and the checker of receipts checks it with the statement in the record's place.
 //   - More than half of the chain's nodes that are named have to say the same: of numbers,
 //     the greatest that so many reach. That something isn't anchored is said only after
 //     another look at which chain answers.

@@ -318,7 +318,7 @@ func (n *Node) finish(tx *registry.Tx, p registry.Publisher, pl *plan) (bool, er
 	}
 	var named error
 	if pl.subject != "" {
-		named = tx.DIDInRecord(pl.learner, pl.subject)
+		named = errors.Join(tx.DIDInRecord(pl.learner, pl.subject), awaitHolder(tx, p, pl.learner, pl.subject, v))
 	}
 	return true, errors.Join(
 		tx.PutCredential(c),

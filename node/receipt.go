@@ -36,21 +36,26 @@ func (n *Node) receipt(tx *registry.Tx, ref registry.VersionRef) (anchor.Receipt
 	}
 	leaf := anchor.Leaf{Type: anchor.LeafCredential, Digest: v.DigestBytes(), Salt: v.SaltBytes()}
 	if v.Batch == 0 {
-		p, err := tx.Publisher(v.Publisher)
-		if err != nil {
-			return anchor.Receipt{}, err
-		}
-		log, err := anchor.ParseAddress(p.Log)
-		if err != nil {
-			return anchor.Receipt{}, err
-		}
-		chain, ok := n.chain()
-		if !ok {
-			return anchor.Receipt{}, fmt.Errorf("receipt of credential %s: the node knows no chain: %w", v.Credential, registry.ErrNotFound)
-		}
-		return anchor.WaitingReceipt(chain, log, leaf, anchor.CanonicalJCS), nil
+		return n.waitingReceipt(tx, v.Publisher, leaf)
 	}
 	return batchReceipt(tx, v.Publisher, v.Batch, v.Leaf, leaf)
+}
+
+// waitingReceipt is the receipt of a leaf that is in no batch.
+func (n *Node) waitingReceipt(tx *registry.Tx, publisher string, leaf anchor.Leaf) (anchor.Receipt, error) {
+	p, err := tx.Publisher(publisher)
+	if err != nil {
+		return anchor.Receipt{}, err
+	}
+	log, err := anchor.ParseAddress(p.Log)
+	if err != nil {
+		return anchor.Receipt{}, err
+	}
+	chain, ok := n.chain()
+	if !ok {
+		return anchor.Receipt{}, fmt.Errorf("a receipt: the node knows no chain: %w", registry.ErrNotFound)
+	}
+	return anchor.WaitingReceipt(chain, log, leaf, anchor.CanonicalJCS), nil
 }
 
 // batchReceipt is the receipt of a leaf of a batch.

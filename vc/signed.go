@@ -88,6 +88,10 @@ func (s Signed) Digest() [32]byte { return s.digest }
 // model 1.1); zero when it has none that can be read.
 func (s Signed) ValidFrom() time.Time { return validFrom(s.doc) }
 
+// SubjectID is the id of whom the credential is about, as it is written; "" where there is
+// none, or more than one subject.
+func (s Signed) SubjectID() string { return s.doc.Get("credentialSubject").Str("id") }
+
 // IssuerID is the id of whoever the credential says issued it.
 func (s Signed) IssuerID() string { return issuerID(s.doc) }
 

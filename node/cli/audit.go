@@ -31,8 +31,9 @@ type audit struct {
 	did    string // whose the log should be
 	didDoc string // file with its document
 
-	receipt string // file: one receipt is
-	record  string // file
+	receipt   string // file: one receipt is
+	ownership string // file: one ownership is
+	record    string // file
 
 	offline   bool // nobody is asked: the receipt's state proof is read
 	blockHash string
@@ -41,7 +42,7 @@ type audit struct {
 func (p *program) auditCommand() *cobra.Command {
 	a := &audit{}
 	c := &cobra.Command{
-		Use:   "audit --log LOG | --receipt FILE",
+		Use:   "audit --log LOG | --receipt FILE | --ownership FILE --record FILE",
 		Short: "Audit a log on the chain, or one receipt: exit code 0 sound, 1 not, 2 could not check",
 		Long: `Audit an anchor log without asking who keeps it: every event since the chain began is
 read, and held against what the contract says now. No root may be missing, stand twice or
@@ -51,6 +52,9 @@ credentials carry (eip155:1:0x...).
 
 With --receipt, one receipt is held against the chain, and with --record the record to
 which it belongs. Receipts that wait for their anchor, or whose block is young, give 2.
+
+With --ownership, it is said whether the record that --record names belonged to the
+identifier (DID) that it names. ` + anchor.NoProofOfOwnership + `
 
 With --did, or --did-document for a document that was saved, it is also said whether the
 log is this DID's: its document has to name the log, and the log's key the DID.
@@ -83,6 +87,7 @@ program, give 2 and never 1. What a local chain says proves nothing to others.`,
 	c.Flags().StringVar(&a.did, "did", "", "the DID whose log it should be")
 	c.Flags().StringVar(&a.didDoc, "did-document", "", "file with its document, instead of --did")
 	c.Flags().StringVar(&a.receipt, "receipt", "", "file with a receipt")
+	c.Flags().StringVar(&a.ownership, "ownership", "", "file with an ownership (clrnode learners ownership)")
 	c.Flags().BoolVar(&a.offline, "offline", false, "ask nobody: check the receipt by the state proof in it; needs --block-hash")
 	c.Flags().StringVar(&a.blockHash, "block-hash", "", "with --offline: hash of the receipt's block, from a source that you trust")
 	c.Flags().StringVar(&a.record, "record", "", "file with the record that the receipt should be of")
@@ -106,16 +111,28 @@ type audited struct {
 	Receipt  *found          `json:"receipt,omitempty"`
 }
 
+// one counts the texts that aren't empty.
+func one(texts ...string) (n int) {
+	for _, t := range texts {
+		if t != "" {
+			n++
+		}
+	}
+	return n
+}
+
 // audit looks at what was asked for. The error is for what can't be asked so.
 func (p *program) audit(ctx context.Context, a *audit) (audited, error) {
 	switch {
-	case (a.log == "") == (a.receipt == ""):
-		return audited{}, usage("audit takes --log LOG or --receipt FILE. See clrnode audit --help")
-	case a.record != "" && a.receipt == "":
+	case one(a.log, a.receipt, a.ownership) != 1:
+		return audited{}, usage("audit takes --log LOG or --receipt FILE, or --ownership FILE. See clrnode audit --help")
+	case a.record != "" && a.log != "":
 		return audited{}, usage("--record is compared with a receipt: name that with --receipt FILE")
+	case a.record == "" && a.ownership != "":
+		return audited{}, usage("--ownership is of a record: name that with --record FILE")
 	case a.resume != "" && a.log == "":
 		return audited{}, usage("--resume is for the audit of a whole log")
-	case (a.offline || a.blockHash != "") && a.receipt == "":
+	case (a.offline || a.blockHash != "") && a.log != "":
 		return audited{}, usage("--offline and --block-hash are for the check of a receipt: name it with --receipt FILE")
 	case a.offline != (a.blockHash != ""):
 		return audited{}, usage("--offline and --block-hash go together: --offline --block-hash 0x...")
@@ -133,7 +150,7 @@ func (p *program) audit(ctx context.Context, a *audit) (audited, error) {
 			return audited{}, usage("--registry: " + err.Error())
 		}
 	}
-	if a.receipt != "" {
+	if a.log == "" {
 		return p.receiptEverywhere(ctx, a, o)
 	}
 	log, err := anchor.ParseAddress(a.log)

@@ -23,26 +23,48 @@ type found struct {
 	Record bool        `json:"record"`          // it was compared with the record
 }
 
-// auditReceipt holds one receipt against the chain, and against the record if there is one.
-func (p *program) auditReceipt(ctx context.Context, a *audit, o evm.Options) (audited, error) {
+// An asking is what is asked of the chain about a receipt.
+type asking struct {
+	receipt anchor.Receipt
+	digest  [32]byte // of the record
+	check   func(context.Context, anchor.Reader) (anchor.Finding, error)
+}
+
+// readReceipt reads what --receipt and --record name.
+func readReceipt(a *audit) (asking, error) {
 	raw, err := os.ReadFile(a.receipt)
 	if err != nil {
-		return audited{}, fmt.Errorf("--receipt: %w", err)
+		return asking{}, fmt.Errorf("--receipt: %w", err)
 	}
 	r, err := anchor.ParseReceipt(raw)
 	if err != nil {
-		return audited{}, fmt.Errorf("--receipt: %s: %w", a.receipt, err)
+		return asking{}, fmt.Errorf("--receipt: %s: %w", a.receipt, err)
 	}
 	digest := [32]byte(r.Digest)
 	if a.record != "" {
 		if digest, err = digestOf(a.record); err != nil {
-			return audited{}, fmt.Errorf("--record: %s: %w", a.record, err)
+			return asking{}, fmt.Errorf("--record: %s: %w", a.record, err)
 		}
 	}
-	f := &found{Digest: digest, Log: r.LogID(), Record: a.record != ""}
+	return asking{r, digest, func(ctx context.Context, reader anchor.Reader) (anchor.Finding, error) {
+		return anchor.CheckReceipt(ctx, r, digest, reader)
+	}}, nil
+}
+
+// auditReceipt holds one receipt against the chain, and against the record if there is one.
+func (p *program) auditReceipt(ctx context.Context, a *audit, o evm.Options) (audited, error) {
+	read := readReceipt
+	if a.ownership != "" {
+		read = readOwnership
+	}
+	q, err := read(a)
+	if err != nil {
+		return audited{}, err
+	}
+	f := &found{Digest: q.digest, Log: q.receipt.LogID(), Record: a.record != ""}
 	var reader anchor.Reader
 	if a.offline {
-		return p.auditOffline(ctx, a, r, o.Registry, f)
+		return p.auditOffline(ctx, a, q, o.Registry, f)
 	}
 	chain, err := p.auditedChain(ctx, a.rpc, o)
 	switch {
@@ -52,7 +74,7 @@ func (p *program) auditReceipt(ctx context.Context, a *audit, o evm.Options) (au
 	case !errors.Is(err, anchor.ErrCouldNotCheck) && !errors.Is(err, errNoChain):
 		return audited{}, err
 	}
-	finding, _ := anchor.CheckReceipt(ctx, r, digest, reader) // the finding has the error's sentence
+	finding, _ := q.check(ctx, reader) // the finding has the error's sentence
 	if errors.Is(err, anchor.ErrCouldNotCheck) && finding.Code == anchor.CodeNoChain {
 		finding.Code, finding.Sentence = anchor.CodeNoAnswer, fmt.Sprintf("The receipt is sound in itself, but the chain gave no answer (%v). Try again later.", err)
 	}
@@ -61,17 +83,17 @@ func (p *program) auditReceipt(ctx context.Context, a *audit, o evm.Options) (au
 }
 
 // auditOffline checks a receipt by the state proof that it carries, and asks nobody.
-func (p *program) auditOffline(ctx context.Context, a *audit, r anchor.Receipt, registry anchor.Address, f *found) (audited, error) {
+func (p *program) auditOffline(ctx context.Context, a *audit, q asking, registry anchor.Address, f *found) (audited, error) {
 	var block anchor.Hash
 	if err := block.UnmarshalText([]byte(a.blockHash)); err != nil || block.IsZero() {
 		return audited{}, usage("--offline needs --block-hash 0x...: the hash of the receipt's block, from somebody whom you trust")
 	}
 	var reader anchor.Reader
-	offline, err := evm.NewOffline(r, block, registry)
+	offline, err := evm.NewOffline(q.receipt, block, registry)
 	if err == nil {
 		reader = offline
 	}
-	finding, _ := anchor.CheckReceipt(ctx, r, [32]byte(f.Digest), reader) // the finding has the error's sentence
+	finding, _ := q.check(ctx, reader) // the finding has the error's sentence
 	switch {
 	case err != nil && finding.Code == anchor.CodeNoChain:
 		finding.Sentence = err.Error() + "."

@@ -130,6 +130,13 @@ func eventually(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Fatalf("nothing like %s within a minute", args[0])
 }
 
+// blockOf sets BLOCK to the hash of the block of an ownership: blockof FILE.
+func blockOf(ts *testscript.TestScript, _ bool, args []string) {
+	o, err := anchor.ParseOwnership([]byte(ts.ReadFile(args[0])))
+	ts.Check(err)
+	ts.Setenv("BLOCK", o.Receipt.Block.Hash.String())
+}
+
 // copied exports a record again and again, until what stands for its issuer is final, and
 // other than in a file if one is named: copied FILE LEARNER DATA [BEFORE].
 func copied(ts *testscript.TestScript, _ bool, args []string) {

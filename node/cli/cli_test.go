@@ -69,7 +69,7 @@ func TestScriptsThatMove(t *testing.T) {
 func TestScriptsWithWallets(t *testing.T) {
 	w, account := wallet.New(t), wallet.NewAccount(t)
 	p := scripts(func(env *testscript.Env) { env.Setenv("ACCOUNT", account.Address()) })
-	p.Files = []string{"testdata/wallets/link.txtar"}
+	p.Dir = "testdata/wallets"
 	// wallet present|sign ASKED OUT does what a wallet does with what link printed, and
 	// sets CHALLENGE.
 	p.Cmds["wallet"] = func(ts *testscript.TestScript, _ bool, args []string) {
@@ -125,7 +125,7 @@ func scripts(also func(*testscript.Env)) testscript.Params {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"waitfor": waitFor, "exitcode": exitCode, "flip": flip, "credential": credential, "key": key, "mode": mode, "cut": cut,
-			"anchored": anchored, "copied": copied, "downloaded": downloaded, "eventually": eventually, "identity": identity,
+			"anchored": anchored, "copied": copied, "downloaded": downloaded, "blockof": blockOf, "eventually": eventually, "identity": identity,
 		},
 	}
 }

@@ -156,7 +156,7 @@ func (p *program) learnersCommand() *cobra.Command {
 			})
 		}),
 	}
-	c.AddCommand(p.identifiersCommand(), p.linkCommand(), p.nameCommand(), p.unlinkCommand())
+	c.AddCommand(p.identifiersCommand(), p.linkCommand(), p.nameCommand(), p.unlinkCommand(), p.ownershipCommand())
 	c.Flags().StringVar(&find, "find", "", "only whom this names: words of the name, our id, sourcedId, username, student number, e-mail")
 	return c
 }

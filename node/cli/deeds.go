@@ -210,6 +210,7 @@ var deeds = map[string]deed{
 	"challenge-did": aboutLearner(challengeDID),
 	"link-did":      aboutLearner(linkDID),
 	"linked-dids":   aboutLearner(linkedDIDs),
+	"ownership":     aboutLearner(ownership),
 	"name-did":      aboutLearner(nameDID),
 	"unlink-did":    aboutLearner(unlinkDID),
 	"create-token": on(func(ctx context.Context, n *node.Node, a tokenArgs) (tokenResult, error) {

@@ -22,7 +22,7 @@ func ExampleAnchor() {
 	log := common.HexToAddress("0x00000000000000000000000000000000000000aa")
 	call := Anchor(log, 7, common.Hash{31: 1}, 16)
 	fmt.Printf("%s: %x... (%d bytes)\n", AnchorRegistryAddress, call[:4], len(call))
-	// Output: 0x34413cFE4c0A2b1311c4F111D84147c518a53704: 4f741518... (132 bytes)
+	// Output: 0xE67C6A076714903D2FC08e43335F88673e55EBC5: 4f741518... (132 bytes)
 }
 
 // A did:ethr on an embedded chain names neither the chain nor the registry for good: with

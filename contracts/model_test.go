@@ -5,10 +5,14 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"math"
+	"math/big"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
 )
 
 // A model is what the registry has to be, as a map and some rules.
@@ -17,7 +21,6 @@ type model map[common.Address]*modelLog
 type modelLog struct {
 	Log
 	head    common.Hash
-	blocks  []uint64 // of each root
 	entries map[common.Hash]Entry
 	posters map[common.Address]uint64
 	revoked map[common.Hash]uint64
@@ -30,16 +33,29 @@ func (m model) log(a common.Address) *modelLog {
 	return m[a]
 }
 
-// append says why the registry has to refuse a root, or takes it.
-func (m model) append(w *world, log common.Address, root common.Hash, count uint64) string {
+// An event is what the registry has to say of a deed: its topics and its data, word by word.
+// Nil: nothing.
+type event struct{ topics, data []common.Hash }
+
+// says makes the event of a signature, whose first arguments are topics too.
+func says(signature string, topics []common.Hash, data ...common.Hash) *event {
+	return &event{append([]common.Hash{crypto.Keccak256Hash([]byte(signature))}, topics...), data}
+}
+
+// The words of an address and of a number.
+func padded(a common.Address) common.Hash { return common.BytesToHash(a[:]) }
+func num(n uint64) common.Hash            { return common.BigToHash(new(big.Int).SetUint64(n)) }
+
+// append says why the registry has to refuse a root, or takes it and has the event.
+func (m model) append(w *world, log common.Address, root common.Hash, count uint64) (refused string, said *event) {
 	l := m.log(log)
 	switch {
 	case l.FrozenAt != 0:
-		return "IsFrozen"
+		return "IsFrozen", nil
 	case root == common.Hash{} || count == 0 || count > 1<<32:
-		return "BadInput"
+		return "BadInput", nil
 	case l.entries[root].Count != 0:
-		return "Duplicate"
+		return "Duplicate", nil
 	}
 	b := append(append([]byte{2}, l.head[:]...), root[:]...)
 	for _, n := range []uint64{l.Seq, l.Leaves, count} {
@@ -47,9 +63,10 @@ func (m model) append(w *world, log common.Address, root common.Hash, count uint
 	}
 	l.head = sha256.Sum256(b)
 	l.entries[root] = Entry{Block: w.block, Seq: l.Seq, FirstLeaf: l.Leaves, Count: count}
-	l.blocks = append(l.blocks, w.block)
+	said = says("Anchored(address,uint64,bytes32,uint64,uint64,bytes32,uint64)",
+		[]common.Hash{padded(log), num(l.Seq), root}, num(l.Leaves), num(count), l.head, num(l.LastBlock))
 	l.Seq, l.Leaves, l.LastBlock = l.Seq+1, l.Leaves+count, w.block
-	return ""
+	return "", said
 }
 
 // The accounts and roots of which a history is made.
@@ -78,6 +95,7 @@ func play(w *world, script []byte) (appended int) {
 		own := m.log(from)
 		events := len(w.state.Logs())
 		var want string
+		var said *event
 		switch op {
 		case 0, 1, 2: // anchor
 			log := people[next(len(people))]
@@ -97,7 +115,7 @@ func play(w *world, script []byte) (appended int) {
 			case seq != l.Seq:
 				want = "BadSequence"
 			default:
-				want = m.append(w, log, root, count)
+				want, said = m.append(w, log, root, count)
 			}
 			w.want(want, from, Anchor(log, seq, root, count))
 			if want == "" {
@@ -105,7 +123,7 @@ func play(w *world, script []byte) (appended int) {
 			}
 		case 3: // a raw root
 			root := items[next(len(items))]
-			want = m.append(w, from, root, 1)
+			want, said = m.append(w, from, root, 1)
 			w.want(want, from, root.Bytes())
 		case 4: // a poster, until now and then
 			other := append(people, common.Address{})[next(len(people)+1)]
@@ -117,10 +135,11 @@ func play(w *world, script []byte) (appended int) {
 				want = "IsFrozen"
 			default:
 				own.posters[other] = until
+				said = says("PosterSet(address,address,uint64)", []common.Hash{padded(from), padded(other)}, num(until))
 			}
 			w.want(want, from, SetPoster(other, until))
 		case 5: // what was appended, or not, is taken back
-			item := items[next(len(items))]
+			item, reason := items[next(len(items))], []uint32{0, 1, 4, math.MaxUint32}[next(4)]
 			switch {
 			case item == common.Hash{}:
 				want = "BadInput"
@@ -128,8 +147,9 @@ func play(w *world, script []byte) (appended int) {
 				want = "Duplicate"
 			default:
 				own.revoked[item] = w.time
+				said = says("Revoked(address,bytes32,uint32)", []common.Hash{padded(from), item}, num(uint64(reason)))
 			}
-			w.want(want, from, Revoke(item, uint32(next(5))))
+			w.want(want, from, Revoke(item, reason))
 		case 6: // the end, seldom
 			if next(8) != 0 {
 				continue
@@ -142,6 +162,7 @@ func play(w *world, script []byte) (appended int) {
 				want = "BadSequence"
 			default:
 				own.FrozenAt = w.time
+				said = says("Frozen(address,uint64)", []common.Hash{padded(from)}, num(seq))
 			}
 			w.want(want, from, Freeze(seq))
 		case 7: // noise of any length but a root's
@@ -151,21 +172,35 @@ func play(w *world, script []byte) (appended int) {
 				noise[4+i] = byte(next(256))
 			}
 			if len(noise) != 32 {
-				want = "BadInput"
-				w.want(want, from, noise)
+				w.want("BadInput", from, noise)
 			}
 		case 8: // money, which it doesn't hold
 			w.pay(from, Anchor(from, own.Seq, root(9), 16))
-			want = "money"
 		}
-		if grew := len(w.state.Logs()) > events; grew != (want == "" && op != 7) {
-			w.t.Fatalf("operation %d ended with %q, and an event: %v", op, want, grew)
-		}
+		w.said(w.state.Logs()[events:], said)
 		if len(script)%8 == 0 { // 0 at the end
 			w.same(m)
 		}
 	}
 	return appended
+}
+
+// said holds the events of one deed against the one that there has to be, to the last word.
+func (w *world) said(logs []*types.Log, want *event) {
+	w.t.Helper()
+	switch {
+	case want == nil && len(logs) == 0:
+		return
+	case want == nil || len(logs) != 1:
+		w.t.Fatalf("%d events, want %+v", len(logs), want)
+	}
+	var data []byte
+	for _, word := range want.data {
+		data = append(data, word[:]...)
+	}
+	if e := logs[0]; e.Address != AnchorRegistryAddress || !slices.Equal(e.Topics, want.topics) || !bytes.Equal(e.Data, data) {
+		w.t.Fatalf("the event of %s is %s, %x; want %s, %x", e.Address, e.Topics, e.Data, want.topics, data)
+	}
 }
 
 // same holds the registry's state against the model's, for everybody.
@@ -228,8 +263,8 @@ func (w *world) walkBack() {
 }
 
 // TestRegistryIsItsModel: nobody but a log's key and its live posters appends, places follow
-// each other, the head is the hash chain of all roots, a frozen log is frozen, and nobody
-// changes another's.
+// each other, the head is the hash chain of all roots, a frozen log is frozen, nobody changes
+// another's, and each deed has one event, which says all of it.
 func TestRegistryIsItsModel(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)

@@ -31,8 +31,10 @@ type world struct {
 }
 
 var (
-	owner    = common.HexToAddress("0xa1a2a3a4a5a6a7a8a9aaabacadaeafb1b2b3b4b5") // no zero byte, as those of users: calldata's zeros are cheap
-	poster   = common.Address{0xb}
+	// No zero bytes, as in those of users: calldata's zeros are cheap.
+	owner  = common.HexToAddress("0xa1a2a3a4a5a6a7a8a9aaabacadaeafb1b2b3b4b5")
+	poster = common.HexToAddress("0xb1b2b3b4b5b6b7b8b9babbbcbdbebfc1c2c3c4c5")
+
 	stranger = common.Address{0xc}
 )
 
@@ -166,6 +168,26 @@ func TestBounds(t *testing.T) {
 	if _, reason := w.call(owner, append(Anchor(owner, 1, root(2), 16)[:4+3*32], bytes.Repeat([]byte{0xff}, 32)...)); reason == "" {
 		t.Error("a count beyond 64 bits is taken")
 	}
+}
+
+// A log takes no more roots once it has 2^63 leaves, and its numbers stay apart until then.
+func TestFullLog(t *testing.T) {
+	w := newWorld(t)
+	w.want("", owner, Anchor(owner, 0, root(1), 16))
+	seq := w.jump(owner, 1<<62-1)
+	w.block = 5
+	w.want("", owner, Anchor(owner, seq, root(2), 1<<32))
+	want := Log{Seq: 1 << 62, Leaves: 1<<63 - 2 + 1<<32, LastBlock: 5}
+	if l, err := UnpackLog(w.want("", stranger, Logs(owner))); err != nil || l != want {
+		t.Errorf("logs() = %+v, %v; want %+v", l, err, want)
+	}
+	if e, want := w.find(owner, root(2), common.Hash{}), (Entry{Block: 5, Seq: seq, FirstLeaf: 1<<63 - 2, Count: 1 << 32}); e != want {
+		t.Errorf("find() = %+v, want %+v", e, want)
+	}
+	w.want("BadInput", owner, Anchor(owner, 1<<62, root(3), 1))
+	w.want("BadInput", owner, root(3).Bytes())
+	w.want("Duplicate", owner, root(2).Bytes())
+	w.want("", owner, Freeze(1<<62))
 }
 
 func TestFreezing(t *testing.T) {

@@ -21,7 +21,7 @@
 
   // The contract that counts, at the same address on every chain, and the chain that nodes
   // bring with them to be tried out.
-  const REGISTRY = '0x34413cfe4c0a2b1311c4f111d84147c518a53704'
+  const REGISTRY = '0xe67c6a076714903d2fc08e43335f88673e55ebc5'
   const LOCAL_CHAIN = 271828n
 
   // ---- bytes

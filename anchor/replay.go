@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -77,7 +78,7 @@ func (r *Replay) Append(e Appended) {
 	if r.Frozen {
 		r.wrong("Root number %d was appended after the log had ended.", e.Seq)
 	}
-	if until := r.Posters[e.Sender]; !e.Sender.IsZero() && e.Sender != r.Log && int64(until) < e.Time.Unix() {
+	if until := r.Posters[e.Sender]; !e.Sender.IsZero() && e.Sender != r.Log && int64(min(until, math.MaxInt64)) < e.Time.Unix() {
 		r.wrong("Root number %d was appended by %s, who might not append to this log on %s.", e.Seq, e.Sender, moment(e.Time))
 	}
 	r.Roots, r.Leaves, r.Head, r.LastBlock = e.Seq+1, e.FirstLeaf+e.Count, e.Head, e.Block

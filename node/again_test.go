@@ -165,18 +165,35 @@ func TestFinalBatchesAreLookedUpLater(t *testing.T) {
 	n, _ := s.node()
 	p, ada, _ := college(t, n)
 	verdict(t, n, ada.ID)
+	for { // what else was published is anchored after the records
+		if all, err := n.Batches(t.Context(), p, 0, 1); err != nil {
+			t.Fatal(err)
+		} else if all[0].State.Phase == anchor.Final {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 	n.Close()
 	db, err := registry.Open(t.Context(), s.engine, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+	newest := 0 // the batch that was it then
 	batch := func() (b registry.Batch) {
-		if err := db.View(t.Context(), func(tx *registry.Tx) (err error) { b, err = tx.LastBatch(p); return err }); err != nil {
+		if err := db.View(t.Context(), func(tx *registry.Tx) (err error) {
+			if newest > 0 {
+				b, err = tx.Batch(p, newest)
+			} else {
+				b, err = tx.LastBatch(p)
+			}
+			return err
+		}); err != nil {
 			t.Fatal(err)
 		}
 		return b
 	}
 	found := batch()
+	newest = found.Number
 	other := found
 	other.State.BlockHash[0] ^= 1 // of a block that the chain has lost
 	other.Chain.Registry[0] ^= 1  // and of an earlier contract

@@ -115,11 +115,17 @@ func (n *Node) publishList(ctx context.Context, db *registry.DB, id string) (err
 		return err
 	}
 	return db.Update(ctx, func(tx *registry.Tx) error {
+		if err := tx.PublishList(id, l.Version, signed.Bytes()); err != nil {
+			return err
+		}
 		p, err := tx.Publisher(l.Publisher)
+		if errors.Is(err, registry.ErrNotFound) { // a profile of the VC-API, which anchors nothing
+			return nil
+		}
 		if err != nil {
 			return err
 		}
-		return errors.Join(tx.PublishList(id, l.Version, signed.Bytes()), awaitCopy(tx, p, anchor.LeafStatusList, aboutList(id), signed.Bytes()))
+		return awaitCopy(tx, p, anchor.LeafStatusList, aboutList(id), signed.Bytes())
 	})
 }
 

@@ -238,7 +238,7 @@ func TestRulesOnTheChain(t *testing.T) {
 		}
 	}
 
-	const a, b, z, forever = 0, 1, 2, 1 << 40
+	const a, b, z, forever = 0, 1, 2, math.MaxUint64
 	root := func(n byte) common.Hash { return common.Hash{1, 31: n} }
 	// First what has to be seen whatever the seed is. In one list the chain chooses the order.
 	play([]deed{

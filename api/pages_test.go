@@ -347,7 +347,7 @@ func TestStoppedImport(t *testing.T) {
 	}
 }
 
-// Where a chain calls a block final is said in words.
+// Where a chain calls a block final is said in words, and what such a chain proves.
 func TestFinalityInWords(t *testing.T) {
 	for finality, want := range map[string]string{
 		"depth:0": "as soon as it is on this node’s disk", "depth:1": "1 block later", "depth:12": "12 blocks later", "tag:finalized": "when the chain calls it finalized",
@@ -357,7 +357,11 @@ func TestFinalityInWords(t *testing.T) {
 		if err := web.Render(w, 200, "anchors", web.Page{Body: anchorsView{Overview: o, Newest: true}}); err != nil {
 			t.Fatal(err)
 		}
-		wantText(t, answer{w.Code, w.Header(), w.Body.String()}, 200, want)
+		proves := "It proves"
+		if finality == "depth:0" {
+			proves = "who runs the node could write all of it again"
+		}
+		wantText(t, answer{w.Code, w.Header(), w.Body.String()}, 200, want, "What this proves, and what not", proves)
 		if strings.Contains(w.Body.String(), finality) {
 			t.Errorf("%s stands on the page", finality)
 		}
@@ -377,7 +381,7 @@ func TestBatches(t *testing.T) {
 		batches = append(batches, s.seal())
 	}
 	page := b.get(at)
-	wantText(t, page, 200, "All batches", "No. 3", "No. 2", "No. 1", "1,234", "none yet", batches[0].Root.String())
+	wantText(t, page, 200, "All batches", "No. 3", "No. 2", "No. 1", "1,234", "none yet", batches[0].Root.String(), "<strong>submitted</strong>", "<strong>final</strong>", ">16<br>")
 	if strings.Index(page.body, batches[2].Root.String()) > strings.Index(page.body, batches[1].Root.String()) {
 		t.Error("the newest batch is not the first")
 	}

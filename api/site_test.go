@@ -30,7 +30,7 @@ import (
 )
 
 // A site is a real node with a real store, served on a port of its own. It has no
-// chain.
+// chain, unless it is started with one.
 type site struct {
 	t         testing.TB
 	node      *node.Node
@@ -76,6 +76,12 @@ func startSite(t testing.TB, dev bool, verify ...string) *site {
 // startReaching starts one that reaches what outgoing says.
 func startReaching(t testing.TB, outgoing did.Outgoing, dev bool, verify ...string) *site {
 	t.Helper()
+	return startOn(t, nil, outgoing, dev, verify...)
+}
+
+// startOn starts one with a chain, or without.
+func startOn(t testing.TB, chain node.Ledger, outgoing did.Outgoing, dev bool, verify ...string) *site {
+	t.Helper()
 	ctx := context.Background()
 	dir := t.TempDir()
 	engine, err := registry.OpenBadger(filepath.Join(dir, "store"))
@@ -98,7 +104,7 @@ func startReaching(t testing.TB, outgoing did.Outgoing, dev bool, verify ...stri
 	s := &site{t: t, db: db, logs: &lockedBuffer{}, sealer: sealer, sealing: filepath.Join(dir, "key"), learners: map[string]string{}}
 	s.url = fmt.Sprintf("http://localhost:%d", listener.Addr().(*net.TCPAddr).Port)
 	log := slog.New(slog.NewJSONHandler(s.logs, nil))
-	s.node, err = node.New(ctx, node.Options{DB: db, Sealer: sealer, PublicURL: s.url, Client: did.NewClient(outgoing), Log: log, Dev: dev})
+	s.node, err = node.New(ctx, node.Options{DB: db, Sealer: sealer, Ledger: chain, PublicURL: s.url, Client: did.NewClient(outgoing), Log: log, Dev: dev})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,10 +4,10 @@
 package checker
 
 import (
-	"bytes"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
+	"strings"
 )
 
 // Script is the checker. Its verdict on each of the vectors in anchor/testdata is that of
@@ -16,14 +16,26 @@ import (
 //go:embed clr-receipt-check.js
 var Script []byte
 
+// Picture is the script that draws in a page what Script found.
+//
+//go:embed clr-receipt-picture.js
+var Picture []byte
+
+// Style is the style of what Picture draws.
+//
+//go:embed clr-receipt-steps.css
+var Style []byte
+
 //go:embed page.html
-var page []byte
+var page string
 
 // PageName is what the page is called where it lies beside receipts.
 const PageName = "clr-receipt-check.html"
 
 // Page is the checker as a page, with all that it needs in it.
-var Page = bytes.Replace(page, []byte("/*CHECKER*/"), Script, 1)
+var Page = []byte(whole)
+
+var whole = strings.NewReplacer("/*CHECKER*/", string(Script), "/*PICTURE*/", string(Picture), "/*STEPS*/", string(Style)).Replace(page)
 
 // Policy is the Content-Security-Policy of the page where it is served: its own script and
 // style, and the node of a chain that its user names.
@@ -32,8 +44,8 @@ var Policy = "default-src 'none'; script-src " + sourceOf("script") + "; style-s
 
 // sourceOf is the source expression of the page's only element of this name.
 func sourceOf(element string) string {
-	_, rest, _ := bytes.Cut(Page, []byte("<"+element+">"))
-	content, _, _ := bytes.Cut(rest, []byte("</"+element+">"))
-	sum := sha256.Sum256(content)
+	_, rest, _ := strings.Cut(whole, "<"+element+">")
+	content, _, _ := strings.Cut(rest, "</"+element+">")
+	sum := sha256.Sum256([]byte(content))
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }

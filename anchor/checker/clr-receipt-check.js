@@ -300,12 +300,13 @@
     wrong(r.root === ZERO || r.index >= r.count || r.path.length > (r.count - 1n).toString(2).length && r.count > 1n || r.count === 1n && r.path.length > 0, 'root, index, count and path do not go together')
   }
 
-  const leafOf = r => sha256(concat(Uint8Array.of(0), utf8.encode('clr-anchor/1'), Uint8Array.of(r.leafType), hmac(bytes(r.salt), bytes(r.digest))))
+  const saltedOf = r => hmac(bytes(r.salt), bytes(r.digest))
+  const leafOf = r => sha256(concat(Uint8Array.of(0), utf8.encode('clr-anchor/1'), Uint8Array.of(r.leafType), saltedOf(r)))
 
-  // steps follows the path to the root (RFC 9162, section 2.1.3.2): what is hashed with what.
-  function steps(leaf, index, size, path) {
+  // steps follows the path to the root (RFC 9162, section 2.1.3.2), and puts into all what is
+  // hashed with what.
+  function steps(leaf, index, size, path, all) {
     let fn = index, sn = size - 1n, hash = leaf
-    const all = []
     for (const next of path.map(bytes)) {
       if (sn === 0n) throw new Error('the path is too long for a tree of this size')
       const right = (fn & 1n) === 1n || fn === sn
@@ -316,7 +317,6 @@
       sn >>= 1n
     }
     if (sn !== 0n) throw new Error('the path is too short for a tree of this size')
-    return all
   }
 
   // ---- the state proof (EIP-1186)
@@ -392,14 +392,17 @@
     }
   }
 
-  // shown is what the receipt's state proof shows of its root, given the hash of the block.
-  function shown(r, blockHash, registry) {
+  // shown is what the receipt's state proof shows of its root, given the hash of the block. As
+  // far as it comes, it puts the hashes on the way into way.
+  function shown(r, blockHash, registry, way) {
     const p = r.stateProof
     if (hex(keccak256(p.header)) !== blockHash) throw new Error('the header is not that of the block')
     const h = decodeRLP(p.header)
     if (!Array.isArray(h) || h.length < 15 || h[3].length !== 32 || h[8].length > 8 || h[11].length > 8) throw new Error('the header is not sound')
+    way.stateRoot = hex(h[3])
     const account = decodeRLP(walk(h[3], keccak256(bytes(registry)), p.account))
     if (!Array.isArray(account) || account.length !== 4) throw new Error('the account is not sound')
+    way.storageRoot = hex(account[2])
     const slot = keccak256(concat(bytes(r.root), keccak256(concat(word(r.log), word(2)))))
     const value = decodeRLP(walk(account[2], keccak256(slot), p.storage))
     if (Array.isArray(value) || value.length > 32) throw new Error('the entry is no word')
@@ -439,7 +442,7 @@
     let last = null
     if (rule === 'tag:finalized') last = await ask(o.rpc, 'eth_getBlockByNumber', ['finalized', false]).then(f => quantity(f.number), () => null)
     else last = quantity(await ask(o.rpc, 'eth_blockNumber', [])) - BigInt(rule.replace('depth:', ''))
-    return { entry: { block, seq, firstLeaf, count, revoked }, block: { number: quantity(b.number), hash: b.hash, time: quantity(b.timestamp), final: last !== null && last >= block }, local: id === LOCAL_CHAIN }
+    return { entry: { block, seq, firstLeaf, count, revoked }, block: { number: quantity(b.number), hash: b.hash, time: quantity(b.timestamp), final: last !== null && last >= block }, local: id === LOCAL_CHAIN, rule }
   }
 
   // ---- the check
@@ -467,9 +470,13 @@
     return of(id.slice(prefix.length))
   }
 
+  // plain is a read receipt without what only this file can use: numbers are texts.
+  const plain = r => JSON.parse(JSON.stringify({ ...r, stateProof: undefined }, (_, v) => typeof v === 'bigint' ? v.toString() : v))
+
   // check says whether a receipt is sound, and of this record if there is one. Options: rpc (a
-  // URL) or blockHash; registry and finality, if not the usual ones. The outcome is "ok",
-  // "failed", "warning" or "could not check", and the code is that of the Go package anchor.
+  // URL) or blockHash, and whose word that hash is, if not yours; registry and finality, if not the
+  // usual ones. The outcome is "ok", "failed", "warning" or "could not check", and the code is
+  // that of the Go package anchor. Beside them stands each step of the way that was found.
   async function check(receiptText, recordText, options = {}) {
     const o = { ...options, registry: (options.registry || REGISTRY).toLowerCase() }
     let r
@@ -478,26 +485,33 @@
     } catch (e) {
       return answer('failed', 'not_a_receipt', `This is no sound receipt: ${e.message}.`)
     }
-    if (recordText !== undefined && recordText !== null) {
-      let digest = ''
-      try { digest = digestOf(recordText) } catch (e) { /* what can't be read is another document */ }
-      if (digest !== r.digest) return answer('failed', 'receipt_of_other', 'The receipt belongs to another document, or the document was changed.')
+    const f = { receipt: plain(r), salted: hex(saltedOf(r)), leaf: hex(leafOf(r)), path: [] }
+    if (recordText === undefined || recordText === null) {
+      const a = await judged(r, o, f)
+      return { ...a, sentence: a.sentence + ' No record was compared with the receipt.' }
     }
-    if (r.count === 0n) return answer('warning', 'anchor_pending', 'Not anchored yet: the receipt says that it waits for the next batch.')
-    let path
+    try { f.recordDigest = digestOf(recordText) } catch (e) { f.recordDigest = '' } // what can't be read is another document
+    if (f.recordDigest !== r.digest) return answer('failed', 'receipt_of_other', 'The receipt belongs to another document, or the document was changed.', f)
+    return judged(r, o, f)
+  }
+
+  // judged is the check of a receipt that was read; it adds to f what it finds.
+  async function judged(r, o, f) {
+    if (r.count === 0n) return answer('warning', 'anchor_pending', 'Not anchored yet: the receipt says that it waits for the next batch.', f)
     try {
-      path = steps(leafOf(r), r.index, r.count, r.path)
-      if ((path.length ? path[path.length - 1].hash : hex(leafOf(r))) !== r.root) throw new Error('the path leads to another root')
+      steps(leafOf(r), r.index, r.count, r.path, f.path)
+      if ((f.path.length ? f.path[f.path.length - 1].hash : f.leaf) !== r.root) throw new Error('the path leads to another root')
     } catch (e) {
-      return answer('failed', 'not_under_root', `The receipt doesn't prove that the document is under its root: ${e.message}.`)
+      f.why = e.message
+      return answer('failed', 'not_under_root', `The receipt doesn't prove that the document is under its root: ${e.message}.`, f)
     }
-    const f = { leaf: hex(leafOf(r)), path }
     if (!o.rpc && !o.blockHash) return answer('could not check', 'no_chain', 'The receipt is sound in itself, but it was held against no chain: name a node of the chain, or the hash of its block.', f)
     let on = {}
     if (o.blockHash) {
       if (!r.stateProof || !r.block || r.block.hash !== o.blockHash.toLowerCase()) return answer('could not check', 'no_chain', r.stateProof ? 'The receipt is for another block than the one whose hash was given.' : 'The receipt has no state proof, so it takes a node of the chain to check it.', f)
       if (r.chain.registry !== o.registry) return answer('failed', 'other_registry', 'The receipt is for another registry than the one that counts here.', f)
-      try { on = shown(r, o.blockHash.toLowerCase(), o.registry) } catch (e) { f.why = e.message }
+      f.proof = { nodes: [r.stateProof.storage.length, r.stateProof.account.length] }
+      try { on = shown(r, o.blockHash.toLowerCase(), o.registry, f.proof) } catch (e) { f.why = e.message }
     } else {
       try { on = await onChain(r, o) } catch (e) { return answer('could not check', 'chain_no_answer', `The chain gave no answer (${e.message}). Try again later.`, f) }
       if (on.other) return answer('could not check', 'other_chain', 'The receipt is for another chain than the one at hand: ask the right one.', f)
@@ -508,16 +522,20 @@
       if (!r.block) return answer('warning', 'anchor_pending', 'Not anchored yet: its batch is on the way to the chain.', f)
       return answer('failed', 'not_in_log', `The log has no such root${f.why ? ': ' + f.why : ''}.`, f)
     }
+    f.entry = { block: e.block.toString(), seq: e.seq.toString(), firstLeaf: e.firstLeaf.toString(), count: e.count.toString() }
     if (e.count !== r.count || r.block && (e.seq !== r.seq || e.firstLeaf !== r.firstLeaf)) return answer('failed', 'receipt_contradicted', 'The log has this root in another place, or for another number of leaves.', f)
-    if (e.revoked !== 0n) return answer('failed', 'anchor_taken_back', `The publisher took this anchor back on ${when(e.revoked)}.`, f)
+    if (e.revoked !== 0n) {
+      f.why = when(e.revoked)
+      return answer('failed', 'anchor_taken_back', `The publisher took this anchor back on ${f.why}.`, f)
+    }
     if (b.number !== e.block) return answer('could not check', 'chain_no_answer', 'The state proof is of another block than the one of the anchor.', f)
-    Object.assign(f, { time: when(b.time), block: Number(b.number), local: !!on.local || o.blockHash !== undefined && r.chain.id === LOCAL_CHAIN })
+    Object.assign(f, { time: when(b.time), block: Number(b.number), blockHash: b.hash, rule: on.rule, local: !!on.local || o.blockHash !== undefined && r.chain.id === LOCAL_CHAIN })
     let sentence = `It existed no later than ${f.time}: block ${b.number} of chain ${r.chain.id}.`
     if (f.local) sentence += ' That is the local chain of a node, which proves nothing to others.'
     if (!b.final) return answer('warning', 'anchor_not_final', sentence + ' The block is young and may still be replaced.', f)
     if (r.block && r.block.hash !== b.hash) return answer('warning', 'anchor_moved', sentence + ' The receipt names another block; the chain was reorganized since.', f)
     if (r.block && (r.block.number !== b.number || r.block.time !== b.time)) return answer('failed', 'receipt_contradicted', 'The receipt has a wrong number or time for the block of the anchor.', f)
-    if (o.blockHash) sentence += ' Nobody was asked: that the block is part of the chain is by your word, and whether the anchor was taken back later isn’t known.'
+    if (o.blockHash) sentence += ` ${o.word ? 'That' : 'Nobody was asked: that'} the block is part of the chain is by ${o.word || 'your'} word, and whether the anchor was taken back later isn’t known.`
     return answer('ok', 'anchored', sentence, f)
   }
 

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"clrnode/anchor/checker"
 )
 
 type asset struct {
@@ -21,6 +23,14 @@ type asset struct {
 var assets = sync.OnceValue(func() map[string]asset {
 	kinds := map[string]string{".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 	all := map[string]asset{}
+	add := func(name string, body []byte) {
+		sum := sha256.Sum256(body)
+		all[name] = asset{body, kinds[path.Ext(name)], hex.EncodeToString(sum[:6])}
+	}
+	// The checker of receipts is the one that people get who have no node.
+	add("receipt-check.js", checker.Script)
+	add("receipt-picture.js", checker.Picture)
+	add("receipt-steps.css", checker.Style)
 	entries, err := fs.ReadDir(files, "assets")
 	if err != nil {
 		panic(err)
@@ -30,8 +40,7 @@ var assets = sync.OnceValue(func() map[string]asset {
 		if err != nil {
 			panic(err)
 		}
-		sum := sha256.Sum256(body)
-		all[e.Name()] = asset{body, kinds[path.Ext(e.Name())], hex.EncodeToString(sum[:6])}
+		add(e.Name(), body)
 	}
 	return all
 })

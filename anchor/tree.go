@@ -66,8 +66,15 @@ func (t *Tree) Path(i int) [][32]byte {
 	return path
 }
 
-// Root is the root of the tree over leaves. See [NewTree].
-func Root(leaves [][32]byte) [32]byte { return NewTree(leaves).Root() }
+// Root is the root of the tree over leaves, as [NewTree] would have it, and takes no
+// memory. See [Builder].
+func Root(leaves [][32]byte) [32]byte {
+	var b Builder
+	for _, leaf := range leaves {
+		b.Add(leaf)
+	}
+	return b.Root()
+}
 
 // Path is the path of leaf i of the tree over leaves. Whoever needs the paths
 // of many leaves makes one [Tree] and asks it.

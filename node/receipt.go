@@ -58,7 +58,7 @@ func (n *Node) receipt(tx *registry.Tx, ref registry.VersionRef) (anchor.Receipt
 	if err != nil {
 		return anchor.Receipt{}, err
 	}
-	r := anchor.NewReceipt(b.Chain, b.Log, b.State, anchor.NewTree(leaves), v.Leaf, leaf, anchor.CanonicalJCS)
+	r := anchor.NewReceipt(b.Chain, b.Log, b.State, anchor.NewTree(leaves).Inclusion(v.Leaf), leaf, anchor.CanonicalJCS)
 	proof, err := tx.StateProof(v.Publisher, v.Batch, b.State.BlockHash)
 	if err == nil {
 		r.StateProof = &proof

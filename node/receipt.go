@@ -35,7 +35,11 @@ func (n *Node) receipt(tx *registry.Tx, ref registry.VersionRef) (anchor.Receipt
 		return anchor.Receipt{}, fmt.Errorf("receipt of credential %s: %w", v.Credential, registry.ErrNotFound)
 	}
 	leaf := anchor.Leaf{Type: anchor.LeafCredential, Digest: v.DigestBytes(), Salt: v.SaltBytes()}
-	if v.Batch == 0 {
+	b, ok, err := tx.BatchOf(v)
+	if err != nil {
+		return anchor.Receipt{}, err
+	}
+	if !ok {
 		p, err := tx.Publisher(v.Publisher)
 		if err != nil {
 			return anchor.Receipt{}, err
@@ -50,15 +54,11 @@ func (n *Node) receipt(tx *registry.Tx, ref registry.VersionRef) (anchor.Receipt
 		}
 		return anchor.WaitingReceipt(chain, log, leaf, anchor.CanonicalJCS), nil
 	}
-	b, err := tx.Batch(v.Publisher, v.Batch)
+	in, err := tx.Inclusion(b, v.Leaf)
 	if err != nil {
 		return anchor.Receipt{}, err
 	}
-	leaves, err := tx.Leaves(v.Publisher, v.Batch)
-	if err != nil {
-		return anchor.Receipt{}, err
-	}
-	r := anchor.NewReceipt(b.Chain, b.Log, b.State, anchor.NewTree(leaves).Inclusion(v.Leaf), leaf, anchor.CanonicalJCS)
+	r := anchor.NewReceipt(b.Chain, b.Log, b.State, in, leaf, anchor.CanonicalJCS)
 	proof, err := tx.StateProof(v.Publisher, v.Batch, b.State.BlockHash)
 	if err == nil {
 		r.StateProof = &proof

@@ -156,20 +156,20 @@ func (c *checker) leaf(key string, v Version) error {
 		return c.fault(tableVersions, key, "is in batch %d, and was not to be anchored", v.Batch)
 	}
 	c.inBatch[[2]string{v.Publisher, batchKey(v.Batch)}]++
-	at := keyOf(v.Publisher, batchKey(v.Batch))
-	if c.leaves[at] == nil {
-		if len(c.leaves) >= 64 { // versions come in no order of batches
+	at := leafRow(v.Publisher, v.Batch, v.Leaf-v.Leaf%leavesPerRow)
+	if _, known := c.leaves[at]; !known {
+		if len(c.leaves) >= 1024 { // versions come in no order of batches
 			clear(c.leaves)
 		}
-		leaves, err := c.tx.Leaves(v.Publisher, v.Batch)
-		if err != nil {
+		leaves, err := c.tx.hashes(tableLeaves, at)
+		if err != nil && !errors.Is(err, ErrNotFound) {
 			return err
 		}
 		c.leaves[at] = leaves
 	}
 	want := anchor.Leaf{Type: anchor.LeafCredential, Digest: v.DigestBytes(), Salt: v.SaltBytes()}.Hash()
-	leaves := c.leaves[at]
-	return c.want(v.Leaf >= 0 && v.Leaf < len(leaves) && leaves[v.Leaf] == want, tableVersions, key, "is not leaf %d of batch %d, as it says", v.Leaf, v.Batch)
+	row, i := c.leaves[at], v.Leaf%leavesPerRow
+	return c.want(i >= 0 && i < len(row) && row[i] == want, tableVersions, key, "is not leaf %d of batch %d, as it says", v.Leaf, v.Batch)
 }
 
 // checkVersionIndices looks from bytes, digests, keys, batches and what waits for its anchor
@@ -215,10 +215,27 @@ func checkVersionIndices(c *checker) error {
 	}); err != nil {
 		return err
 	}
-	return each(c, tableBatches, func(key string, _ []string, b Batch) error {
-		n := c.inBatch[[2]string{b.Publisher, batchKey(b.Number)}]
-		return c.want(n == b.Records, tableBatches, key, "says that it holds %d credentials, and %d are in it", b.Records, n)
-	})
+	holds := func(t Table, key, publisher string, number, records int) error {
+		at := [2]string{publisher, batchKey(number)}
+		n := c.inBatch[at]
+		delete(c.inBatch, at)
+		return c.want(n == records, t, key, "says that it holds %d credentials, and %d are in it", records, n)
+	}
+	if err := errors.Join(
+		each(c, tableBatches, func(key string, _ []string, b Batch) error {
+			return holds(tableBatches, key, b.Publisher, b.Number, b.Records)
+		}),
+		each(c, tableGrowing, func(key string, parts []string, f growing) error {
+			return holds(tableGrowing, key, parts[0], f.Number, f.Records)
+		})); err != nil {
+		return err
+	}
+	for at, n := range c.inBatch {
+		if err := c.fault(tableBatches, keyOf(at[:]...), "is not there, and %d credentials are in it", n); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkPlaces looks at the places of what was issued over the VC-API; then every place

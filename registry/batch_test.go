@@ -46,6 +46,7 @@ func sealOnce(t testing.TB, db *DB) (b Batch, sealed bool) {
 type waitingRoom struct {
 	t      *testing.T
 	db     *DB
+	dir    string // of the embedded store
 	open   func() Engine
 	issued []string // credentials, in the order of their issue
 	now    time.Time
@@ -53,7 +54,8 @@ type waitingRoom struct {
 
 func newWaitingRoom(t *testing.T, engine string) *waitingRoom {
 	w := &waitingRoom{t: t, now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)}
-	dir, url := t.TempDir(), ""
+	url := ""
+	w.dir = t.TempDir()
 	if engine == "postgres" {
 		url = pgtest.Database(t)
 	}
@@ -62,7 +64,7 @@ func newWaitingRoom(t *testing.T, engine string) *waitingRoom {
 		if engine == "postgres" {
 			e, err = OpenPostgres(ctx, url)
 		} else {
-			e, err = OpenBadger(dir)
+			e, err = OpenBadger(w.dir)
 		}
 		if err != nil {
 			t.Fatal(err)

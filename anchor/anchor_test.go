@@ -74,7 +74,7 @@ func TestTreeAgreesWithTlog(t *testing.T) {
 			t.Fatal(err)
 		}
 		tree := anchor.NewTree(leaves)
-		if got := tree.Root(); got != [32]byte(want) {
+		if got := tree.Root(); got != [32]byte(want) || anchor.Root(leaves) != got {
 			t.Fatalf("Root() of %d leaves = %x, want %v", n, got, want)
 		}
 		for i := range leaves {
@@ -223,7 +223,7 @@ func sample() (anchor.Receipt, [32]byte, reader) {
 	where := anchor.Chain{ID: 5, Genesis: anchor.Hash{5}, Registry: anchor.Address{6}, Finality: "depth:0"}
 	s := anchor.State{Phase: anchor.Final, Seq: 3, FirstLeaf: 48, TxHash: anchor.Hash{7}, BlockHash: anchor.Hash{8}, BlockNumber: 9,
 		BlockTime: time.Date(2026, time.November, 23, 12, 0, 0, 0, time.UTC)}
-	r := anchor.NewReceipt(where, anchor.Address{4}, s, tree, 2, leaf, anchor.CanonicalJCS)
+	r := anchor.NewReceipt(where, anchor.Address{4}, s, tree.Inclusion(2), leaf, anchor.CanonicalJCS)
 	return r, leaf.Digest, reader{where: where, log: r.Log, root: tree.Root(),
 		entry: anchor.Entry{Seq: 3, FirstLeaf: 48, Count: 16, Block: 9},
 		block: anchor.Block{Number: 9, Hash: s.BlockHash, Time: s.BlockTime, Final: true}}

@@ -36,7 +36,7 @@ func owned(t testing.TB) (anchor.Ownership, [32]byte, reader) {
 	tree := anchor.NewTree(anchor.Pad([][32]byte{{1}, leaf.Hash()}))
 	on.root = tree.Root()
 	s := anchor.State{Phase: anchor.Final, Seq: 3, FirstLeaf: 48, TxHash: *r.Tx, BlockHash: on.block.Hash, BlockNumber: 9, BlockTime: on.block.Time}
-	return anchor.NewOwnership(h, anchor.NewReceipt(on.where, on.log, s, tree, 1, leaf, anchor.CanonicalJCS)), record, on
+	return anchor.NewOwnership(h, anchor.NewReceipt(on.where, on.log, s, tree.Inclusion(1), leaf, anchor.CanonicalJCS)), record, on
 }
 
 func TestOwnership(t *testing.T) {

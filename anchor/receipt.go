@@ -75,12 +75,12 @@ func (r Receipt) LogID() string { return CAIP10(r.Chain.ID, r.Log) }
 // Leaf is what the receipt says was anchored.
 func (r Receipt) Leaf() Leaf { return Leaf{Type: r.LeafType, Digest: r.Digest, Salt: r.Salt} }
 
-// NewReceipt makes the receipt of leaf i of a tree whose root was appended to a
+// NewReceipt makes the receipt of a leaf of a tree whose root was appended to a
 // log as state tells. Before that, state has only its phase.
-func NewReceipt(chain Chain, log Address, state State, tree *Tree, i int, leaf Leaf, canonicalization string) Receipt {
+func NewReceipt(chain Chain, log Address, state State, in Inclusion, leaf Leaf, canonicalization string) Receipt {
 	r := WaitingReceipt(chain, log, leaf, canonicalization)
-	r.Index, r.Count, r.Root = uint64(i), uint64(tree.Size()), tree.Root()
-	for _, h := range tree.Path(i) {
+	r.Index, r.Count, r.Root = in.Index, in.Size, in.Root
+	for _, h := range in.Path {
 		r.Path = append(r.Path, h)
 	}
 	r.Phase, r.Seq, r.FirstLeaf = state.Phase, state.Seq, state.FirstLeaf

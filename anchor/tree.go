@@ -66,8 +66,15 @@ func (t *Tree) Path(i int) [][32]byte {
 	return path
 }
 
-// Root is the root of the tree over leaves. See [NewTree].
-func Root(leaves [][32]byte) [32]byte { return NewTree(leaves).Root() }
+// Root is the root of the tree over leaves, as [NewTree] would have it, and takes no
+// memory. See [Builder].
+func Root(leaves [][32]byte) [32]byte {
+	var b Builder
+	for _, leaf := range leaves {
+		b.Add(leaf)
+	}
+	return b.Root()
+}
 
 // Path is the path of leaf i of the tree over leaves. Whoever needs the paths
 // of many leaves makes one [Tree] and asks it.
@@ -118,16 +125,21 @@ func VerifyInclusion(root, leaf [32]byte, index, size uint64, path [][32]byte) e
 	return nil
 }
 
-// Pad appends random leaves until their number is a power of two and at least
-// 16, so that the number of a batch's records stays unknown. The random leaves
-// can't be told from real ones.
-func Pad(leaves [][32]byte) [][32]byte {
+// Padded is how many leaves a batch of so many records has: a power of two and at least
+// 16, so that the number of its records stays unknown.
+func Padded(records int) int {
 	size := minBatch
-	for size < len(leaves) {
+	for size < records {
 		size *= 2
 	}
-	padded := make([][32]byte, size)
-	for i := copy(padded, leaves); i < size; i++ {
+	return size
+}
+
+// Pad appends random leaves until their number is as Padded says. The random leaves can't
+// be told from real ones.
+func Pad(leaves [][32]byte) [][32]byte {
+	padded := make([][32]byte, Padded(len(leaves)))
+	for i := copy(padded, leaves); i < len(padded); i++ {
 		rand.Read(padded[i][:]) // never fails: crypto/rand ends the process instead
 	}
 	return padded

@@ -179,22 +179,21 @@ func (s *site) issueAll() {
 // seal makes a batch of one credential, which is final; the third one is only sent.
 func (s *site) seal() (b registry.Batch) {
 	s.t.Helper()
-	err := s.db.Update(context.Background(), func(tx *registry.Tx) error {
+	ctx := context.Background()
+	err := s.db.Update(ctx, func(tx *registry.Tx) error {
 		c := registry.Credential{ID: registry.NewID(), Publisher: s.publisher.ID, Version: 1}
 		digest := sha256.Sum256([]byte(c.ID))
 		v := registry.Version{Credential: c.ID, Number: 1, Publisher: c.Publisher, Digest: hex.EncodeToString(digest[:]), Salt: hex.EncodeToString(digest[:]), Key: s.publisher.Key, Anchor: true}
-		err := tx.AddVersion(c, v, []byte(c.ID))
-		if err != nil {
-			return err
-		}
-		next, _, err := tx.NextBatch(s.publisher, anchor.Address{1}, anchor.Chain{ID: 1, Finality: "tag:finalized"})
-		if err != nil {
-			return err
-		}
-		var ok bool
-		if b, ok, err = tx.SealBatch(next); err != nil || !ok {
-			return fmt.Errorf("seal: %t, %w", ok, err)
-		}
+		return tx.AddVersion(c, v, []byte(c.ID))
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	b, ok, err := s.db.Seal(ctx, s.publisher.ID, anchor.Address{1}, anchor.Chain{ID: 1, Finality: "tag:finalized"})
+	if err != nil || !ok {
+		s.t.Fatalf("seal: %t, %v", ok, err)
+	}
+	err = s.db.Update(ctx, func(tx *registry.Tx) error {
 		b.State.Phase = anchor.Submitted
 		if b.Number < 3 {
 			b.State = anchor.State{Phase: anchor.Final, BlockNumber: 1233 + uint64(b.Number), BlockTime: tx.Now}

@@ -35,13 +35,7 @@ func (n *Node) nextBatch(ctx context.Context, db *registry.DB, p registry.Publis
 	if !known {
 		return b, false, fmt.Errorf("seal a batch of publisher %s: %w: this node doesn't know the chain yet", p.ID, anchor.ErrCouldNotCheck)
 	}
-	var next registry.Sealing
-	err = n.db.View(ctx, func(tx *registry.Tx) error { next, ok, err = tx.NextBatch(p, log, chain); return err })
-	if err != nil || !ok {
-		return b, false, err
-	}
-	err = db.Update(ctx, func(tx *registry.Tx) (err error) { b, ok, err = tx.SealBatch(next); return err })
-	return b, ok, err
+	return db.Seal(ctx, p.ID, log, chain)
 }
 
 // anchorAge is how old the oldest waiting credential gets, see Options.AnchorEvery. Which
@@ -57,8 +51,12 @@ func (n *Node) anchorAge() time.Duration {
 	return 15 * time.Minute
 }
 
-// sealDue tells whether what waits is old enough, or enough, for a batch.
+// sealDue tells whether what waits is old enough, or enough, for a batch, or whether one is
+// being put together that a kill may have left so.
 func (n *Node) sealDue(tx *registry.Tx, p registry.Publisher) (bool, error) {
+	if growing, err := tx.Growing(p.ID); err != nil || growing {
+		return growing, err
+	}
 	oldest, err := tx.OldestWaiting(p.ID)
 	if err != nil || oldest.IsZero() {
 		return false, err

@@ -98,8 +98,17 @@ func anchoredCopies(tx *registry.Tx, publisher, about string) ([]anchor.Copy, er
 	if err != nil {
 		return nil, err
 	}
-	r, err := batchReceipt(tx, publisher, l.Batch, l.Leaf, l.Anchored())
+	r, err := otherReceipt(tx, l)
 	return []anchor.Copy{{Content: l.Content, Receipt: r}}, err
+}
+
+// otherReceipt is the receipt of a leaf that is in a batch and of no credential.
+func otherReceipt(tx *registry.Tx, l registry.OtherLeaf) (anchor.Receipt, error) {
+	b, err := tx.Batch(l.Publisher, l.Batch)
+	if err != nil {
+		return anchor.Receipt{}, err
+	}
+	return batchReceipt(tx, b, l.Leaf, l.Anchored())
 }
 
 // listsIn are the ids of this node's status lists that a record names, each once.

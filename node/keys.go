@@ -363,12 +363,12 @@ func worthless(tx *registry.Tx, p registry.Publisher, learner string) (bool, err
 		return false, nil
 	}
 	v, err := tx.Version(envelope.ID, envelope.Version)
-	if err != nil || v.Batch == 0 {
-		return err == nil, err
-	}
-	b, err := tx.Batch(p.ID, v.Batch)
 	if err != nil {
 		return false, err
+	}
+	b, ok, err := tx.BatchOf(v)
+	if err != nil || !ok {
+		return err == nil, err
 	}
 	return b.State.BlockTime.IsZero() || !b.State.BlockTime.Before(since), nil
 }

@@ -72,7 +72,7 @@ func (n *Node) Ownership(ctx context.Context, learner string) (o anchor.Ownershi
 		if waits {
 			r, err = n.waitingReceipt(tx, v.Publisher, l.Anchored())
 		} else {
-			r, err = batchReceipt(tx, v.Publisher, l.Batch, l.Leaf, l.Anchored())
+			r, err = otherReceipt(tx, l)
 		}
 		o = anchor.NewOwnership(h, r)
 		return err

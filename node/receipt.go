@@ -35,10 +35,14 @@ func (n *Node) receipt(tx *registry.Tx, ref registry.VersionRef) (anchor.Receipt
 		return anchor.Receipt{}, fmt.Errorf("receipt of credential %s: %w", v.Credential, registry.ErrNotFound)
 	}
 	leaf := anchor.Leaf{Type: anchor.LeafCredential, Digest: v.DigestBytes(), Salt: v.SaltBytes()}
-	if v.Batch == 0 {
+	b, ok, err := tx.BatchOf(v)
+	if err != nil {
+		return anchor.Receipt{}, err
+	}
+	if !ok {
 		return n.waitingReceipt(tx, v.Publisher, leaf)
 	}
-	return batchReceipt(tx, v.Publisher, v.Batch, v.Leaf, leaf)
+	return batchReceipt(tx, b, v.Leaf, leaf)
 }
 
 // waitingReceipt is the receipt of a leaf that is in no batch.
@@ -59,17 +63,13 @@ func (n *Node) waitingReceipt(tx *registry.Tx, publisher string, leaf anchor.Lea
 }
 
 // batchReceipt is the receipt of a leaf of a batch.
-func batchReceipt(tx *registry.Tx, publisher string, batch, place int, leaf anchor.Leaf) (anchor.Receipt, error) {
-	b, err := tx.Batch(publisher, batch)
+func batchReceipt(tx *registry.Tx, b registry.Batch, place int, leaf anchor.Leaf) (anchor.Receipt, error) {
+	in, err := tx.Inclusion(b, place)
 	if err != nil {
 		return anchor.Receipt{}, err
 	}
-	leaves, err := tx.Leaves(publisher, batch)
-	if err != nil {
-		return anchor.Receipt{}, err
-	}
-	r := anchor.NewReceipt(b.Chain, b.Log, b.State, anchor.NewTree(leaves), place, leaf, anchor.CanonicalJCS)
-	proof, err := tx.StateProof(publisher, batch, b.State.BlockHash)
+	r := anchor.NewReceipt(b.Chain, b.Log, b.State, in, leaf, anchor.CanonicalJCS)
+	proof, err := tx.StateProof(b.Publisher, b.Number, b.State.BlockHash)
 	if err == nil {
 		r.StateProof = &proof
 	} else if !errors.Is(err, registry.ErrNotFound) {

@@ -66,7 +66,7 @@ type checker struct {
 	counted map[[2]string]int64     // what counters should say, by publisher and name
 	lists   map[string]*checkedList // status lists
 	inBatch map[[2]string]int       // credentials found in a batch, by publisher and number
-	leaves  map[string][][32]byte   // of some batches
+	leaves  map[string][][32]byte   // some rows of them
 	waits   map[[2]string]bool      // other leaves that are queued, by publisher and what they are about
 }
 

@@ -161,19 +161,19 @@ func (c *checker) leaf(key string, v Version) error {
 
 // leafAt looks whether a document is a certain leaf of a batch.
 func (c *checker) leafAt(t Table, key, publisher string, batch, place int, leaf anchor.Leaf) error {
-	at := keyOf(publisher, batchKey(batch))
-	if c.leaves[at] == nil {
-		if len(c.leaves) >= 64 { // they come in no order of batches
+	at := leafRow(publisher, batch, place-place%leavesPerRow)
+	if _, known := c.leaves[at]; !known {
+		if len(c.leaves) >= 1024 { // they come in no order of batches
 			clear(c.leaves)
 		}
-		leaves, err := c.tx.Leaves(publisher, batch)
-		if err != nil {
+		leaves, err := c.tx.hashes(tableLeaves, at)
+		if err != nil && !errors.Is(err, ErrNotFound) {
 			return err
 		}
 		c.leaves[at] = leaves
 	}
-	leaves := c.leaves[at]
-	return c.want(place >= 0 && place < len(leaves) && leaves[place] == leaf.Hash(), t, key, "is not leaf %d of batch %d, as it says", place, batch)
+	row, i := c.leaves[at], place%leavesPerRow
+	return c.want(i >= 0 && i < len(row) && row[i] == leaf.Hash(), t, key, "is not leaf %d of batch %d, as it says", place, batch)
 }
 
 // checkVersionIndices looks from bytes, digests, keys, batches and what waits for its anchor
@@ -228,10 +228,27 @@ func checkVersionIndices(c *checker) error {
 	}); err != nil {
 		return err
 	}
-	return each(c, tableBatches, func(key string, _ []string, b Batch) error {
-		n := c.inBatch[[2]string{b.Publisher, batchKey(b.Number)}]
-		return c.want(n == b.Records, tableBatches, key, "says that it holds %d credentials, and %d are in it", b.Records, n)
-	})
+	holds := func(t Table, key, publisher string, number, records int) error {
+		at := [2]string{publisher, batchKey(number)}
+		n := c.inBatch[at]
+		delete(c.inBatch, at)
+		return c.want(n == records, t, key, "says that it holds %d credentials, and %d are in it", records, n)
+	}
+	if err := errors.Join(
+		each(c, tableBatches, func(key string, _ []string, b Batch) error {
+			return holds(tableBatches, key, b.Publisher, b.Number, b.Records)
+		}),
+		each(c, tableGrowing, func(key string, parts []string, f growing) error {
+			return holds(tableGrowing, key, parts[0], f.Number, f.Records)
+		})); err != nil {
+		return err
+	}
+	for at, n := range c.inBatch {
+		if err := c.fault(tableBatches, keyOf(at[:]...), "is not there, and %d credentials are in it", n); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkPlaces looks at the places of what was issued over the VC-API; then every place

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -18,6 +17,7 @@ import (
 // a revoked one, a share, a token.
 func soundDB(t *testing.T) *DB {
 	t.Helper()
+	smallSteps(t)
 	db := testDB(t)
 	load(t, db, "campus.zip", newCampus().student("u1", "Ada", "Lovell").student("u2", "Bob", "Stone").grade("r1", "u1", "f1", "95", "A").grade("r2", "u2", "f1", "85", "B").zip(t, "sis", "bulk"))
 	var people []Learner
@@ -39,21 +39,10 @@ func soundDB(t *testing.T) *DB {
 		return errors.Join(err, tx.AddCredential(a), tx.AddCredential(b), tx.AddCredential(c), tx.Count("pub", "issued", 1), version(tx, a, "one"),
 			tx.AwaitLeaf(OtherLeaf{Publisher: "pub", About: "list/x", Type: anchor.LeafStatusList, Digest: strings.Repeat("01", 32)}))
 	})
+	first := seal(t, db)
 	update(t, db, func(tx *Tx) error {
-		p, err := tx.Publisher("pub")
-		if err != nil {
-			return err
-		}
-		next, _, err := tx.NextBatch(p, anchor.Address{1}, anchor.Chain{})
-		if err != nil {
-			return err
-		}
-		batch, ok, err := tx.SealBatch(next)
-		if err != nil || !ok {
-			return errors.Join(err, fmt.Errorf("sealed: %v", ok))
-		}
-		batch.State.Phase = anchor.Final
-		return tx.PutBatch(batch)
+		first.State.Phase = anchor.Final
+		return tx.PutBatch(first)
 	})
 	update(t, db, func(tx *Tx) error {
 		a.Version = 2
@@ -65,22 +54,17 @@ func soundDB(t *testing.T) *DB {
 			tx.PutJob(Job{ID: "j", Publisher: "pub", State: JobRunning}), withNames(tx),
 			tx.openConflict(Conflict{ID: "c", Publisher: "pub", Learner: people[0].ID, Other: people[1].ID, Kind: ConflictIdentity}))
 	})
+	seal(t, db) // stays open
 	update(t, db, func(tx *Tx) error {
-		p, err := tx.Publisher("pub")
-		if err != nil {
-			return err
-		}
-		next, _, err := tx.NextBatch(p, anchor.Address{1}, anchor.Chain{})
-		if err != nil {
-			return err
-		}
-		_, _, err = tx.SealBatch(next) // stays open
-		return err
-	})
-	update(t, db, func(tx *Tx) error { // and one waits
 		a.Version = 3
 		return errors.Join(tx.PutCredential(a), version(tx, a, "three"), tx.PublishList(a.List, 1, []byte("signed")),
 			tx.AwaitLeaf(OtherLeaf{Publisher: "pub", About: "list/x", Type: anchor.LeafStatusList, Digest: strings.Repeat("02", 32)}))
+	})
+	sealOnce(t, db)                    // a part of the third
+	update(t, db, func(tx *Tx) error { // and one waits
+		a.Version = 4
+		return errors.Join(tx.PutCredential(a), version(tx, a, "four"),
+			tx.AwaitLeaf(OtherLeaf{Publisher: "pub", About: "list/x", Type: anchor.LeafStatusList, Digest: strings.Repeat("03", 32)}))
 	})
 	return db
 }
@@ -173,6 +157,20 @@ func TestCheckNoticesWhatIsLost(t *testing.T) {
 			c.ID = NewID()
 			return tx.AddCredential(c)
 		},
+		"a leaf's row": func(tx *Tx) error {
+			return tx.docs.Put(tableLeaves, leafRow("pub", 1, 4), make([]byte, 4*32))
+		},
+		"the roots of rows": func(tx *Tx) error {
+			return tx.docs.Put(tableRowRoots, keyOf("pub", batchKey(1)), make([]byte, 4*32))
+		},
+		"the roots of no batch": func(tx *Tx) error {
+			return tx.docs.Put(tableRowRoots, keyOf("pub", batchKey(9)), make([]byte, 4*32))
+		},
+		"what is grown": func(tx *Tx) error {
+			f, err := tx.growing("pub")
+			f.Leaves -= 4
+			return errors.Join(err, put(tx, tableGrowing, f, "pub"))
+		},
 		"a leaf": func(tx *Tx) error {
 			v, err := tx.Version(one.ID, 1)
 			if err != nil {
@@ -188,7 +186,7 @@ func TestCheckNoticesWhatIsLost(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				if c, err := decode[Credential](row); err != nil || c.Version == 3 {
+				if c, err := decode[Credential](row); err != nil || c.Version == 4 {
 					one = c
 					return err
 				}

@@ -64,7 +64,7 @@ type Version struct {
 	Key        string    `json:"key,omitempty"`      // id of the key that signed it; empty in a store of before, see [DB.NoteSigned]
 	Embedded   int       `json:"embedded,omitempty"` // how many credentials in it were signed together with it
 	Anchor     bool      `json:"anchor"`
-	Batch      int       `json:"batch,omitempty"` // number of the batch that holds it, 0: none yet
+	Batch      int       `json:"batch,omitempty"` // number of the batch that holds it, 0: none yet; see [Tx.BatchOf]
 	Leaf       int       `json:"leaf,omitempty"`  // index in that batch
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"clrnode/anchor"
@@ -38,7 +39,7 @@ func (l OtherLeaf) Anchored() anchor.Leaf {
 
 // key sorts the leaves about one thing, the newest first.
 func (l OtherLeaf) key() []string {
-	return []string{l.Publisher, l.About, fmt.Sprintf("%010d", 9999999999-l.Batch)}
+	return []string{l.Publisher, l.About, fmt.Sprintf("%010d-%010d", 9999999999-l.Batch, 9999999999-l.Leaf)}
 }
 
 // AwaitLeaf queues l for the publisher's next batch, with a salt of its own. It takes the
@@ -48,7 +49,7 @@ func (tx *Tx) AwaitLeaf(l OtherLeaf) error {
 	waits, err := get[OtherLeaf](tx, tableLeavesWaiting, l.Publisher, l.About)
 	queued := err == nil
 	if errors.Is(err, ErrNotFound) {
-		waits, err = tx.NewestLeaf(l.Publisher, l.About)
+		waits, err = tx.newestLeaf(l.Publisher, l.About, math.MaxInt)
 	}
 	if err == nil && waits.Digest == l.Digest || err != nil && !errors.Is(err, ErrNotFound) {
 		return err
@@ -64,14 +65,24 @@ func (tx *Tx) AwaitLeaf(l OtherLeaf) error {
 
 // NewestLeaf is the newest leaf about something that is in a batch, or ErrNotFound.
 func (tx *Tx) NewestLeaf(publisher, about string) (OtherLeaf, error) {
-	newest, err := list[OtherLeaf](tx, tableLeavesOther, prefixOf(publisher, about), "", 1)
-	if err == nil && len(newest) == 0 {
-		err = fmt.Errorf("anchored %s: %w", about, ErrNotFound)
-	}
+	last, err := tx.lastBatch(publisher)
 	if err != nil {
 		return OtherLeaf{}, err
 	}
-	return newest[0], nil
+	return tx.newestLeaf(publisher, about, last)
+}
+
+// newestLeaf is the newest in a batch up to last: one more may be growing.
+func (tx *Tx) newestLeaf(publisher, about string, last int) (OtherLeaf, error) {
+	for row, err := range tx.docs.Scan(tableLeavesOther, prefixOf(publisher, about), "", 0) {
+		if err != nil {
+			return OtherLeaf{}, err
+		}
+		if l, err := decode[OtherLeaf](row); err != nil || l.Batch <= last {
+			return l, err
+		}
+	}
+	return OtherLeaf{}, fmt.Errorf("anchored %s: %w", about, ErrNotFound)
 }
 
 // WaitingLeaf is what waits for a batch about something, or ErrNotFound.
@@ -79,17 +90,17 @@ func (tx *Tx) WaitingLeaf(publisher, about string) (OtherLeaf, error) {
 	return get[OtherLeaf](tx, tableLeavesWaiting, publisher, about)
 }
 
-// sealOther stores that l is in a batch. What came about the same thing since the batch
-// was put together waits for the next one.
-func (tx *Tx) sealOther(l OtherLeaf, w waiting) error {
-	now, err := get[OtherLeaf](tx, tableLeavesWaiting, l.Publisher, l.About)
+// takeOther stores that l is in a batch. What came about the same thing since the step was
+// put together waits for the next one.
+func (tx *Tx) takeOther(l OtherLeaf) error {
+	now, err := tx.WaitingLeaf(l.Publisher, l.About)
 	if err != nil {
 		return err
 	}
 	if now.Salt == l.Salt {
 		err = tx.docs.Delete(tableLeavesWaiting, keyOf(l.Publisher, l.About))
 	} else {
-		w.Since = tx.Now
+		w := waiting{Other: l.About, Since: tx.Now}
 		err = put(tx, tableUnanchored, w, w.key(l.Publisher)...)
 	}
 	return errors.Join(err, put(tx, tableLeavesOther, l, l.key()...))
@@ -99,6 +110,10 @@ func (tx *Tx) sealOther(l OtherLeaf, w waiting) error {
 // batch has as many as it says.
 func checkOtherLeaves(c *checker) error {
 	found := map[[2]string]int{}
+	holds := func(t Table, key, publisher string, number, others int) error {
+		n := found[[2]string{publisher, batchKey(number)}]
+		return c.want(n == others, t, key, "says that it has %d leaves beside credentials, and there are %d", others, n)
+	}
 	return errors.Join(
 		each(c, tableLeavesOther, func(key string, _ []string, l OtherLeaf) error {
 			found[[2]string{l.Publisher, batchKey(l.Batch)}]++
@@ -110,7 +125,9 @@ func checkOtherLeaves(c *checker) error {
 			return c.want(c.waits[[2]string{l.Publisher, l.About}], tableLeavesWaiting, key, "is in no batch and waits for none")
 		}),
 		each(c, tableBatches, func(key string, _ []string, b Batch) error {
-			n := found[[2]string{b.Publisher, batchKey(b.Number)}]
-			return c.want(n == b.Others, tableBatches, key, "says that it has %d leaves beside credentials, and there are %d", b.Others, n)
+			return holds(tableBatches, key, b.Publisher, b.Number, b.Others)
+		}),
+		each(c, tableGrowing, func(key string, parts []string, g growing) error {
+			return holds(tableGrowing, key, parts[0], g.Number, g.Others)
 		}))
 }

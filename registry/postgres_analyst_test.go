@@ -55,13 +55,11 @@ func filledPostgres(t *testing.T) (*DB, *pgx.Conn) {
 				}
 			}
 		}
-		next, _, err := tx.NextBatch(pub, anchor.Address{}, anchor.Chain{ID: 1})
-		if err != nil {
-			return err
-		}
-		_, _, err = tx.SealBatch(next)
-		return err
+		return nil
 	})
+	if _, ok, err := db.Seal(ctx, pub.ID, anchor.Address{}, anchor.Chain{ID: 1}); err != nil || !ok {
+		t.Fatal(ok, err)
+	}
 	conn, err := pgx.Connect(ctx, address)
 	if err != nil {
 		t.Fatal(err)

@@ -103,9 +103,9 @@ func TestPostgresSealsWhileOthersIssue(t *testing.T) {
 		issue(shard, 1000)
 	}
 	before := gate.questions()
-	var next Sealing
+	var next sealStep
 	if err := sealer.View(ctx, func(tx *Tx) (err error) {
-		next, _, err = tx.NextBatch(Publisher{ID: "p"}, anchor.Address{1}, anchor.Chain{})
+		next, _, err = tx.nextStep("p")
 		return err
 	}); err != nil {
 		t.Fatal(err)
@@ -119,7 +119,7 @@ func TestPostgresSealsWhileOthersIssue(t *testing.T) {
 			return errors.New("it was refused each time")
 		}
 		tx.shard = "0"
-		b, ok, err := tx.SealBatch(next)
+		b, ok, err := tx.takeStep(next, anchor.Address{1}, anchor.Chain{})
 		if err != nil || !ok || b.Records != 2000 {
 			return fmt.Errorf("sealed %d credentials: %t, %w", b.Records, ok, err)
 		}
@@ -129,7 +129,7 @@ func TestPostgresSealsWhileOthersIssue(t *testing.T) {
 		t.Errorf("sealed after %d tries: %v", tries, err)
 	}
 	if err := sealer.Update(ctx, func(tx *Tx) error {
-		_, again, err := tx.SealBatch(next)
+		_, again, err := tx.takeStep(next, anchor.Address{1}, anchor.Chain{})
 		if again {
 			return errors.New("one batch is sealed twice")
 		}

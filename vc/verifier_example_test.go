@@ -117,7 +117,7 @@ func graduate() (record, receipt []byte, university did.DID, chain anchor.Reader
 	leaf := anchor.Leaf{Type: anchor.LeafCredential, Digest: signed.Digest(), Salt: anchor.NewSalt()}
 	tree := anchor.NewTree(anchor.Pad([][32]byte{leaf.Hash()}))
 	state := anchor.State{Phase: anchor.Final, TxHash: anchor.Hash{7}, BlockHash: anchor.Hash{8}, BlockNumber: 9, BlockTime: time.Now().UTC().Truncate(time.Second)}
-	r := anchor.NewReceipt(place, log, state, tree, 0, leaf, anchor.CanonicalJCS)
+	r := anchor.NewReceipt(place, log, state, tree.Inclusion(0), leaf, anchor.CanonicalJCS)
 	if receipt, err = json.Marshal(r); err != nil {
 		panic(err)
 	}

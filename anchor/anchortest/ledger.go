@@ -143,7 +143,7 @@ func receiptHolds(t *testing.T, open func(t *testing.T) (anchor.Ledger, anchor.A
 	b := anchor.Batch{Log: log, Root: tree.Root(), Count: uint64(tree.Size())}
 	tx := mustPrepare(t, ledger, b)
 	receipt := func(s anchor.State) anchor.Receipt {
-		return anchor.NewReceipt(reader.Chain(), log, s, tree, 1, leaf, anchor.CanonicalJCS)
+		return anchor.NewReceipt(reader.Chain(), log, s, tree.Inclusion(1), leaf, anchor.CanonicalJCS)
 	}
 	check := func(r anchor.Receipt, want string) anchor.Finding {
 		t.Helper()

@@ -29,7 +29,7 @@ func anchoredRecord(t *testing.T, record string) (anchor.Receipt, [32]byte) {
 		tree := anchor.NewTree(anchor.Pad([][32]byte{leaf.Hash()}))
 		b := anchor.Batch{Log: log, Root: tree.Root(), Count: uint64(tree.Size())}
 		state := land(t, c, b)
-		r = anchor.NewReceipt(c.Chain(), log, state, tree, 0, leaf, anchor.CanonicalJCS)
+		r = anchor.NewReceipt(c.Chain(), log, state, tree.Inclusion(0), leaf, anchor.CanonicalJCS)
 		p, err := c.StateProof(t.Context(), b, state)
 		if err != nil {
 			t.Fatal(err)

@@ -8,6 +8,11 @@
 //
 // The node is the program itself, built and run as another process, asked by HTTP over
 // loopback. What was measured before, for other rosters, stays in docs/size.json.
+//
+//	go run ./testnet/measure -anchored 1048576
+//
+// measures the proofs of anchored records instead, in the store alone, and writes the
+// section of docs/size.md about them.
 package main
 
 import (
@@ -25,8 +30,16 @@ func main() {
 	out := flag.String("out", "docs", "folder of size.json, size.md and the plots")
 	server := flag.String("server", "", "URL of a PostgreSQL server on which databases may be made, for -db postgres")
 	more := flag.Int("more", 0, "achievements that each learner gets by CSV beside those of the roster")
+	anchored := flag.Int("anchored", 0, "measures what it takes to prove so many anchored records instead, without rosters")
 	asks := flag.Int("asks", 400, "how often each page is asked for")
 	flag.Parse()
+	if *anchored > 0 {
+		if err := measureAnchors(*out, *anchored); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := run(*out, strings.Split(*engines, ","), *server, flag.Args(), *more, *asks); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

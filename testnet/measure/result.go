@@ -146,7 +146,17 @@ func (all results) save(dir string) error {
 	if err := os.WriteFile(filepath.Join(dir, "size.json"), append(raw, '\n'), 0o644); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "size.md"), []byte(all.table()), 0o644); err != nil {
+	name := filepath.Join(dir, "size.md")
+	was, err := os.ReadFile(name)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	_, section, found := strings.Cut(string(was), anchorsTitle)
+	table := all.table()
+	if found {
+		table += anchorsTitle + section
+	}
+	if err := os.WriteFile(name, []byte(table), 0o644); err != nil {
 		return err
 	}
 	return os.WriteFile(filepath.Join(dir, "size.svg"), []byte(all.plots()), 0o644)

@@ -3,6 +3,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -27,5 +29,23 @@ func TestResultWithoutPeers(t *testing.T) {
 	dots := len(figures())*2 - 6
 	if got := strings.Count(plots, "<circle"); got != dots || strings.Contains(plots, "NaN") {
 		t.Errorf("the plots have %d dots, want %d:\n%s", got, dots, plots)
+	}
+}
+
+// A new table keeps the section of anchoring proofs, which another run measured.
+func TestSectionOfAnchorsIsKept(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "size.md")
+	if err := os.WriteFile(name, []byte("an old table\n"+anchorsTitle+"\nmeasured\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := (results{}).save(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(name)
+	if err != nil || !strings.HasSuffix(string(got), "\n\n## Anchoring proofs\n\nmeasured\n") || strings.Contains(string(got), "old") || strings.Count(string(got), "measured") != 1 {
+		t.Errorf("size.md is %q, %v", got, err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	_ "embed"
 	"encoding/json"
 	"fmt"
 
@@ -15,6 +16,11 @@ const (
 	copiesVersion = 1
 	maxCopies     = 8 << 20 // bytes of a whole file
 )
+
+// CopiesSchema is the JSON Schema of [IssuerCopies], which refers to [ReceiptSchema].
+//
+//go:embed copies.schema.json
+var CopiesSchema []byte
 
 // IssuerCopies is what an issuer publishes beside its records, its DID document and its
 // status lists, as it was anchored. It travels with a record, so that the record can be

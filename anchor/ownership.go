@@ -3,6 +3,7 @@ package anchor
 import (
 	"bytes"
 	"context"
+	_ "embed"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -13,9 +14,14 @@ import (
 
 const (
 	ownershipType    = "CLROwnership"
-	holdingType    = "CLROwnershipStatement"
+	holdingType      = "CLROwnershipStatement"
 	ownershipVersion = 1
 )
+
+// OwnershipSchema is the JSON Schema of an [Ownership], which refers to [ReceiptSchema].
+//
+//go:embed ownership.schema.json
+var OwnershipSchema []byte
 
 // An Ownership shows that a record belonged to a DID: that a learner had proven control of
 // the DID when the record that names it was anchored. Its statement is a leaf of its own
@@ -121,6 +127,9 @@ func (o Ownership) consistent() error {
 	return nil
 }
 
+// clocksDiffer is by how much a publisher's clock may be ahead of its chain's.
+const clocksDiffer = 5 * time.Minute
+
 // NoProofOfOwnership says what an ownership doesn't prove. It stands wherever one is given
 // away or found sound.
 const NoProofOfOwnership = "It doesn't prove who that is, that they control the DID today, or that who shows it is the one: " +
@@ -144,6 +153,9 @@ func CheckOwnership(ctx context.Context, o Ownership, record [32]byte, subject, 
 		return failed(CodeContradicted, "The ownership is not sound: %v.", err)
 	}
 	f, err := Copy{statement, o.Receipt}.Check(ctx, log, LeafHolder, reader)
+	if !f.Time.IsZero() && o.Statement.Proven.After(f.Time.Add(clocksDiffer)) {
+		return failed(CodeContradicted, "The ownership says that control was proven on %s, after it was anchored.", moment(o.Statement.Proven))
+	}
 	if f.Outcome == OK || f.Outcome == Warning && !f.Time.IsZero() {
 		f.Sentence = fmt.Sprintf("When this was anchored, no later than %s (block %d of chain %d), whoever held %s had proven control of it, on %s, and the record was about them. %s",
 			moment(f.Time), f.Block, o.Receipt.Chain.ID, shorten(o.Statement.DID), day(o.Statement.Proven), NoProofOfOwnership) + localOrYoung(f)

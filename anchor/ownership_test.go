@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
 	"clrnode/anchor"
 	"clrnode/internal/jcs"
 )
@@ -83,6 +85,14 @@ func TestOwnership(t *testing.T) {
 		t.Errorf("without a chain: %+v, %v", f, err)
 	}
 
+	late := on
+	late.block.Time = read.Statement.Proven.Add(-time.Hour)
+	early := read
+	early.Receipt.Block = &anchor.InBlock{Number: late.block.Number, Hash: late.block.Hash, Time: late.block.Time}
+	if f, err := anchor.CheckOwnership(t.Context(), early, record, holder, log, late); f.Outcome != anchor.Failed || err != nil {
+		t.Errorf("proven after it was anchored: %+v, %v", f, err)
+	}
+
 	// One changed bit of what is stated never counts.
 	from, to := bytes.Index(raw, []byte(`"statement"`)), bytes.Index(raw, []byte(`"receipt"`))
 	for i := from; i < to; i++ {
@@ -95,6 +105,49 @@ func TestOwnership(t *testing.T) {
 			}
 			if f, _ := anchor.CheckOwnership(t.Context(), o, record, o.Statement.DID, log, on); f.Outcome == anchor.OK && o.Statement != read.Statement {
 				t.Errorf("bit %d of byte %d changed, and %s", bit, i, f.Sentence)
+			}
+		}
+	}
+}
+
+// The schemas take what is written, and refuse what isn't so.
+func TestSchemasOfFiles(t *testing.T) {
+	o, _, _ := owned(t)
+	copies := anchor.NewIssuerCopies([]anchor.Copy{{Content: json.RawMessage(`{"id":"did:web:example.edu"}`), Receipt: o.Receipt}}, nil)
+	for _, file := range []struct {
+		schema []byte
+		id     string
+		what   any
+		spoil  [2]string
+	}{
+		{anchor.OwnershipSchema, "urn:clrnode:schema:ownership:1", o, [2]string{`"proven"`, `"Proven"`}},
+		{anchor.CopiesSchema, "urn:clrnode:schema:issuer-copies:1", copies, [2]string{`"digest"`, `"digests"`}},
+	} {
+		c := jsonschema.NewCompiler()
+		for id, text := range map[string][]byte{file.id: file.schema, "urn:clrnode:schema:anchor-receipt:2": anchor.ReceiptSchema} {
+			doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+			if err == nil {
+				err = c.AddResource(id, doc)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		schema, err := c.Compile(file.id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := json.Marshal(file.what)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for text, good := range map[string]bool{string(raw): true, strings.Replace(string(raw), file.spoil[0], file.spoil[1], 1): false} {
+			doc, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := schema.Validate(doc); (err == nil) != good {
+				t.Errorf("%s of %s: %v", file.id, text, err)
 			}
 		}
 	}

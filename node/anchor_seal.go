@@ -65,5 +65,5 @@ func (n *Node) sealDue(tx *registry.Tx, p registry.Publisher) (bool, error) {
 		return true, nil
 	}
 	waiting, err := tx.Counter(p.ID, "unanchored")
-	return waiting >= registry.MaxBatch, err
+	return waiting >= n.anchorSize, err
 }

@@ -60,6 +60,10 @@ type Options struct {
 	// and 15 minutes on others.
 	AnchorEvery time.Duration
 
+	// AnchorSize is how many waiting credentials are enough for a batch, however old they
+	// are; registry.MaxBatch if zero, and at most.
+	AnchorSize int
+
 	// LeaseTime is how long a node sees no sign of life of another one on the same
 	// store before it goes on with its work; registry.LeaseTime if zero.
 	LeaseTime time.Duration
@@ -88,6 +92,7 @@ type Node struct {
 
 	dev         bool // developer mode
 	anchorEvery time.Duration
+	anchorSize  int64
 	wake        chan struct{} // something waits for its anchor; only this node is told
 	checking    chan struct{} // holds one for each verification that is under way of what strangers sent
 	checkingOwn chan struct{} // the same of what this node issued, which asks no stranger's host
@@ -130,7 +135,10 @@ func New(ctx context.Context, o Options) (*Node, error) {
 	n := &Node{
 		db: o.DB, sealer: o.Sealer, publicURL: strings.TrimRight(o.PublicURL, "/"),
 		ledger: o.Ledger, tokens: o.Tokens, networks: o.Networks, client: o.Client, log: o.Log, now: o.Now,
-		dev: o.Dev, anchorEvery: o.AnchorEvery, wake: make(chan struct{}, 1), checking: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), checkingOwn: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), running: map[string]bool{}, kept: map[string]string{}, stopped: map[string]string{},
+		dev: o.Dev, anchorEvery: o.AnchorEvery, anchorSize: int64(o.AnchorSize), wake: make(chan struct{}, 1), checking: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), checkingOwn: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), running: map[string]bool{}, kept: map[string]string{}, stopped: map[string]string{},
+	}
+	if n.anchorSize <= 0 || n.anchorSize > registry.MaxBatch {
+		n.anchorSize = registry.MaxBatch
 	}
 	if n.networks == nil {
 		n.networks = func() []did.Network { return nil }

@@ -89,7 +89,7 @@ func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger
 	if err != nil {
 		return h, err
 	}
-	o := node.Options{DB: db, Sealer: h.sealing.Sealer, PublicURL: url, Log: log, Dev: cfg.Dev, AnchorEvery: cfg.AnchorEvery, LeaseTime: cfg.LeaseTime, Client: did.NewClient(outgoing)}
+	o := node.Options{DB: db, Sealer: h.sealing.Sealer, PublicURL: url, Log: log, Dev: cfg.Dev, AnchorEvery: cfg.AnchorEvery, AnchorSize: cfg.AnchorSize, LeaseTime: cfg.LeaseTime, Client: did.NewClient(outgoing)}
 	if cfg.serves {
 		o.TrustLists = cfg.TrustLists
 	}

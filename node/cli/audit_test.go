@@ -60,6 +60,36 @@ func identity(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), raw, 0o600))
 }
 
+// TestReceiptJudged: the exit code is 0 for sound, also in another block than the receipt says,
+// 1 for not, and 2 while nobody knows; the JavaScript checker ends with the same ones.
+func TestReceiptJudged(t *testing.T) {
+	for _, c := range []struct {
+		outcome anchor.Outcome
+		code    string
+		exit    int
+		begins  string
+	}{
+		{anchor.OK, anchor.CodeAnchored, exitOK, "Sound: "},
+		{anchor.Warning, anchor.CodeMoved, exitOK, "Sound: "},
+		{anchor.Warning, anchor.CodeNotFinal, exitCouldNot, "Could not check: "},
+		{anchor.Warning, anchor.CodePending, exitCouldNot, "Could not check: "},
+		{anchor.CouldNotCheck, anchor.CodeNoAnswer, exitCouldNot, "Could not check: "},
+		{anchor.CouldNotCheck, anchor.CodeOtherChain, exitCouldNot, "Could not check: "},
+		{anchor.Failed, anchor.CodeTakenBack, exitNo, "NOT SOUND: "},
+		{anchor.Failed, anchor.CodeOtherRegistry, exitNo, "NOT SOUND: "},
+	} {
+		finding := anchor.Finding{Outcome: c.outcome, Code: c.code, Sentence: "So it is."}
+		with := receiptJudged(finding, &found{Record: true})
+		if with.Exit != c.exit || with.Sentence != c.begins+"So it is." {
+			t.Errorf("%s: %d, %s; want %d, %s", c.code, with.Exit, with.Sentence, c.exit, c.begins)
+		}
+		alone := receiptJudged(finding, &found{})
+		if alone.Exit != c.exit || alone.Sentence != with.Sentence+" No record was compared with the receipt." {
+			t.Errorf("%s without a record: %d, %s", c.code, alone.Exit, alone.Sentence)
+		}
+	}
+}
+
 // A program on ethers, which shares no code with this one, audits the log of a running node.
 func TestAuditByEthers(t *testing.T) {
 	peers, err := filepath.Abs("../../did/interop/peers")

@@ -482,7 +482,7 @@
       if (!/^[\w-]+\.[\w-]+\.[\w-]+$/.test(token)) throw new Error('it is no token')
       return hex(sha256(utf8.encode(token)))
     }
-    // White space is what Go has for it: all of Unicode’s, and a byte-order mark is none.
+    // White space is all that Unicode has, and a byte-order mark is none.
     const bare = text.replace(/^[\s\u0085]+|[\s\u0085]+$/g, all => all.includes('\ufeff') ? all : '')
     if (bare.startsWith('ey')) return of(bare)
     const v = parseJSON(text)

@@ -276,7 +276,7 @@ func (n *anchoring) move(ctx context.Context, db *registry.DB, p registry.Publis
 	if err == nil && state.Phase == anchor.Unknown && len(b.Tx.Raw) == 0 {
 		err = anchor.ErrStale // what we found anchored is gone again
 	}
-	if err = n.moved(ctx, db, b, onChain, state, err); err != nil {
+	if err = n.moved(ctx, db, b, onChain, state, err); err != nil || b.Tx == nil { // the next look prepares it again
 		return err
 	}
 	switch state.Phase {

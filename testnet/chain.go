@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -18,7 +17,6 @@ import (
 	"github.com/ethereum/go-ethereum/core"
 	"github.com/ethereum/go-ethereum/core/rawdb"
 	"github.com/ethereum/go-ethereum/eth"
-	"github.com/ethereum/go-ethereum/eth/catalyst"
 	"github.com/ethereum/go-ethereum/eth/ethconfig"
 	"github.com/ethereum/go-ethereum/eth/filters"
 	"github.com/ethereum/go-ethereum/node"
@@ -61,13 +59,11 @@ type ChainOptions struct {
 type Chain struct {
 	stack   *node.Node
 	eth     *eth.Ethereum
-	beacon  *catalyst.SimulatedBeacon
 	key     *ecdsa.PrivateKey
 	genesis common.Hash
 	log     *slog.Logger
 
-	making  sync.Mutex    // held while the newest block changes
-	durable atomic.Uint64 // the newest block that is synced to disk
+	making  sync.Mutex // held while the newest block changes
 	stop    chan struct{}
 	stopped chan struct{}
 	closing sync.Once
@@ -121,13 +117,12 @@ func (c *Chain) start(o ChainOptions, host string, port int, genesis storedGenes
 		return fmt.Errorf("open its blocks: %w", err)
 	}
 	c.genesis = c.eth.BlockChain().Genesis().Hash()
-	c.durable.Store(c.eth.BlockChain().CurrentBlock().Number.Uint64())
-	system := filters.NewFilterSystem(c.eth.APIBackend, filters.Config{LogCacheSize: 32})
-	c.stack.RegisterAPIs([]rpc.API{{Namespace: "eth", Service: filters.NewFilterAPI(system)}, {Namespace: "clrnode", Service: durability{c}}})
-	if c.beacon, err = catalyst.NewSimulatedBeacon(0, common.Address{}, c.eth); err != nil {
+	if err := c.finish(); err != nil {
 		return err
 	}
-	c.stack.RegisterLifecycle(c.beacon)
+	c.eth.SetSynced() // nobody has blocks that this chain lacks
+	system := filters.NewFilterSystem(c.eth.APIBackend, filters.Config{LogCacheSize: 32})
+	c.stack.RegisterAPIs([]rpc.API{{Namespace: "eth", Service: filters.NewFilterAPI(system)}, {Namespace: "clrnode", Service: durability{c}}})
 	if err := c.stack.Start(); err != nil {
 		return err
 	}
@@ -180,7 +175,7 @@ func chainConfig(dir string, genesis storedGenesis) *ethconfig.Config {
 }
 
 // mine makes a block when there are transactions and the newest block is at
-// least a second old, and puts it on the disk. It polls, since events about
+// least a second old. It polls, since events about
 // the pool can be missed while a block is being made.
 func (c *Chain) mine() {
 	defer close(c.stopped)
@@ -212,19 +207,6 @@ func (c *Chain) mine() {
 	}
 }
 
-// commit makes a block, and makes it outlive a power cut.
-func (c *Chain) commit() error {
-	c.making.Lock()
-	defer c.making.Unlock()
-	c.beacon.Commit()
-	head := c.eth.BlockChain().CurrentBlock().Number.Uint64()
-	if err := c.eth.ChainDb().SyncKeyValue(); err != nil {
-		return err
-	}
-	c.durable.Store(head)
-	return c.eth.TxPool().Sync()
-}
-
 // URL is the address of the JSON-RPC server (modules eth, net and web3, and the method
 // clrnode_durable).
 func (c *Chain) URL() string { return c.stack.HTTPEndpoint() }
@@ -232,9 +214,9 @@ func (c *Chain) URL() string { return c.stack.HTTPEndpoint() }
 // Client is a connection inside the process. The caller closes it.
 func (c *Chain) Client() *rpc.Client { return c.stack.Attach() }
 
-// Durable is the number of the newest block that is on the disk. A younger one
-// may be gone after kill -9, so nothing is final before it is durable.
-func (c *Chain) Durable() uint64 { return c.durable.Load() }
+// Durable is the number of the newest block that is on the disk, which is the newest one
+// that there is: see commit.
+func (c *Chain) Durable() uint64 { return c.eth.BlockChain().CurrentBlock().Number.Uint64() }
 
 // Genesis is the hash of the chain's first block, by which it is known.
 func (c *Chain) Genesis() [32]byte { return c.genesis }
@@ -298,21 +280,4 @@ func listenAddress(listen string, open bool) (host string, port int, err error) 
 		return "", 0, fmt.Errorf("the chain's listen address %q: it serves this computer only, so the host should be 127.0.0.1", listen)
 	}
 	return host, port, nil
-}
-
-// Reorganize makes the chain go on from an older block, as public chains do at
-// times, so that tests see what follows. The transactions of the blocks that
-// are left behind come back into the pool.
-func (c *Chain) Reorganize(parent uint64) error {
-	block := c.eth.BlockChain().GetBlockByNumber(parent)
-	if block == nil {
-		return fmt.Errorf("there is no block %d", parent)
-	}
-	c.making.Lock()
-	defer c.making.Unlock()
-	if _, err := c.eth.BlockChain().SetCanonical(block); err != nil {
-		return err
-	}
-	c.durable.Store(parent)
-	return nil
 }

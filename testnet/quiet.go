@@ -23,7 +23,7 @@ func quiet(l *slog.Logger) {
 // expected are the warnings that say nothing new: we have no peers, kill -9 is
 // an ordinary end, a new chain has no head, and what
 // callers ask wrongly is answered to them.
-var expected = []string{"P2P server will be useless", "Unclean shutdown detected", "Head block is not reachable", "Served "}
+var expected = []string{"P2P server will be useless", "Unclean shutdown detected", "Old unclean shutdowns found", "Head block is not reachable", "Served "}
 
 // warnings is a handler that drops what is below a warning, and what is expected.
 type warnings struct{ slog.Handler }

@@ -90,8 +90,11 @@ type sentTx struct {
 	hash  common.Hash
 }
 
+// ErrOtherChain means that a chain answers which isn't the one that is meant.
+var ErrOtherChain = errors.New("the chain at this URL is another one")
+
 // Dial connects and checks that the chain is the one that is meant. No answer
-// wraps [anchor.ErrCouldNotCheck]; another chain doesn't. Of several URLs, with commas
+// wraps [anchor.ErrCouldNotCheck]; another chain wraps [ErrOtherChain]. Of several URLs, with commas
 // between them, more than half have to say the same, so that of three one may be away or
 // lie; transactions are handed to all.
 func Dial(ctx context.Context, rpcURL string, o Options) (*Client, error) {
@@ -127,10 +130,10 @@ func (c *Client) identify(ctx context.Context, o Options) error {
 		return err
 	}
 	if o.ChainID != 0 && id != o.ChainID {
-		return fmt.Errorf("the chain at this URL has the id %d, the one that is meant has %d: check the URL", id, o.ChainID)
+		return fmt.Errorf("%w: it has the id %d, the one that is meant has %d: check the URL", ErrOtherChain, id, o.ChainID)
 	}
 	if !o.Genesis.IsZero() && genesis != o.Genesis {
-		return fmt.Errorf("the chain at this URL has the id %d as it should, but begins with the block %s and not %s: it is another chain", id, genesis, o.Genesis)
+		return fmt.Errorf("%w: it has the id %d as it should, but begins with the block %s and not %s", ErrOtherChain, id, genesis, o.Genesis)
 	}
 	c.chain = anchor.Chain{ID: id, Genesis: genesis, Registry: anchor.Address(c.registry), Finality: c.finality.String(), Local: o.Local}
 	return nil

@@ -174,9 +174,14 @@ func (h *house) openChain(ctx context.Context, cfg Config, db *registry.DB, log 
 		if o.MaxFee, err = maxFee(cfg.MaxFee); err != nil {
 			return nil, err
 		}
+		noted := notedChain(cfg)
+		o.ChainID, o.Genesis = noted.ID, noted.Genesis
 	} else {
 		if cfg.MaxFee != 0 {
 			return nil, usage("--max-fee is for --chain URL: the embedded chain's money is worth nothing")
+		}
+		if err := chainIsHere(ctx, cfg, db); err != nil {
+			return nil, err
 		}
 		chain, err := testnet.StartChain(testnet.ChainOptions{Dir: filepath.Join(cfg.Data, "chain"), Listen: cfg.ChainListen, Open: cfg.chainAlone, Log: log})
 		if err != nil {
@@ -249,7 +254,6 @@ func (h *house) openAlso(cfg Config, log *slog.Logger) (node.Ledger, error) {
 // waitForChain is the ledger of a node that serves while its chain doesn't answer.
 func (h *house) waitForChain(cfg Config, o evm.Options, db *registry.DB, log *slog.Logger, why error) ownChain {
 	late := &lateChain{noted: notedChain(cfg)}
-	o.ChainID, o.Genesis = late.noted.ID, late.noted.Genesis
 	if o.Local = late.noted.Local; o.Local {
 		o.Finality = localFinality
 	}
@@ -269,29 +273,52 @@ func (h *house) waitForChain(cfg Config, o evm.Options, db *registry.DB, log *sl
 
 // keep notes which chain a node uses. db may be nil.
 func (h *house) keep(ctx context.Context, cfg Config, db *registry.DB, client *evm.Client, local bool) error {
-	if cfg.DB != "" && local && db != nil {
-		if err := keepChain(ctx, db, client.Chain().Genesis, cfg.Chain != ""); err != nil {
+	if local && db != nil {
+		if err := keepChain(ctx, cfg, db, client.Chain().Genesis); err != nil {
 			return err
 		}
 	}
 	return writeChainNote(cfg, h.chain, client)
 }
 
-// keepChain remembers the local chain that a database was used with, and refuses another
-// one that a node has embedded: it would not find on its own chain what other nodes
-// anchored on theirs. Whoever names another one (--chain) is believed; what was anchored
-// is anchored there again.
-func keepChain(ctx context.Context, db *registry.DB, genesis anchor.Hash, named bool) error {
+// keepChain remembers the local chain that a store was used with, and refuses another
+// one that a node has embedded: what was anchored isn't on it. Whoever names another one
+// (--chain) is believed.
+func keepChain(ctx context.Context, cfg Config, db *registry.DB, genesis anchor.Hash) error {
 	return db.Update(ctx, func(tx *registry.Tx) error {
-		was, err := tx.Setting("local-chain")
-		if err != nil || was == genesis.String() {
+		was, err := tx.Setting(settingChain)
+		switch {
+		case err != nil || was == genesis.String():
 			return err
+		case was == "" || cfg.Chain != "":
+			return tx.Set(settingChain, genesis.String())
 		}
-		if was != "" && !named {
-			return errors.New("the records of this database are anchored on another chain than the one in this data folder. Nodes that share a database share a chain: run clrnode chain on the folder that has it, and start each node with --chain URL")
-		}
-		return tx.Set("local-chain", genesis.String())
+		return notThisChain(cfg, was, "begins with "+genesis.String())
 	})
+}
+
+// settingChain is where a store has the first block of its local chain.
+const settingChain = "local-chain"
+
+// chainIsHere refuses to begin a new embedded chain for a store that has one elsewhere. db
+// may be nil.
+func chainIsHere(ctx context.Context, cfg Config, db *registry.DB) error {
+	if _, err := os.Stat(filepath.Join(cfg.Data, "chain")); db == nil || !errors.Is(err, os.ErrNotExist) {
+		return nil // what is there is looked at when it is opened
+	}
+	var was string
+	err := db.View(ctx, func(tx *registry.Tx) (err error) { was, err = tx.Setting(settingChain); return err })
+	if err != nil || was == "" {
+		return err
+	}
+	return notThisChain(cfg, was, "is not there")
+}
+
+func notThisChain(cfg Config, was, is string) error {
+	if cfg.DB != "" {
+		return errors.New("the records of this database are anchored on another chain than the one in this data folder. Nodes that share a database share a chain: run clrnode chain on the folder that has it, and start each node with --chain URL")
+	}
+	return fmt.Errorf("the records of this data folder are anchored on the chain that begins with the block %s, and the one in %s %s: put the folder of the right chain there. Where that is lost, run clrnode chain on another data folder, and name it with --chain URL", was, filepath.Join(cfg.Data, "chain"), is)
 }
 
 // chainPatience is how long a node or a command that begins waits for its chain, which may

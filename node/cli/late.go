@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -184,6 +185,9 @@ func reachChain(ctx context.Context, cfg Config, o evm.Options) (client *evm.Cli
 		client.Close()
 		o.Finality, o.Local = localFinality, true
 		client, err = evm.Dial(ctx, cfg.Chain, o)
+	}
+	if errors.Is(err, evm.ErrOtherChain) {
+		return nil, false, fmt.Errorf("%w. Nothing is anchored there: let --chain lead to the chain that %s names or, where it is meant to be another one from now on, remove that file", err, chainNotePath(cfg))
 	}
 	if err != nil {
 		return nil, false, err

@@ -287,7 +287,10 @@ func TestCheckReceipt(t *testing.T) {
 	if f, _ := anchor.CheckAnchor(t.Context(), r.LogID(), r, digest, on); f.Outcome != anchor.OK {
 		t.Errorf("CheckAnchor() = %+v", f)
 	}
-	for _, log := range []string{"", anchor.CAIP10(6, r.Log), anchor.CAIP10(5, anchor.Address{1})} {
+	if f, _ := anchor.CheckAnchor(t.Context(), anchor.CAIP10(6, r.Log), r, digest, on); f.Outcome != anchor.OK { // on a second chain
+		t.Errorf("CheckAnchor() of the same log on another chain = %+v", f)
+	}
+	for _, log := range []string{"", anchor.CAIP10(6, anchor.Address{1}), anchor.CAIP10(5, anchor.Address{1})} {
 		if f, _ := anchor.CheckAnchor(t.Context(), log, r, digest, on); f.Code != anchor.CodeOtherLog {
 			t.Errorf("CheckAnchor(%q) = %+v", log, f)
 		}

@@ -149,7 +149,7 @@ func (s *server) receipt(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) writeReceipt(w http.ResponseWriter, r *http.Request, digest string) error {
-	receipt, err := s.node.Receipt(r.Context(), digest)
+	receipt, err := s.node.ReceiptOn(r.Context(), digest, r.URL.Query().Get("chain"))
 	if err != nil {
 		return err
 	}

@@ -10,22 +10,16 @@ import (
 )
 
 // nextBatch is the oldest unfinished batch, or one sealed now of what waits.
-func (n *Node) nextBatch(ctx context.Context, db *registry.DB, p registry.Publisher) (b registry.Batch, ok bool, err error) {
+func (n *anchoring) nextBatch(ctx context.Context, db *registry.DB, p registry.Publisher) (b registry.Batch, ok bool, err error) {
 	log, err := anchor.ParseAddress(p.Log)
 	if err != nil {
 		return b, false, err
 	}
 	due := false
 	err = n.db.View(ctx, func(tx *registry.Tx) error {
-		open, err := tx.OpenBatches(p.ID)
-		if err != nil {
-			return err
+		if b, ok, err = n.unfinished(tx, p.ID); err == nil && !ok && !n.also {
+			due, err = n.sealDue(tx, p)
 		}
-		if ok = len(open) > 0; ok {
-			b = open[0]
-			return nil
-		}
-		due, err = n.sealDue(tx, p)
 		return err
 	})
 	if err != nil || !due {
@@ -65,5 +59,5 @@ func (n *Node) sealDue(tx *registry.Tx, p registry.Publisher) (bool, error) {
 		return true, nil
 	}
 	waiting, err := tx.Counter(p.ID, "unanchored")
-	return waiting >= registry.MaxBatch, err
+	return waiting >= n.anchorSize, err
 }

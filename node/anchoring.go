@@ -20,6 +20,62 @@ func (n *Node) chain() (c anchor.Chain, ok bool) {
 	return c, c.ID != 0
 }
 
+// An anchoring is the work of anchoring all publishers' batches on one chain.
+type anchoring struct {
+	*Node
+	ledger Ledger
+	work   string // as which it is claimed
+	also   bool   // on the second chain: it has batches that the work on the first one sealed
+	woken  <-chan struct{}
+}
+
+// ledgerChain is the chain, if it is known.
+func (n *anchoring) ledgerChain() (c anchor.Chain, ok bool) {
+	c = n.ledger.Chain()
+	return c, c.ID != 0
+}
+
+// put stores how a batch stands on this chain.
+func (n *anchoring) put(ctx context.Context, db *registry.DB, b registry.Batch) error {
+	return db.Update(ctx, func(tx *registry.Tx) error {
+		if n.also {
+			return tx.PutBatchAlso(b)
+		}
+		return tx.PutBatch(b)
+	})
+}
+
+// newest stands for the number of a publisher's newest batch.
+const newest = -1
+
+// batch is how one stands on this chain, by its number or newest.
+func (n *anchoring) batch(ctx context.Context, publisher string, number int) (b registry.Batch, err error) {
+	err = n.db.View(ctx, func(tx *registry.Tx) error {
+		if number == newest {
+			b, err = tx.LastBatch(publisher)
+		} else {
+			b, err = tx.Batch(publisher, number)
+		}
+		if err == nil && n.also {
+			b, err = tx.BatchAlso(publisher, b.Number)
+		}
+		return err
+	})
+	return b, err
+}
+
+// unfinished is the publisher's oldest batch that isn't final on this chain.
+func (n *anchoring) unfinished(tx *registry.Tx, publisher string) (b registry.Batch, ok bool, err error) {
+	if n.also {
+		return tx.OpenBatchAlso(publisher)
+	}
+	open, err := tx.OpenBatches(publisher)
+	if ok = len(open) > 0; ok {
+		b = open[0]
+	}
+	return b, ok, err
+}
+
 // nudge tells this node's anchoring loop that something waits.
 func (n *Node) nudge() {
 	select {
@@ -28,33 +84,30 @@ func (n *Node) nudge() {
 	}
 }
 
-// anchorLoop sees to it that what waits is anchored, as long as the node runs. What is to
+// loop sees to it that what waits is anchored, as long as the node runs. What is to
 // be done is found in the registry, so nothing is lost when the process dies.
-func (n *Node) anchorLoop() {
-	if n.ledger == nil {
-		return
-	}
+func (n *anchoring) loop() {
 	var rechecked time.Time
 	wait := time.Duration(0)
 	for {
 		select {
 		case <-n.background.Done():
 			return
-		case <-n.wake:
+		case <-n.woken:
 		case <-time.After(wait):
 		}
-		wait = min(max(n.anchorAge()/4, n.anchorStep()), 10*time.Second)
-		due, err := n.anchorDue(n.background)
+		wait = min(max(n.anchorAge()/4, n.step()), 10*time.Second)
+		due, err := n.due(n.background)
 		again := n.now().Sub(rechecked) > n.recheckEvery()
 		if err == nil && (due || again) {
-			_, err = n.claimed(n.background, workAnchor, func(ctx context.Context, db *registry.DB) error {
+			_, err = n.claimed(n.background, n.work, func(ctx context.Context, db *registry.DB) error {
 				var unseen error
 				if again {
 					if unseen = n.recheckFinal(ctx, db); unseen == nil {
 						rechecked = n.now()
 					}
 				}
-				return errors.Join(unseen, n.anchorTurn(ctx, db))
+				return errors.Join(unseen, n.turn(ctx, db))
 			})
 		}
 		if n.background.Err() != nil {
@@ -67,36 +120,32 @@ func (n *Node) anchorLoop() {
 	}
 }
 
-// anchorStep is how long a turn waits before it looks again how far batches have come.
+// step is how long a turn waits before it looks again how far batches have come.
 // Whoever runs a public chain's node counts questions.
-func (n *Node) anchorStep() time.Duration {
-	if chain, _ := n.chain(); chain.Local {
+func (n *anchoring) step() time.Duration {
+	if chain, _ := n.ledgerChain(); chain.Local {
 		return 250 * time.Millisecond
 	}
 	return 4 * time.Second
 }
 
 // recheckEvery is how long what was final counts as final without another look.
-func (n *Node) recheckEvery() time.Duration {
-	if chain, _ := n.chain(); chain.Local {
+func (n *anchoring) recheckEvery() time.Duration {
+	if chain, _ := n.ledgerChain(); chain.Local {
 		return time.Minute
 	}
 	return 10 * time.Minute
 }
 
-// anchorDue tells whether there is a batch that isn't final, or has to be sealed.
-func (n *Node) anchorDue(ctx context.Context) (due bool, err error) {
+// due tells whether there is a batch that isn't final, or has to be sealed.
+func (n *anchoring) due(ctx context.Context) (due bool, err error) {
 	err = n.db.View(ctx, func(tx *registry.Tx) error {
 		pubs, err := tx.Publishers()
 		if err != nil {
 			return err
 		}
 		for _, p := range pubs {
-			open, err := tx.OpenBatches(p.ID)
-			if err != nil {
-				return err
-			}
-			if due = len(open) > 0; !due {
+			if _, due, err = n.unfinished(tx, p.ID); err == nil && !due && !n.also {
 				due, err = n.sealDue(tx, p)
 			}
 			if err != nil || due {
@@ -108,22 +157,22 @@ func (n *Node) anchorDue(ctx context.Context) (due bool, err error) {
 	return due, err
 }
 
-// anchorTurn moves batches until all are final and none is due. The account that pays
+// turn moves batches until all are final and none is due. The account that pays
 // numbers its transactions, so no other node does this at the same time. What can't be
 // done for one publisher is tried again after a while that gets longer, and keeps no
 // other's batches waiting; when nothing else moves, the turn ends with why.
-func (n *Node) anchorTurn(ctx context.Context, db *registry.DB) error {
+func (n *anchoring) turn(ctx context.Context, db *registry.DB) error {
 	later := map[string]*delay{}
 	for {
-		open, err := n.anchorAll(ctx, db, later)
+		open, err := n.all(ctx, db, later)
 		if err != nil || !open {
 			return err
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-n.wake:
-		case <-time.After(n.anchorStep()):
+		case <-n.woken:
+		case <-time.After(n.step()):
 		}
 	}
 }
@@ -138,9 +187,9 @@ type delay struct {
 // maxDelay is the longest that is waited before something is tried again.
 const maxDelay = time.Minute
 
-// anchorAll moves each publisher's oldest batch one step, and tells whether there is one
+// all moves each publisher's oldest batch one step, and tells whether there is one
 // that isn't final. The error is why none moves.
-func (n *Node) anchorAll(ctx context.Context, db *registry.DB, later map[string]*delay) (open bool, err error) {
+func (n *anchoring) all(ctx context.Context, db *registry.DB, later map[string]*delay) (open bool, err error) {
 	pubs, err := n.Publishers(ctx)
 	if err != nil {
 		return false, err
@@ -151,7 +200,7 @@ func (n *Node) anchorAll(ctx context.Context, db *registry.DB, later map[string]
 			err = errors.Join(err, d.why)
 			continue
 		}
-		more, e := n.anchorOnce(ctx, db, p)
+		more, e := n.once(ctx, db, p)
 		if ctx.Err() != nil || errors.Is(e, registry.ErrTakenOver) {
 			return true, e
 		}
@@ -161,7 +210,7 @@ func (n *Node) anchorAll(ctx context.Context, db *registry.DB, later map[string]
 			continue
 		}
 		if d == nil {
-			d = &delay{wait: n.anchorStep()}
+			d = &delay{wait: n.step()}
 			later[p.ID] = d
 		}
 		d.wait, d.why = min(2*d.wait, maxDelay), e
@@ -174,14 +223,14 @@ func (n *Node) anchorAll(ctx context.Context, db *registry.DB, later map[string]
 	return false, err
 }
 
-// anchorOnce moves the publisher's oldest unfinished batch one step, or seals
+// once moves the publisher's oldest unfinished batch one step, or seals
 // one of what waits.
-func (n *Node) anchorOnce(ctx context.Context, db *registry.DB, p registry.Publisher) (open bool, err error) {
+func (n *anchoring) once(ctx context.Context, db *registry.DB, p registry.Publisher) (open bool, err error) {
 	b, ok, err := n.nextBatch(ctx, db, p)
 	if err != nil || !ok {
 		return false, err
 	}
-	err = n.moveBatch(ctx, db, p, &b)
+	err = n.move(ctx, db, p, &b)
 	if ctx.Err() != nil || errors.Is(err, registry.ErrTakenOver) {
 		return true, err
 	}
@@ -191,14 +240,14 @@ func (n *Node) anchorOnce(ctx context.Context, db *registry.DB, p registry.Publi
 	}
 	if trouble != b.Trouble { // in the store, as people ask any node why it stands still
 		b.Trouble = trouble
-		err = errors.Join(err, putBatch(ctx, db, b))
+		err = errors.Join(err, n.put(ctx, db, b))
 	}
 	return true, err
 }
 
-// moveBatch moves a batch one step. One that an earlier run left behind takes the same
+// move moves a batch one step. One that an earlier run left behind takes the same
 // path (the order of steps: stored before signed, signed before sent).
-func (n *Node) moveBatch(ctx context.Context, db *registry.DB, p registry.Publisher, b *registry.Batch) error {
+func (n *anchoring) move(ctx context.Context, db *registry.DB, p registry.Publisher, b *registry.Batch) error {
 	onChain := anchor.Batch{Log: b.Log, Root: b.Root, Count: uint64(b.Count)}
 	if b.Tx == nil {
 		t, err := n.ledger.Prepare(ctx, onChain)
@@ -216,10 +265,10 @@ func (n *Node) moveBatch(ctx context.Context, db *registry.DB, p registry.Publis
 			b.AddHash(t.Hash)
 		}
 		b.Tx, b.Signed = &t, n.now()
-		if chain, ok := n.chain(); ok {
+		if chain, ok := n.ledgerChain(); ok {
 			b.Chain = chain // of an earlier contract, it is anchored in today's
 		}
-		if err := putBatch(ctx, db, *b); err != nil {
+		if err := n.put(ctx, db, *b); err != nil {
 			return err
 		}
 	}
@@ -249,10 +298,10 @@ func (n *Node) moveBatch(ctx context.Context, db *registry.DB, p registry.Publis
 // moved stores what was learnt of a batch, before anything is done about it: what people
 // see is what the chain said last. One whose transaction is of no use any more is in no
 // block, and is prepared again.
-func (n *Node) moved(ctx context.Context, db *registry.DB, b *registry.Batch, onChain anchor.Batch, state anchor.State, err error) error {
+func (n *anchoring) moved(ctx context.Context, db *registry.DB, b *registry.Batch, onChain anchor.Batch, state anchor.State, err error) error {
 	if errors.Is(err, anchor.ErrStale) {
 		b.Tx, b.State = nil, anchor.State{Phase: anchor.Unknown}
-		return putBatch(ctx, db, *b)
+		return n.put(ctx, db, *b)
 	}
 	if err != nil {
 		return fmt.Errorf("batch %d: %w", b.Number, err)
@@ -266,16 +315,16 @@ func (n *Node) moved(ctx context.Context, db *registry.DB, b *registry.Batch, on
 		b.Signed = n.now() // the block is gone that had it: it waits anew
 	}
 	b.State = state
-	return putBatch(ctx, db, *b)
+	return n.put(ctx, db, *b)
 }
 
 // waited tells whether b's transaction waits for its block so long that another takes its
 // place.
-func (n *Node) waited(b *registry.Batch) bool { return n.now().Sub(b.Signed) > n.patience() }
+func (n *anchoring) waited(b *registry.Batch) bool { return n.now().Sub(b.Signed) > n.patience() }
 
 // patience is how long a transaction may wait for its block before another takes its place.
-func (n *Node) patience() time.Duration {
-	if chain, _ := n.chain(); chain.Local {
+func (n *anchoring) patience() time.Duration {
+	if chain, _ := n.ledgerChain(); chain.Local {
 		return 15 * time.Second
 	}
 	return 3 * time.Minute
@@ -283,20 +332,20 @@ func (n *Node) patience() time.Duration {
 
 // replace signs b's transaction anew, for the same place in the log and with higher fees.
 // Only one of the two can ever be mined; the hash of each is kept.
-func (n *Node) replace(ctx context.Context, db *registry.DB, b *registry.Batch, onChain anchor.Batch) error {
+func (n *anchoring) replace(ctx context.Context, db *registry.DB, b *registry.Batch, onChain anchor.Batch) error {
 	t, err := n.ledger.Replace(ctx, onChain, *b.Tx)
 	switch {
 	case errors.Is(err, anchor.ErrAnchored):
 		return nil // it was mined just now: the next look tells
 	case errors.Is(err, anchor.ErrStale):
 		b.Tx = nil
-		return putBatch(ctx, db, *b)
+		return n.put(ctx, db, *b)
 	case err != nil:
 		return fmt.Errorf("batch %d: %w", b.Number, err)
 	}
 	b.AddHash(t.Hash)
 	b.Tx, b.Signed = &t, n.now()
-	if err := putBatch(ctx, db, *b); err != nil {
+	if err := n.put(ctx, db, *b); err != nil {
 		return err
 	}
 	n.log.Info("a transaction waited too long, and is replaced with higher fees", "batch", b.Number, "transaction", t.Hash)
@@ -306,9 +355,11 @@ func (n *Node) replace(ctx context.Context, db *registry.DB, b *registry.Batch, 
 // keepStateProof asks the chain for what makes receipts of b checkable offline, at each
 // step from its block on until there is one: public nodes keep the states of some hours at
 // most. Where they give none, the receipts do without.
-func (n *Node) keepStateProof(ctx context.Context, db *registry.DB, b *registry.Batch, onChain anchor.Batch, s anchor.State) {
+func (n *anchoring) keepStateProof(ctx context.Context, db *registry.DB, b *registry.Batch, onChain anchor.Batch, s anchor.State) {
 	err := n.db.View(ctx, func(tx *registry.Tx) error {
-		_, err := tx.StateProof(b.Publisher, b.Number, s.BlockHash)
+		at := *b
+		at.State = s
+		_, err := tx.StateProof(at)
 		return err
 	})
 	if !errors.Is(err, registry.ErrNotFound) {
@@ -316,20 +367,16 @@ func (n *Node) keepStateProof(ctx context.Context, db *registry.DB, b *registry.
 	}
 	p, err := n.ledger.StateProof(ctx, onChain, s)
 	if err == nil {
-		err = db.Update(ctx, func(tx *registry.Tx) error { return tx.PutStateProof(b.Publisher, b.Number, s.BlockHash, p) })
+		err = db.Update(ctx, func(tx *registry.Tx) error { return tx.PutStateProof(*b, s.BlockHash, p) })
 	}
 	if err != nil && ctx.Err() == nil {
 		n.log.Info("receipts of a batch can't be checked offline", "batch", b.Number, "error", err)
 	}
 }
 
-func putBatch(ctx context.Context, db *registry.DB, b registry.Batch) error {
-	return db.Update(ctx, func(tx *registry.Tx) error { return tx.PutBatch(b) })
-}
-
 // enroll lets the node's poster write to the publisher's log. A chain that doesn't answer
 // is waited for no longer than a minute: another node may reach it.
-func (n *Node) enroll(ctx context.Context, p registry.Publisher) error {
+func (n *anchoring) enroll(ctx context.Context, p registry.Publisher) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	_, key, err := n.opened(ctx, p.LogKey)
@@ -344,7 +391,7 @@ func (n *Node) enroll(ctx context.Context, p registry.Publisher) error {
 // finality was too bold, makes them unfinished again, and so does a registry contract that
 // isn't today's. What of one publisher can't be looked up keeps no other's from it; until
 // there is no error, it is to be done again.
-func (n *Node) recheckFinal(ctx context.Context, db *registry.DB) error {
+func (n *anchoring) recheckFinal(ctx context.Context, db *registry.DB) error {
 	pubs, err := n.Publishers(ctx)
 	if err != nil {
 		return err
@@ -357,10 +404,9 @@ func (n *Node) recheckFinal(ctx context.Context, db *registry.DB) error {
 	return err
 }
 
-func (n *Node) recheckLog(ctx context.Context, db *registry.DB, p registry.Publisher) error {
-	var b registry.Batch
-	err := n.db.View(ctx, func(tx *registry.Tx) (err error) { b, err = tx.LastBatch(p.ID); return err })
-	for ; err == nil; err = n.db.View(ctx, func(tx *registry.Tx) (err error) { b, err = tx.Batch(p.ID, b.Number-1); return err }) {
+func (n *anchoring) recheckLog(ctx context.Context, db *registry.DB, p registry.Publisher) error {
+	b, err := n.batch(ctx, p.ID, newest)
+	for ; err == nil; b, err = n.batch(ctx, p.ID, b.Number-1) {
 		if b.State.Phase != anchor.Final {
 			continue
 		}
@@ -368,13 +414,13 @@ func (n *Node) recheckLog(ctx context.Context, db *registry.DB, p registry.Publi
 		if err != nil && !errors.Is(err, anchor.ErrStale) {
 			return err
 		}
-		chain, known := n.chain()
+		chain, known := n.ledgerChain()
 		earlier := known && b.Chain.Registry != chain.Registry
 		if err == nil && state.Phase == anchor.Final && state.BlockHash == b.State.BlockHash && !earlier {
 			return nil
 		}
 		b.State, b.Tx = anchor.State{Phase: anchor.Unknown}, nil
-		if err := putBatch(ctx, db, b); err != nil {
+		if err := n.put(ctx, db, b); err != nil {
 			return err
 		}
 	}

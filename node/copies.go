@@ -213,10 +213,10 @@ func (s *standIn) get(ctx context.Context, url, accept string) (vc.Response, err
 	if s.fetch != nil {
 		r, err = s.fetch(ctx, url, accept)
 	}
-	if err == nil && r.Status < 500 {
-		return r, nil
-	}
 	hosted := url == s.record.ID && s.record.Status.List != ""
+	if err == nil && (r.Status == http.StatusOK || hosted && r.Status < 500) {
+		return r, nil // a record that isn't hosted any more is one thing, a site without its lists another
+	}
 	for _, c := range s.copies.StatusLists {
 		var list struct {
 			ID string `json:"id"`

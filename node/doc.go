@@ -105,6 +105,12 @@
 //     of their own types, whenever they change: the newest of each that waits. Their copies
 //     stand for an issuer that gives no answer, as of then, in a log that the verifier knows
 //     to be the issuer's ([WithCopies]): the record alone could name any.
+//   - On a second chain a batch stands as a copy of its own ([registry.Tx.BatchAlso]), which
+//     work of its own moves, in the batches' order: neither chain waits for the other. A
+//     record names its log on the first one; a log is whoever's key its address is, so the
+//     log of that address on another chain that the verifier asks is the same.
+//   - A large batch grows in bounded transactions and is unseen until the last; a kill leaves
+//     one that the next turn goes on with.
 //   - That a record belonged to a DID is a leaf of its own, whose digest is that of a JSON
 //     statement ([anchor.Holding]) and not of concatenated hashes: the receipt is like every
 //     other, and the checker of receipts checks it with the statement in the record's place.

@@ -45,6 +45,7 @@ type Options struct {
 	Sealer    registry.Sealer
 	PublicURL string         // every URL the node writes begins with it
 	Ledger    Ledger         // nil: nothing is anchored until there is one
+	Also      Ledger         // a second chain, on which batches are anchored as well; nil: none
 	Client    *http.Client   // all outgoing HTTP; made by did.NewClient
 	Tokens    *pkcs11.Tokens // that hold publishers' keys; nil: such keys don't sign here
 	Resolver  did.Resolver   // of DIDs that aren't this node's own; did.NewResolver(Client) if nil
@@ -59,6 +60,10 @@ type Options struct {
 	// sealed. If it is zero, 2 seconds on a local chain, where anchoring costs nothing,
 	// and 15 minutes on others.
 	AnchorEvery time.Duration
+
+	// AnchorSize is how many waiting credentials are enough for a batch, however old they
+	// are; registry.MaxBatch if zero, and at most.
+	AnchorSize int
 
 	// LeaseTime is how long a node sees no sign of life of another one on the same
 	// store before it goes on with its work; registry.LeaseTime if zero.
@@ -75,19 +80,21 @@ type Options struct {
 // Node is the application: its methods are the product. It is safe for use by
 // many goroutines.
 type Node struct {
-	db        *registry.DB
-	sealer    registry.Sealer
-	publicURL string
-	ledger    Ledger
-	tokens    *pkcs11.Tokens
-	resolver  did.Resolver
-	networks  func() []did.Network
-	client    *http.Client
-	log       *slog.Logger
-	now       func() time.Time
+	db         *registry.DB
+	sealer     registry.Sealer
+	publicURL  string
+	ledger     Ledger
+	alsoLedger Ledger // nil: none
+	tokens     *pkcs11.Tokens
+	resolver   did.Resolver
+	networks   func() []did.Network
+	client     *http.Client
+	log        *slog.Logger
+	now        func() time.Time
 
 	dev         bool // developer mode
 	anchorEvery time.Duration
+	anchorSize  int64
 	wake        chan struct{} // something waits for its anchor; only this node is told
 	checking    chan struct{} // holds one for each verification that is under way of what strangers sent
 	checkingOwn chan struct{} // the same of what this node issued, which asks no stranger's host
@@ -129,8 +136,11 @@ func New(ctx context.Context, o Options) (*Node, error) {
 	}
 	n := &Node{
 		db: o.DB, sealer: o.Sealer, publicURL: strings.TrimRight(o.PublicURL, "/"),
-		ledger: o.Ledger, tokens: o.Tokens, networks: o.Networks, client: o.Client, log: o.Log, now: o.Now,
-		dev: o.Dev, anchorEvery: o.AnchorEvery, wake: make(chan struct{}, 1), checking: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), checkingOwn: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), running: map[string]bool{}, kept: map[string]string{}, stopped: map[string]string{},
+		ledger: o.Ledger, alsoLedger: o.Also, tokens: o.Tokens, networks: o.Networks, client: o.Client, log: o.Log, now: o.Now,
+		dev: o.Dev, anchorEvery: o.AnchorEvery, anchorSize: int64(o.AnchorSize), wake: make(chan struct{}, 1), checking: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), checkingOwn: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), running: map[string]bool{}, kept: map[string]string{}, stopped: map[string]string{},
+	}
+	if n.anchorSize <= 0 || n.anchorSize > registry.MaxBatch {
+		n.anchorSize = registry.MaxBatch
 	}
 	if n.networks == nil {
 		n.networks = func() []did.Network { return nil }
@@ -159,7 +169,12 @@ func New(ctx context.Context, o Options) (*Node, error) {
 		n.Close()
 		return nil, err
 	}
-	n.work.Go(n.anchorLoop)
+	if n.ledger != nil {
+		n.work.Go((&anchoring{Node: n, ledger: n.ledger, work: workAnchor, woken: n.wake}).loop)
+	}
+	if n.alsoLedger != nil {
+		n.work.Go((&anchoring{Node: n, ledger: n.alsoLedger, work: workAnchorAlso, also: true}).loop)
+	}
 	n.work.Go(n.tend)
 	n.work.Go(n.keepTrust)
 	return n, nil

@@ -70,7 +70,7 @@ func (n *Node) Ownership(ctx context.Context, learner string) (o anchor.Ownershi
 		}
 		var r anchor.Receipt
 		if waits {
-			r, err = n.waitingReceipt(tx, v.Publisher, l.Anchored())
+			r, err = n.waitingReceipt(tx, v.Publisher, l.Anchored(), false)
 		} else {
 			r, err = otherReceipt(tx, l)
 		}

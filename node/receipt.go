@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"clrnode/anchor"
 	"clrnode/registry"
@@ -14,19 +15,48 @@ import (
 // digits). It carries the record's salt: who knows the digest has the record.
 // registry.ErrNotFound where there is no such record or it isn't to be anchored.
 func (n *Node) Receipt(ctx context.Context, digest string) (anchor.Receipt, error) {
-	var r anchor.Receipt
-	err := n.db.View(ctx, func(tx *registry.Tx) error {
+	return n.ReceiptOn(ctx, digest, "")
+}
+
+// ReceiptOn is Receipt for one of this node's chains, by its id or by the hash of its first
+// block; "" is the first chain.
+func (n *Node) ReceiptOn(ctx context.Context, digest, chain string) (r anchor.Receipt, err error) {
+	also, err := n.isAlso(chain)
+	if err != nil {
+		return r, err
+	}
+	err = n.db.View(ctx, func(tx *registry.Tx) error {
 		ref, err := tx.ByDigest(digest)
-		if err != nil {
-			return err
+		if err == nil {
+			r, err = n.receipt(tx, ref, also)
 		}
-		r, err = n.receipt(tx, ref)
 		return err
 	})
 	return r, err
 }
 
-func (n *Node) receipt(tx *registry.Tx, ref registry.VersionRef) (anchor.Receipt, error) {
+// AlsoChain is the second chain; ok is false where there is none, or it isn't known yet.
+func (n *Node) AlsoChain() (c anchor.Chain, ok bool) {
+	if n.alsoLedger == nil {
+		return c, false
+	}
+	c = n.alsoLedger.Chain()
+	return c, c.ID != 0
+}
+
+// isAlso tells whether the second chain is named, or the first one.
+func (n *Node) isAlso(name string) (bool, error) {
+	is := func(c anchor.Chain) bool { return name == strconv.FormatUint(c.ID, 10) || name == c.Genesis.String() }
+	if chain, ok := n.chain(); name == "" || ok && is(chain) {
+		return false, nil
+	}
+	if chain, ok := n.AlsoChain(); ok && is(chain) {
+		return true, nil
+	}
+	return false, fmt.Errorf("receipts of the chain %q: %w", name, registry.ErrNotFound)
+}
+
+func (n *Node) receipt(tx *registry.Tx, ref registry.VersionRef, also bool) (anchor.Receipt, error) {
 	v, err := tx.Version(ref.Credential, ref.Number)
 	if err != nil {
 		return anchor.Receipt{}, err
@@ -39,14 +69,20 @@ func (n *Node) receipt(tx *registry.Tx, ref registry.VersionRef) (anchor.Receipt
 	if err != nil {
 		return anchor.Receipt{}, err
 	}
-	if !ok {
-		return n.waitingReceipt(tx, v.Publisher, leaf)
+	if ok && also {
+		b, err = tx.BatchAlso(b.Publisher, b.Number)
+	}
+	switch {
+	case err != nil:
+		return anchor.Receipt{}, err
+	case !ok || b.Chain.ID == 0: // the second chain has heard nothing of the batch yet
+		return n.waitingReceipt(tx, v.Publisher, leaf, also)
 	}
 	return batchReceipt(tx, b, v.Leaf, leaf)
 }
 
 // waitingReceipt is the receipt of a leaf that is in no batch.
-func (n *Node) waitingReceipt(tx *registry.Tx, publisher string, leaf anchor.Leaf) (anchor.Receipt, error) {
+func (n *Node) waitingReceipt(tx *registry.Tx, publisher string, leaf anchor.Leaf, also bool) (anchor.Receipt, error) {
 	p, err := tx.Publisher(publisher)
 	if err != nil {
 		return anchor.Receipt{}, err
@@ -56,6 +92,9 @@ func (n *Node) waitingReceipt(tx *registry.Tx, publisher string, leaf anchor.Lea
 		return anchor.Receipt{}, err
 	}
 	chain, ok := n.chain()
+	if also {
+		chain, ok = n.AlsoChain()
+	}
 	if !ok {
 		return anchor.Receipt{}, fmt.Errorf("a receipt: the node knows no chain: %w", registry.ErrNotFound)
 	}
@@ -69,7 +108,7 @@ func batchReceipt(tx *registry.Tx, b registry.Batch, place int, leaf anchor.Leaf
 		return anchor.Receipt{}, err
 	}
 	r := anchor.NewReceipt(b.Chain, b.Log, b.State, in, leaf, anchor.CanonicalJCS)
-	proof, err := tx.StateProof(b.Publisher, b.Number, b.State.BlockHash)
+	proof, err := tx.StateProof(b)
 	if err == nil {
 		r.StateProof = &proof
 	} else if !errors.Is(err, registry.ErrNotFound) {
@@ -98,14 +137,33 @@ type AnchorStatus struct {
 	Waiting int64           `json:"waiting"` // credentials that are in no final batch
 	Last    *registry.Batch `json:"last,omitempty"`
 	Trouble string          `json:"trouble,omitempty"` // why it doesn't move, a sentence
+	Also    *AlsoStatus     `json:"also,omitempty"`    // nil: there is no second chain
 }
 
-func (n *Node) anchorStatus(tx *registry.Tx, p registry.Publisher) (AnchorStatus, error) {
-	s := AnchorStatus{Log: p.Log}
+// AlsoStatus is how it stands on the second chain.
+type AlsoStatus struct {
+	Chain   anchor.Chain `json:"chain"`             // of which only the zero value is known until it has answered
+	Final   int          `json:"final"`             // the batches up to this one are final there
+	Trouble string       `json:"trouble,omitempty"` // why the next one isn't, a sentence
+}
+
+func (n *Node) anchorStatus(tx *registry.Tx, p registry.Publisher) (s AnchorStatus, err error) {
+	s.Log = p.Log
+	if n.alsoLedger != nil {
+		s.Also = &AlsoStatus{}
+		s.Also.Chain, _ = n.AlsoChain()
+		if s.Also.Final, err = tx.DoneAlso(p.ID); err != nil {
+			return s, err
+		}
+		b, _, err := tx.OpenBatchAlso(p.ID)
+		if err != nil {
+			return s, err
+		}
+		s.Also.Trouble = b.Trouble
+	}
 	if c, ok := n.chain(); ok {
 		s.Chain = &c
 	}
-	var err error
 	if s.Waiting, err = tx.Counter(p.ID, "unanchored"); err != nil {
 		return s, err
 	}

@@ -48,7 +48,7 @@ func (n *Node) Record(ctx context.Context, learner string) (RecordView, error) {
 		if v.Signed, err = tx.Bytes(v.Credential.ID, v.Credential.Version); err != nil {
 			return err
 		}
-		r, err := n.receipt(tx, registry.VersionRef{Credential: v.Credential.ID, Number: v.Credential.Version})
+		r, err := n.receipt(tx, registry.VersionRef{Credential: v.Credential.ID, Number: v.Credential.Version}, false)
 		if errors.Is(err, registry.ErrNotFound) {
 			return nil
 		}
@@ -80,7 +80,7 @@ func (n *Node) Export(ctx context.Context, learner string) (signed, receipt []by
 		if signed, err = tx.Bytes(state.Credential, state.Version); err != nil {
 			return err
 		}
-		r, err := n.receipt(tx, registry.VersionRef{Credential: state.Credential, Number: state.Version})
+		r, err := n.receipt(tx, registry.VersionRef{Credential: state.Credential, Number: state.Version}, false)
 		if errors.Is(err, registry.ErrNotFound) {
 			return nil
 		}
@@ -91,6 +91,30 @@ func (n *Node) Export(ctx context.Context, learner string) (signed, receipt []by
 		return err
 	})
 	return signed, receipt, err
+}
+
+// ExportAlso returns the receipt of a learner's newest record on the second chain, and that
+// chain's id; nil where there is none.
+func (n *Node) ExportAlso(ctx context.Context, learner string) (receipt []byte, chain uint64, err error) {
+	c, ok := n.AlsoChain()
+	if !ok {
+		return nil, 0, nil
+	}
+	err = n.db.View(ctx, func(tx *registry.Tx) error {
+		state, err := tx.Record(learner)
+		if err != nil {
+			return err
+		}
+		r, err := n.receipt(tx, registry.VersionRef{Credential: state.Credential, Number: state.Version}, true)
+		if err == nil {
+			receipt, err = encodeReceipt(r)
+		}
+		return err
+	})
+	if errors.Is(err, registry.ErrNotFound) {
+		err = nil
+	}
+	return receipt, c.ID, err
 }
 
 func sum(b []byte) [32]byte { return sha256.Sum256(b) }

@@ -20,6 +20,7 @@ const lookEvery = time.Second
 // pays for all of them and its transactions are numbered.
 const (
 	workAnchor     = "anchor"
+	workAnchorAlso = "anchor on the second chain"
 	workLists      = "status lists"
 	workIdentities = "identities"
 	workSigned     = "which key signed what"

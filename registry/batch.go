@@ -88,16 +88,21 @@ type stateProof struct {
 	Proof anchor.StateProof `json:"proof"`
 }
 
-// PutStateProof keeps the proof of a batch's entry in the block with this hash.
-func (tx *Tx) PutStateProof(publisher string, number int, block anchor.Hash, p anchor.StateProof) error {
-	return put(tx, tableStateProofs, stateProof{block, p}, publisher, batchKey(number))
+// PutStateProof keeps the proof of a batch's entry in the block with this hash; one for
+// each chain.
+func (tx *Tx) PutStateProof(b Batch, block anchor.Hash, p anchor.StateProof) error {
+	return put(tx, tableStateProofs, stateProof{block, p}, b.Publisher, batchKey(b.Number), b.Chain.Genesis.String())
 }
 
-// StateProof is the proof of a batch's entry in the block with this hash, or ErrNotFound.
-func (tx *Tx) StateProof(publisher string, number int, block anchor.Hash) (anchor.StateProof, error) {
-	p, err := get[stateProof](tx, tableStateProofs, publisher, batchKey(number))
-	if err == nil && p.Block != block {
-		err = fmt.Errorf("state proof of batch %d in the block %s: %w", number, block, ErrNotFound)
+// StateProof is the proof of b's entry in the block in which it is, or ErrNotFound.
+func (tx *Tx) StateProof(b Batch) (anchor.StateProof, error) {
+	key := []string{b.Publisher, batchKey(b.Number), b.Chain.Genesis.String()}
+	p, err := get[stateProof](tx, tableStateProofs, key...)
+	if errors.Is(err, ErrNotFound) { // those of an earlier program are of the only chain
+		p, err = get[stateProof](tx, tableStateProofs, key[:2]...)
+	}
+	if err == nil && p.Block != b.State.BlockHash {
+		err = fmt.Errorf("state proof of batch %d in the block %s: %w", b.Number, b.State.BlockHash, ErrNotFound)
 	}
 	return p.Proof, err
 }

@@ -102,7 +102,7 @@ func TestCheckNoticesWhatIsLost(t *testing.T) {
 	// What stands alone: nothing tells that it was there.
 	alone := []Table{tableProfiles, tableAssertions, tableTrail, tableSettings, tableSchema, tableShareDays, tableSourcePolicies, tableAchievementRows,
 		tableImportBad, tableImportChunks, tableImportClaims, tableImportAffects, tableImportSpreads, tableImportLast, tableLeases, tableLeaseBeats,
-		tableListsOpen, tablePublishers, tableDocuments, tableStateProofs}
+		tableListsOpen, tablePublishers, tableDocuments, tableStateProofs, tableAlso, tableAlsoDone}
 	seen := map[string]bool{}
 	var rows []tableRow
 	if err := db.engine.View(t.Context(), func(d Docs) error {
@@ -151,7 +151,9 @@ func TestCheckNoticesWhatIsLost(t *testing.T) {
 		"bytes":     func(tx *Tx) error { return tx.docs.Put(tableBytes, keyOf(one.ID, "1"), []byte("One")) },
 		"a bit":     func(tx *Tx) error { return tx.SetStatus([]CredentialStatus{{List: one.List, Index: one.Index}}, true) },
 		"a counter": func(tx *Tx) error { return tx.Count("pub", "learners", 1) },
-		"a proof":   func(tx *Tx) error { return tx.PutStateProof("pub", 9, anchor.Hash{1}, anchor.StateProof{}) },
+		"a proof": func(tx *Tx) error {
+			return tx.PutStateProof(Batch{Publisher: "pub", Number: 9}, anchor.Hash{1}, anchor.StateProof{})
+		},
 		"a place": func(tx *Tx) error {
 			c := one
 			c.ID = NewID()

@@ -12,6 +12,8 @@ func Tables() []Table {
 		tableRowRoots,
 		tableStateProofs,
 		tableBatches,
+		tableAlso,
+		tableAlsoDone,
 		tableGrowing,
 		tableBatchesLast,
 		tableBatchesOpen,

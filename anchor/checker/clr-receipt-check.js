@@ -418,7 +418,8 @@
     try {
       const resp = await fetch(url, { method: 'POST', headers: { 'Content-Type': 'application/json' }, signal: stop.signal, body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }) })
       const answer = await resp.json()
-      if (answer.error || answer.result === undefined) throw new Error(answer.error ? answer.error.message : 'it gave no result')
+      if (answer.error) throw Object.assign(new Error(answer.error.message), { code: answer.error.code })
+      if (answer.result === undefined) throw new Error('it gave no result')
       return answer.result
     } finally {
       clearTimeout(timer)
@@ -427,10 +428,36 @@
 
   const quantity = s => { if (!/^0x[0-9a-f]+$/i.test(s)) throw new Error('a number is not one'); return BigInt(s) }
 
+  const RULE = /^(?:tag:finalized|depth:\d{1,9})$/
+
+  // lastFinal is the number of the newest block that stays, by a rule; below 0 if there is none.
+  async function lastFinal(url, rule, local) {
+    let last
+    if (rule === 'tag:finalized') {
+      try {
+        last = quantity((await ask(url, 'eth_getBlockByNumber', ['finalized', false])).number)
+      } catch (e) { // a chain may be so young that it has none
+        if (e.code === undefined || !e.message.includes('finalized block not found')) throw e
+        return -1n
+      }
+    } else {
+      last = quantity(await ask(url, 'eth_blockNumber', [])) - BigInt(rule.slice('depth:'.length))
+    }
+    if (!local) return last
+    try { // a node's own chain could lose what is not on its disk yet
+      const kept = quantity(await ask(url, 'clrnode_durable', []))
+      return kept < last ? kept : last
+    } catch (e) { // somebody else's local chain doesn't tell
+      if (e.code !== -32601) throw e
+      return last
+    }
+  }
+
   async function onChain(r, o) {
     const id = quantity(await ask(o.rpc, 'eth_chainId', []))
     const genesis = (await ask(o.rpc, 'eth_getBlockByNumber', ['0x0', false])).hash
     if (id !== r.chain.id || genesis !== r.chain.genesis) return { other: true }
+    if (r.chain.registry !== o.registry) return { otherRegistry: true }
     const find = hex(keccak256(utf8.encode('find(address,bytes32,bytes32)'))).slice(0, 10)
     const call = find + hex(word(r.log)).slice(2) + r.root.slice(2) + hex(leafOf(r)).slice(2)
     const answer = await ask(o.rpc, 'eth_call', [{ to: o.registry, data: call }, 'latest'])
@@ -439,10 +466,8 @@
     if (count === 0n) return {}
     const b = await ask(o.rpc, 'eth_getBlockByNumber', ['0x' + block.toString(16), false])
     const rule = o.finality || (id === LOCAL_CHAIN ? 'depth:0' : 'tag:finalized')
-    let last = null
-    if (rule === 'tag:finalized') last = await ask(o.rpc, 'eth_getBlockByNumber', ['finalized', false]).then(f => quantity(f.number), () => null)
-    else last = quantity(await ask(o.rpc, 'eth_blockNumber', [])) - BigInt(rule.replace('depth:', ''))
-    return { entry: { block, seq, firstLeaf, count, revoked }, block: { number: quantity(b.number), hash: b.hash, time: quantity(b.timestamp), final: last !== null && last >= block }, local: id === LOCAL_CHAIN, rule }
+    const last = await lastFinal(o.rpc, rule, id === LOCAL_CHAIN)
+    return { entry: { block, seq, firstLeaf, count, revoked }, block: { number: quantity(b.number), hash: b.hash, time: quantity(b.timestamp), final: last >= block }, local: id === LOCAL_CHAIN, rule }
   }
 
   // ---- the check
@@ -457,7 +482,8 @@
       if (!/^[\w-]+\.[\w-]+\.[\w-]+$/.test(token)) throw new Error('it is no token')
       return hex(sha256(utf8.encode(token)))
     }
-    const bare = text.replace(/^[ \t\r\n]+|[ \t\r\n]+$/g, '')
+    // White space is all that Unicode has, and a byte-order mark is none.
+    const bare = text.replace(/^[\s\u0085]+|[\s\u0085]+$/g, all => all.includes('\ufeff') ? all : '')
     if (bare.startsWith('ey')) return of(bare)
     const v = parseJSON(text)
     if (!(v instanceof Map)) throw new Error('it is no object')
@@ -515,7 +541,7 @@
     } else {
       try { on = await onChain(r, o) } catch (e) { return answer('could not check', 'chain_no_answer', `The chain gave no answer (${e.message}). Try again later.`, f) }
       if (on.other) return answer('could not check', 'other_chain', 'The receipt is for another chain than the one at hand: ask the right one.', f)
-      if (r.chain.registry !== o.registry) return answer('failed', 'other_registry', 'The receipt is for another registry than the one that counts here.', f)
+      if (on.otherRegistry) return answer('failed', 'other_registry', 'The receipt is for another registry than the one that counts here.', f)
     }
     const { entry: e, block: b } = on
     if (!e) {
@@ -551,8 +577,8 @@
       else if (args[i].startsWith('--')) files.length = 9
       else files.push(args[i])
     }
-    if (files.length < 1 || files.length > 2 || o.rpc && o.blockHash) {
-      console.error('usage: node clr-receipt-check.js receipt.json [record.json] [--block-hash 0x... | --rpc URL] [--registry 0x...] [--finality depth:N] [--json]')
+    if (files.length < 1 || files.length > 2 || o.rpc && o.blockHash || o.finality !== undefined && !RULE.test(o.finality)) {
+      console.error('usage: node clr-receipt-check.js receipt.json [record.json] [--block-hash 0x... | --rpc URL] [--registry 0x...] [--finality depth:N|tag:finalized] [--json]')
       process.exit(2)
     }
     let f

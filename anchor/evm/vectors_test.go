@@ -2,20 +2,22 @@ package evm
 
 import (
 	"context"
-	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"flag"
+	"maps"
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"clrnode/anchor"
 	"clrnode/anchor/checker"
 	"clrnode/contracts"
-	"clrnode/internal/jcs"
+	"clrnode/vc"
 )
 
 var update = flag.Bool("update", false, "write the vectors of receipts anew")
@@ -44,10 +46,8 @@ func (v vector) check(ctx context.Context) (outcome, code string) {
 	}
 	digest := [32]byte(r.Digest)
 	if v.Record != nil {
-		canonical, err := jcs.Transform([]byte(*v.Record))
-		if digest = sha256.Sum256(canonical); err != nil {
-			digest = [32]byte{}
-		}
+		record, _ := vc.ParseSigned([]byte(*v.Record)) // what can't be read has the digest of no document
+		digest = record.Digest()
 	}
 	var reader anchor.Reader
 	if v.BlockHash != "" {
@@ -77,7 +77,7 @@ func TestReceiptVectors(t *testing.T) {
 	if err := json.Unmarshal(raw, &vectors); err != nil {
 		t.Fatal(err)
 	}
-	if len(vectors) < 35 {
+	if len(vectors) < 75 {
 		t.Errorf("only %d vectors", len(vectors))
 	}
 	outcomes := map[string]int{}
@@ -220,6 +220,18 @@ func writeVectors(t *testing.T) {
 	add("more after its end", sound+"x", &record, block, anchor.Failed, notAReceipt)
 	add("a list", "["+sound+"]", &record, block, anchor.Failed, notAReceipt)
 	add("nothing", "", &record, block, anchor.Failed, notAReceipt)
+	for _, v := range []struct{ name, record string }{
+		{"a record behind a byte-order mark", "\ufeff" + record},
+		{"a record behind a space and a byte-order mark", " \ufeff" + record},
+		{"a record with a byte-order mark behind it", record + "\ufeff"},
+		{"a record behind a space that JSON doesn't know", "\u00a0" + record},
+		{"a record in a list", "[" + record + "]"},
+		{"a record with a member twice", `{"a":"ä","b":1,"b":1}`},
+	} {
+		add(v.name, sound, &v.record, block, anchor.Failed, anchor.CodeOtherDocument)
+	}
+	all = append(all, tokenVectors(t)...)
+	all = append(all, longVectors(t)...)
 	edited("the log in lower case", anchor.CodeAnchored, anchor.OK, func(*anchor.Receipt) {})
 	last := &all[len(all)-1]
 	last.Receipt = strings.Replace(last.Receipt, r.Log.String(), strings.ToLower(r.Log.String()), 1)
@@ -231,6 +243,71 @@ func writeVectors(t *testing.T) {
 	if err := os.WriteFile(vectorsFile, append(out, '\n'), 0o644); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// vectorsOf are those of a sound receipt of a record, which each of these texts has to be, or
+// must not be.
+func vectorsOf(t *testing.T, record string, is, isnt map[string]string) (all []vector) {
+	t.Helper()
+	r, _ := anchoredRecord(t, record)
+	raw, err := json.MarshalIndent(r, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(is)) {
+		text := is[name]
+		all = append(all, vector{name, string(raw), &text, r.Block.Hash.String(), string(anchor.OK), anchor.CodeAnchored})
+	}
+	for _, name := range slices.Sorted(maps.Keys(isnt)) {
+		text := isnt[name]
+		all = append(all, vector{name, string(raw), &text, r.Block.Hash.String(), string(anchor.Failed), anchor.CodeOtherDocument})
+	}
+	return all
+}
+
+// tokenVectors are of a record that is a JSON Web Token. Nobody looks at its signature here.
+func tokenVectors(t *testing.T) []vector {
+	part := base64.RawURLEncoding.EncodeToString
+	signed := part([]byte(`{"alg":"EdDSA","typ":"vc+jwt"}`)) + "." +
+		part([]byte(`{"@context":["https://www.w3.org/ns/credentials/v2"],"type":["VerifiableCredential"],"credentialSubject":{"name":"ä"}}`)) + "."
+	token := signed + part(make([]byte, 64))
+	envelope := func(types, context, more string) string {
+		return `{"@context":` + context + `,"type":` + types + `,"id":"data:application/vc+jwt,` + token + `"` + more + `}`
+	}
+	const kind, context = `"EnvelopedVerifiableCredential"`, `"https://www.w3.org/ns/credentials/v2"`
+	return vectorsOf(t, token, map[string]string{
+		"a token":                             token,
+		"a token with lines around it":        "\r\n\t " + token + "\n",
+		"a token with other spaces around it": "\u00a0\u3000\v" + token + "\u2028\u0085",
+		"a token in an envelope":              envelope(kind, context, ""),
+		"a token in an envelope of lists":     "\n" + envelope("["+kind+"]", "["+context+`,"https://example.org/v1"]`, "") + "\n",
+	}, map[string]string{
+		"a token behind a byte-order mark":         "\ufeff" + token,
+		"a token behind a mark and a space":        "\ufeff " + token,
+		"a token with a byte-order mark behind it": token + "\ufeff",
+		"a token with another signature":           signed + part(append(make([]byte, 63), 1)),
+		"a token without its signature":            signed,
+		"a token with a fourth part":               token + ".AAAA",
+		"a token broken into lines":                strings.Replace(token, ".", ".\n", 1),
+		"a token as a text of JSON":                `"` + token + `"`,
+		"an envelope with a member nobody signed":  envelope(kind, context, `,"name":"Ada"`),
+		"an envelope of two types":                 envelope("["+kind+`,"VerifiableCredential"]`, context, ""),
+		"an envelope of another context":           envelope(kind, `"https://example.org/v1"`, ""),
+		"an envelope behind a byte-order mark":     "\ufeff" + envelope(kind, context, ""),
+	})
+}
+
+// longVectors are of a record with a text of more than 64 KB, as images are.
+func longVectors(t *testing.T) []vector {
+	const times = 4400 // of 16 bytes
+	record := func(piece string) string { return `{"image":"` + strings.Repeat(piece, times) + `"}` }
+	long := record("abcdefghijä😀")
+	return vectorsOf(t, long, map[string]string{
+		"a text of more than 64 KB":               long,
+		"a text of more than 64 KB, with escapes": " " + record(`abcdefghij\u00e4\uD83D\ude00`),
+	}, map[string]string{
+		"a text of more than 64 KB, but for its last character": strings.TrimSuffix(long, `😀"}`) + `"}`,
+	})
 }
 
 // swapCase turns the first letter of an address into a capital, or back.

@@ -107,6 +107,9 @@ func (p *program) auditOffline(ctx context.Context, a *audit, q asking, registry
 // receiptJudged is the outcome of a check of a receipt. What is not in a final block yet
 // could not be checked.
 func receiptJudged(finding anchor.Finding, f *found) audited {
+	if !f.Record {
+		finding.Sentence += " No record was compared with the receipt."
+	}
 	switch {
 	case finding.Outcome == anchor.Failed:
 		return audited{Outcome: auditNot, Exit: exitNo, Sentence: "NOT SOUND: " + finding.Sentence, Receipt: f}

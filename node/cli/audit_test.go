@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -61,6 +62,36 @@ func identity(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), raw, 0o600))
 }
 
+// TestReceiptJudged: the exit code is 0 for sound, also in another block than the receipt says,
+// 1 for not, and 2 while nobody knows; the JavaScript checker ends with the same ones.
+func TestReceiptJudged(t *testing.T) {
+	for _, c := range []struct {
+		outcome anchor.Outcome
+		code    string
+		exit    int
+		begins  string
+	}{
+		{anchor.OK, anchor.CodeAnchored, exitOK, "Sound: "},
+		{anchor.Warning, anchor.CodeMoved, exitOK, "Sound: "},
+		{anchor.Warning, anchor.CodeNotFinal, exitCouldNot, "Could not check: "},
+		{anchor.Warning, anchor.CodePending, exitCouldNot, "Could not check: "},
+		{anchor.CouldNotCheck, anchor.CodeNoAnswer, exitCouldNot, "Could not check: "},
+		{anchor.CouldNotCheck, anchor.CodeOtherChain, exitCouldNot, "Could not check: "},
+		{anchor.Failed, anchor.CodeTakenBack, exitNo, "NOT SOUND: "},
+		{anchor.Failed, anchor.CodeOtherRegistry, exitNo, "NOT SOUND: "},
+	} {
+		finding := anchor.Finding{Outcome: c.outcome, Code: c.code, Sentence: "So it is."}
+		with := receiptJudged(finding, &found{Record: true})
+		if with.Exit != c.exit || with.Sentence != c.begins+"So it is." {
+			t.Errorf("%s: %d, %s; want %d, %s", c.code, with.Exit, with.Sentence, c.exit, c.begins)
+		}
+		alone := receiptJudged(finding, &found{})
+		if alone.Exit != c.exit || alone.Sentence != with.Sentence+" No record was compared with the receipt." {
+			t.Errorf("%s without a record: %d, %s", c.code, alone.Exit, alone.Sentence)
+		}
+	}
+}
+
 // A program on ethers, which shares no code with this one, audits the log of a running node.
 func TestAuditByEthers(t *testing.T) {
 	peers, err := filepath.Abs("../../did/interop/peers")
@@ -76,28 +107,74 @@ func TestAuditByEthers(t *testing.T) {
 		env.Setenv("CHECKER", filepath.Join(peers, "../../../anchor/checker/clr-receipt-check.js"))
 	})
 	p.Files = []string{"testdata/ethers/audit.txtar"}
-	p.Cmds["ethers"] = ethersAudit
+	p.Cmds["ethers"], p.Cmds["altered"] = ethersAudit, altered
 	testscript.Run(t, p)
 }
 
-// ethersAudit has that program audit the log of a receipt:
-// ethers [-hide] RECEIPT. With -hide, the chain's node keeps the first event to itself.
-func ethersAudit(ts *testscript.TestScript, neg bool, args []string) {
-	url := ts.Getenv("RPC")
-	if args[0] == "-hide" {
-		args = args[1:]
-		hiding := httptest.NewServer(hideFirst(url))
-		defer hiding.Close()
-		url = hiding.URL
+// altered writes a receipt to forged.json in which one value is another one: the last digit of a
+// hash or an address, a number by one, or what is given: altered RECEIPT MEMBER [VALUE]. Of a
+// member in another one, or in a list, the names and places have a full stop between them.
+func altered(ts *testscript.TestScript, _ bool, args []string) {
+	d := json.NewDecoder(strings.NewReader(ts.ReadFile(args[0])))
+	d.UseNumber()
+	var receipt any
+	ts.Check(d.Decode(&receipt))
+	names := strings.Split(args[1], ".")
+	at, last := receipt, names[len(names)-1]
+	for _, name := range names[:len(names)-1] {
+		at = at.(map[string]any)[name]
 	}
-	err := ts.Exec("node", filepath.Join(ts.Getenv("PEERS"), "audit.mjs"), url, contracts.AnchorRegistryAddress.String(), ts.Getenv("LOG"), ts.MkAbs(args[0]))
+	another := func(v any) any {
+		if len(args) == 3 {
+			return json.RawMessage(args[2])
+		}
+		if n, ok := v.(json.Number); ok {
+			i, err := n.Int64()
+			ts.Check(err)
+			return i + 1
+		}
+		text := v.(string)
+		digit := "1"
+		if strings.HasSuffix(text, digit) {
+			digit = "2"
+		}
+		return text[:len(text)-1] + digit
+	}
+	switch at := at.(type) {
+	case map[string]any:
+		at[last] = another(at[last])
+	case []any:
+		i, err := strconv.Atoi(last)
+		ts.Check(err)
+		at[i] = another(at[i])
+	}
+	raw, err := json.Marshal(receipt)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs("forged.json"), raw, 0o600))
+}
+
+// ethersAudit has that program audit the log of a receipt:
+// ethers [-hide N] [-log ADDRESS] RECEIPT. With -hide, the chain's node keeps an event to itself.
+func ethersAudit(ts *testscript.TestScript, neg bool, args []string) {
+	url, log := ts.Getenv("RPC"), ts.Getenv("LOG")
+	switch args[0] {
+	case "-hide":
+		n, err := strconv.Atoi(args[1])
+		ts.Check(err)
+		hiding := httptest.NewServer(hideEvent(url, n))
+		defer hiding.Close()
+		url, args = hiding.URL, args[2:]
+	case "-log":
+		log, args = args[1], args[2:]
+	}
+	err := ts.Exec("node", filepath.Join(ts.Getenv("PEERS"), "audit.mjs"), url, contracts.AnchorRegistryAddress.String(), log, ts.MkAbs(args[0]))
 	if (err != nil) != neg {
 		ts.Fatalf("the audit by ethers ended with: %v", err)
 	}
 }
 
-// hideFirst passes questions on to a chain's node, and takes the first event out of answers.
-func hideFirst(url string) http.Handler {
+// hideEvent passes questions on to a chain's node, and takes the nth event out of answers.
+func hideEvent(url string, n int) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		resp, err := http.Post(url, "application/json", r.Body)
 		if err != nil {
@@ -110,8 +187,8 @@ func hideFirst(url string) http.Handler {
 			http.Error(w, err.Error(), http.StatusBadGateway)
 			return
 		}
-		if events, ok := answer["result"].([]any); ok && len(events) > 1 {
-			answer["result"] = events[1:]
+		if events, ok := answer["result"].([]any); ok && len(events) > n {
+			answer["result"] = slices.Delete(events, n, n+1)
 		}
 		w.Header().Set("Content-Type", "application/json")
 		json.NewEncoder(w).Encode(answer)

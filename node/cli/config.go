@@ -33,6 +33,9 @@ type Config struct {
 	Demo           bool    // make a demo publisher when the store has none
 	Dev            bool    // developer mode, on loopback only: issuers for tests, no tokens for the VC-API
 	AnchorEvery    time.Duration
+	AnchorSize     int
+	AlsoChain      string
+	AlsoChainKey   string
 	LeaseTime      time.Duration // how long a node sees no sign of life of another on its database before it takes over its work
 
 	TrustedProxies []string // networks of proxies that are believed about whom they speak for
@@ -72,6 +75,9 @@ func (c *Config) flags(f *pflag.FlagSet) {
 	f.StringVar(&c.UniversalResolver, "universal-resolver", "", "URL of a Universal Resolver, such as https://resolver.example.org, that is asked for DIDs of other methods than this program knows, and believed")
 	c.Outgoing.flags(f)
 	f.DurationVar(&c.LeaseTime, "lease-time", registry.LeaseTime, "how long a node sees no sign of life of another one on the same database before it takes over its work")
+	f.StringVar(&c.AlsoChain, "also-chain", "", "JSON-RPC URL of a second network, on which the same batches are anchored as well")
+	f.StringVar(&c.AlsoChainKey, "also-chain-key", "", "file with the private key (hex) of the account that pays there (default: that of --chain-key)")
+	f.IntVar(&c.AnchorSize, "anchor-size", 0, "how many waiting credentials are anchored without waiting any longer (default: 1,048,576, the most that a batch takes)")
 	f.DurationVar(&c.AnchorEvery, "anchor-every", 0, "how long a credential waits for others before they are anchored together (default: 2s on an embedded chain, 15m on others)")
 }
 

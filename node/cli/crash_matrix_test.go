@@ -221,6 +221,10 @@ func (c *crasher) anchoredOnce(s site) {
 			}
 		}
 		o, err := h.node.Overview(ctx, pub)
+		for begun := time.Now(); err == nil && o.Anchor.Last != nil && o.Anchor.Last.State.Phase != anchor.Final && time.Since(begun) < time.Minute; {
+			time.Sleep(50 * time.Millisecond) // what is published beside the records may come after them
+			o, err = h.node.Overview(ctx, pub)
+		}
 		if err != nil {
 			c.t.Fatal(err)
 		}

@@ -63,6 +63,8 @@ type (
 	exported struct {
 		Learner                 string
 		Signed, Receipt, Issuer []byte // the last two may be nil
+		Also                    []byte // the receipt of the second chain, or nil
+		AlsoChain               uint64 // that chain's id
 	}
 )
 
@@ -203,7 +205,9 @@ var deeds = map[string]deed{
 		}
 		e := exported{Learner: l.ID}
 		if e.Signed, e.Receipt, err = n.Export(ctx, l.ID); err == nil && e.Receipt != nil {
-			e.Issuer, err = n.ExportIssuer(ctx, l.ID)
+			if e.Issuer, err = n.ExportIssuer(ctx, l.ID); err == nil {
+				e.Also, e.AlsoChain, err = n.ExportAlso(ctx, l.ID)
+			}
 		}
 		return e, err
 	}),

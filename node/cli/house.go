@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -89,7 +90,7 @@ func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger
 	if err != nil {
 		return h, err
 	}
-	o := node.Options{DB: db, Sealer: h.sealing.Sealer, PublicURL: url, Log: log, Dev: cfg.Dev, AnchorEvery: cfg.AnchorEvery, LeaseTime: cfg.LeaseTime, Client: did.NewClient(outgoing)}
+	o := node.Options{DB: db, Sealer: h.sealing.Sealer, PublicURL: url, Log: log, Dev: cfg.Dev, AnchorEvery: cfg.AnchorEvery, AnchorSize: cfg.AnchorSize, LeaseTime: cfg.LeaseTime, Client: did.NewClient(outgoing)}
 	if cfg.serves {
 		o.TrustLists = cfg.TrustLists
 	}
@@ -105,6 +106,11 @@ func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger
 			return h, err
 		}
 		o.Ledger = own
+		if cfg.AlsoChain != "" {
+			if o.Also, err = h.openAlso(cfg, log); err != nil {
+				return h, err
+			}
+		}
 	}
 	if o.Resolver, err = cfg.resolver(o.Client, own); err != nil {
 		return h, err
@@ -219,6 +225,30 @@ func (h *house) openChain(ctx context.Context, cfg Config, db *registry.DB, log 
 		h.payer = fmt.Sprintf("%s on chain %d, which has %s ether", client.Poster(), client.Chain().ID, ether.FloatString(6))
 	}
 	return client, nil
+}
+
+// openAlso is the ledger of a second chain, which is connected to beside all else, whenever
+// it answers.
+func (h *house) openAlso(cfg Config, log *slog.Logger) (node.Ledger, error) {
+	key := cmp.Or(cfg.AlsoChainKey, cfg.ChainKey)
+	if key == "" {
+		return nil, usage("--also-chain needs --also-chain-key FILE: the private key, in hex, of the account that pays for anchors there")
+	}
+	o := evm.Options{Log: log}
+	var err error
+	if o.Key, err = evm.ReadKeyFile(key); err != nil {
+		return nil, fmt.Errorf("key of the second chain: %w", err)
+	}
+	if o.MaxFee, err = maxFee(cfg.MaxFee); err != nil {
+		return nil, err
+	}
+	cfg.Chain = cfg.AlsoChain
+	late := &lateChain{}
+	h.onClose(late.follow(log, func(ctx context.Context) (*evm.Client, error) {
+		client, _, err := reachChain(ctx, cfg, o)
+		return client, err
+	}))
+	return late, nil
 }
 
 // waitForChain is the ledger of a node that serves while its chain doesn't answer.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -316,6 +317,12 @@ func (p *program) writeExport(path string, e exported) error {
 	}
 	if err := writeBeside(receiptPath(path), e.Receipt); err != nil {
 		return fmt.Errorf("export: %w", err)
+	}
+	if e.Also != nil {
+		also := strings.TrimSuffix(receiptPath(path), "json") + strconv.FormatUint(e.AlsoChain, 10) + ".json"
+		if err := writeBeside(also, e.Also); err != nil {
+			return fmt.Errorf("export: %w", err)
+		}
 	}
 	if e.Issuer != nil {
 		if err := writeBeside(copiesPath(path), e.Issuer); err != nil {

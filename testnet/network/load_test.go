@@ -152,7 +152,14 @@ func (l *load) anchored() {
 				return err
 			}
 			open, err := tx.OpenBatches(l.publisher)
+			if err != nil {
+				return err
+			}
 			waiting += int64(len(open))
+			oldest, err := tx.OldestWaiting(l.publisher) // a status list, say
+			if !oldest.IsZero() {
+				waiting++
+			}
 			return err
 		})
 		if err != nil {

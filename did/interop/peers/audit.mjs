@@ -118,6 +118,9 @@ async function replay(registry, log, at) {
 
 async function audit([url, address, log, file]) {
   const r = JSON.parse(readFileSync(file, 'utf8'))
+  must(r.type === 'CLRAnchorReceipt' && r.version === 2, 'this is no receipt of version 2')
+  must(r.block && r.stateProof, 'the receipt waits for its anchor, or brings no state proof')
+  must(/^(tag:finalized|depth:\d+)$/.test(r.chain.finality), 'the receipt has a rule of finality that is none')
   const chain = new JsonRpcProvider(url, undefined, { staticNetwork: true, batchMaxCount: 1 })
   const registry = new Contract(address, abi, chain)
   must(BigInt(r.chain.id) === (await chain.getNetwork()).chainId && r.chain.genesis === (await chain.getBlock(0)).hash, 'the receipt is of another chain')

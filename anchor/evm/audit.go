@@ -20,20 +20,28 @@ type Audit struct {
 	Chain  anchor.Chain  `json:"chain"`
 	Code   bool          `json:"code"` // the registry's code is that of this program, which nobody can change
 	Replay anchor.Replay `json:"log"`
-	Final  uint64        `json:"final"` // how many of the roots are in final blocks
-	Block  uint64        `json:"block"` // the newest that was looked at
-	Hash   anchor.Hash   `json:"hash"`  // of that block
+	Final  uint64        `json:"final"`      // how many of the roots are in final blocks
+	First  uint64        `json:"firstBlock"` // earlier ones were not looked at
+	Block  uint64        `json:"block"`      // the newest that was looked at
+	Hash   anchor.Hash   `json:"hash"`       // of that block
 	Newest time.Time     `json:"newest,omitzero"`
 }
 
 // A Checkpoint is how far an audit has come, in final blocks alone: a later one goes on
-// from there. The zero Checkpoint is the beginning.
+// from there. The zero Checkpoint is the beginning, and one that has nothing but First
+// begins at that block.
 type Checkpoint struct {
+	First  uint64        `json:"firstBlock,omitempty"` // earlier ones were not looked at
 	Chain  anchor.Chain  `json:"chain"`
 	Replay anchor.Replay `json:"log"`
 	Block  uint64        `json:"block"` // the last one that was looked at
 	Hash   anchor.Hash   `json:"hash"`  // of that block
 }
+
+// Incomplete tells that something is wrong which earlier blocks may explain, and that these
+// were not looked at. Without anything wrong there is no root in them: the hash chain over
+// all roots begins with the first.
+func (a Audit) Incomplete() bool { return a.First > 0 && a.Replay.Wrong > 0 }
 
 // ErrOtherAudit means that a checkpoint belongs to another log or chain.
 var ErrOtherAudit = errors.New("what is to be gone on from belongs to the audit of another log or chain")
@@ -94,7 +102,7 @@ func (a *auditor) audit(ctx context.Context, at Checkpoint) (Audit, error) {
 			return Audit{}, err
 		}
 	}
-	audit := Audit{Chain: a.chain, Code: contracts.IsAnchorRegistry(code), Final: at.Replay.Roots, Block: newest, Hash: anchor.Hash(a.head.Hash)}
+	audit := Audit{Chain: a.chain, Code: contracts.IsAnchorRegistry(code), First: at.First, Final: at.Replay.Roots, Block: newest, Hash: anchor.Hash(a.head.Hash)}
 	a.progress = nil // what comes now may be replaced
 	if at, err = a.replay(ctx, at, newest); err != nil {
 		return Audit{}, err
@@ -109,8 +117,11 @@ func (a *auditor) audit(ctx context.Context, at Checkpoint) (Audit, error) {
 // start checks that at is of this log, and that the chain still has its block.
 func (a *auditor) start(ctx context.Context, at Checkpoint) (Checkpoint, error) {
 	log := anchor.Address(a.log)
+	if newest := uint64(a.head.Number); at.First > newest {
+		return at, fmt.Errorf("%w: there is no block %d to begin with, the newest is %d", anchor.ErrCouldNotCheck, at.First, newest)
+	}
 	if at.Replay.Log.IsZero() {
-		return Checkpoint{Chain: a.chain, Replay: anchor.Replay{Log: log, Posters: map[anchor.Address]uint64{}, Problems: []string{}}}, nil
+		return Checkpoint{First: at.First, Chain: a.chain, Replay: anchor.Replay{Log: log, Posters: map[anchor.Address]uint64{}, Problems: []string{}}}, nil
 	}
 	if at.Replay.Log != log || at.Chain.ID != a.chain.ID || at.Chain.Genesis != a.chain.Genesis || at.Chain.Registry != a.chain.Registry {
 		return at, ErrOtherAudit
@@ -150,7 +161,7 @@ type happening struct {
 func (a *auditor) replay(ctx context.Context, at Checkpoint, last uint64) (Checkpoint, error) {
 	next := at.Block + 1
 	if at.Hash.IsZero() {
-		next = 0
+		next = at.First
 	}
 	for next <= last {
 		span := cmp.Or(min(a.span, last-next+1), last-next+1)

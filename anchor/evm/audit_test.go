@@ -148,6 +148,55 @@ func TestAudit(t *testing.T) {
 		}
 	})
 
+	t.Run("begins at a later block", func(t *testing.T) {
+		var roots []hexutil.Uint64 // their blocks
+		var first uint64
+		l := anchortest.NewLine(t, chain.URL())
+		l.Set(anchortest.Fault{Answer: func(method string, params []json.RawMessage, result json.RawMessage) json.RawMessage {
+			var q struct{ FromBlock hexutil.Uint64 }
+			var events []struct {
+				BlockNumber hexutil.Uint64
+				Topics      []common.Hash
+			}
+			if method != "eth_getLogs" || json.Unmarshal(params[0], &q) != nil || json.Unmarshal(result, &events) != nil {
+				return result
+			}
+			first = min(first, uint64(q.FromBlock))
+			for _, e := range events {
+				if e.Topics[0] == contracts.AnchoredTopic {
+					roots = append(roots, e.BlockNumber)
+				}
+			}
+			return result
+		}})
+		c := dial(t, l.URL, options)
+		audit := func(begin uint64) (Audit, Checkpoint) {
+			t.Helper()
+			first, roots = 1<<62, nil
+			var left Checkpoint
+			found, err := c.Audit(t.Context(), log, Checkpoint{First: begin}, func(at Checkpoint, _ uint64) { left = at })
+			if err != nil || first != begin || found.First != begin {
+				t.Fatalf("from block %d: asked from %d, %+v, %v", begin, first, found, err)
+			}
+			return found, left
+		}
+		audit(0)
+		at := uint64(roots[0])
+		last := uint64(roots[len(roots)-1])
+		found, left := audit(at)
+		if found.Incomplete() || found.Replay.Wrong != 0 || found.Replay.Roots != 4 || found.Replay.Head != r.Head || left.First != at {
+			t.Errorf("from the first root's block on: %+v, left %+v", found, left)
+		}
+		for _, late := range []uint64{at + 1, last + 1} {
+			if found, _ := audit(late); !found.Incomplete() {
+				t.Errorf("from block %d on, which is too late: %+v", late, found)
+			}
+		}
+		if _, err := c.Audit(t.Context(), log, Checkpoint{First: found.Block + 1}, nil); !errors.Is(err, anchor.ErrCouldNotCheck) {
+			t.Errorf("from a block that isn't there: %v", err)
+		}
+	})
+
 	word := func(n int64) string { return strings.TrimPrefix(common.BigToHash(big.NewInt(n)).Hex(), "0x") }
 	for name, lie := range map[string]struct {
 		answer func(string, []json.RawMessage, json.RawMessage) json.RawMessage

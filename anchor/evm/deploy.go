@@ -55,14 +55,12 @@ func (c *Client) deploy(ctx context.Context) ([]Deployment, error) {
 	}
 	var missing []*contract
 	for _, w := range wanted {
-		code, err := c.code(ctx, w.address)
-		switch {
-		case err != nil:
+		there, err := c.isThere(ctx, w.address)
+		if err != nil {
 			return nil, err
-		case len(code) == 0:
+		}
+		if !there {
 			missing = append(missing, w)
-		case w.address == contracts.AnchorRegistryAddress && !contracts.IsAnchorRegistry(code):
-			return nil, fmt.Errorf("at %s, where the registry belongs, is another contract: this isn't a chain that can be used, or its node doesn't tell the truth", w.address)
 		}
 	}
 	if len(missing) > 0 {
@@ -81,17 +79,33 @@ func (c *Client) deploy(ctx context.Context) ([]Deployment, error) {
 	return all, nil
 }
 
-// make sends what makes the contracts, and waits for them.
-func (c *Client) make(ctx context.Context, missing []*contract) error {
-	if missing[0].address == c.registry && c.registry != contracts.AnchorRegistryAddress {
+// isThere tells whether a contract is at an address, and sees to it that where the registry
+// belongs is no other one.
+func (c *Client) isThere(ctx context.Context, address common.Address) (bool, error) {
+	code, err := c.code(ctx, address)
+	if err == nil && len(code) > 0 && address == contracts.AnchorRegistryAddress && !contracts.IsAnchorRegistry(code) {
+		err = fmt.Errorf("at %s, where the registry belongs, is another contract: this isn't a chain that can be used, or its node doesn't tell the truth", address)
+	}
+	return len(code) > 0, err
+}
+
+// canMake refuses to make a contract that this program doesn't have, or on a chain on which
+// it wouldn't get its address.
+func (c *Client) canMake(ctx context.Context, address common.Address) error {
+	if address == c.registry && c.registry != contracts.AnchorRegistryAddress {
 		return fmt.Errorf("there is no contract at %s, and only the registry of this program could be made: name the right one or none", c.registry)
 	}
 	proxy, err := c.code(ctx, contracts.DeploymentProxy)
-	if err != nil {
-		return err
+	if err == nil && len(proxy) == 0 {
+		err = fmt.Errorf("the chain has no deployment proxy at %s, through which contracts get the same address everywhere: deploy it first (EIP-7997)", contracts.DeploymentProxy)
 	}
-	if len(proxy) == 0 {
-		return fmt.Errorf("the chain has no deployment proxy at %s, through which contracts get the same address everywhere: deploy it first (EIP-7997)", contracts.DeploymentProxy)
+	return err
+}
+
+// make sends what makes the contracts, and waits for them.
+func (c *Client) make(ctx context.Context, missing []*contract) (err error) {
+	if err := c.canMake(ctx, missing[0].address); err != nil {
+		return err
 	}
 	for _, m := range missing { // all into one block, where there is room
 		if m.raw, err = c.pay(ctx, call{to: contracts.DeploymentProxy, input: m.input}); err != nil {
@@ -141,6 +155,53 @@ func (c *Client) made(ctx context.Context, w *contract) (Deployment, error) {
 		d.Cost.Mul(r.Price.Int(), new(big.Int).SetUint64(d.Gas))
 	}
 	return d, nil
+}
+
+// A Plan is what it would take now to make the registry. Where it is there already, nothing
+// has to be paid. Without an account that pays, only Gas is known.
+type Plan struct {
+	Address anchor.Address
+	There   bool
+	Gas     uint64   // that the chain's node expects to be used
+	Price   *big.Int // of a unit of gas now, in wei
+	Cost    *big.Int // of that gas at that price
+	Needed  *big.Int // what the account has to have, as fees may rise until there is a block
+	Balance *big.Int // what it has
+}
+
+// PlanDeployment says what [Client.DeployContracts] would take for the registry, and sends
+// nothing.
+func (c *Client) PlanDeployment(ctx context.Context) (Plan, error) {
+	p, err := c.plan(ctx)
+	if err != nil {
+		return Plan{}, fmt.Errorf("plan the registry on chain %d: %w", c.chain.ID, err)
+	}
+	return p, nil
+}
+
+func (c *Client) plan(ctx context.Context) (p Plan, err error) {
+	p.Address = anchor.Address(c.registry)
+	if p.There, err = c.isThere(ctx, c.registry); err != nil || p.There {
+		return p, err
+	}
+	if err := c.canMake(ctx, c.registry); err != nil {
+		return p, err
+	}
+	input := contracts.AnchorRegistryDeployment()
+	if p.Gas, err = c.estimate(ctx, call{from: c.poster, to: contracts.DeploymentProxy, input: input}); err != nil || c.key == nil {
+		return p, err
+	}
+	if p.Price, err = c.number(ctx, "eth_gasPrice"); err != nil {
+		return p, fmt.Errorf("%w: eth_gasPrice: %w", anchor.ErrCouldNotCheck, err)
+	}
+	f, err := c.fees(ctx)
+	if err != nil {
+		return p, err
+	}
+	p.Cost = new(big.Int).Mul(p.Price, new(big.Int).SetUint64(p.Gas))
+	p.Needed = new(big.Int).Mul(f.max, new(big.Int).SetUint64(withSpare(p.Gas)))
+	p.Balance, err = c.Balance(ctx, c.Poster())
+	return p, err
 }
 
 func (c *Client) code(ctx context.Context, account common.Address) (code data, err error) {

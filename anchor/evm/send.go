@@ -101,9 +101,9 @@ func (f fees) under(limit *big.Int) fees {
 	return f
 }
 
-// gas asks how much a call needs on the newest block, and adds a fifth. (The
-// pending block, which other tools ask, can be stale and give too little.)
-func (c *Client) gas(ctx context.Context, m call) (uint64, error) {
+// estimate asks how much gas a call needs on the newest block. (The pending block, which
+// other tools ask, can be stale and give too little.)
+func (c *Client) estimate(ctx context.Context, m call) (uint64, error) {
 	msg := map[string]any{"from": m.from, "to": m.to, "input": data(m.input), "data": data(m.input)}
 	if m.value != nil {
 		msg["value"] = (*bigHex)(m.value)
@@ -112,8 +112,16 @@ func (c *Client) gas(ctx context.Context, m call) (uint64, error) {
 	if err != nil {
 		return 0, c.explain(err)
 	}
-	return gas.Uint64() + gas.Uint64()/5, nil
+	return gas.Uint64(), nil
 }
+
+// gas is how much a transaction is given: a fifth more than the call needs now.
+func (c *Client) gas(ctx context.Context, m call) (uint64, error) {
+	gas, err := c.estimate(ctx, m)
+	return withSpare(gas), err
+}
+
+func withSpare(gas uint64) uint64 { return gas + gas/5 }
 
 // explain turns the refusal of a call or a transaction into an error that says
 // what to do. Whatever isn't a clear refusal is "no answer".

@@ -28,6 +28,7 @@ type audit struct {
 
 	log    string // address or CAIP-10: the whole log is looked at
 	resume string // file
+	first  uint64 // block with which it begins
 	did    string // whose the log should be
 	didDoc string // file with its document
 
@@ -48,7 +49,9 @@ func (p *program) auditCommand() *cobra.Command {
 read, and held against what the contract says now. No root may be missing, stand twice or
 out of its place; the hash chain and the sums have to be right; only the log's owner and
 those whom he named may have appended. --log takes an address (0x...) or the name that
-credentials carry (eip155:1:0x...).
+credentials carry (eip155:1:0x...). Where the contract came late onto a long chain,
+--from-block spares the blocks before it: if it names a block after the log's first root,
+that shows, and gives 2.
 
 With --receipt, one receipt is held against the chain, and with --record the record to
 which it belongs. Receipts that wait for their anchor, or whose block is young, give 2.
@@ -84,6 +87,7 @@ program, give 2 and never 1. What a local chain says proves nothing to others.`,
 	c.Flags().StringVar(&a.finality, "finality", "", "when a block is final: tag:finalized, or depth:N with N blocks on it (default: tag:finalized, and depth:0 on a local chain)")
 	c.Flags().StringVar(&a.log, "log", "", "the log: its address, or its name such as eip155:1:0x...")
 	c.Flags().StringVar(&a.resume, "resume", "", "file in which it is kept how far the audit came; if it is there, the audit goes on from it")
+	c.Flags().Uint64Var(&a.first, "from-block", 0, "first block that is looked at, such as that in which the contract was made; what --resume goes on from keeps its own")
 	c.Flags().StringVar(&a.did, "did", "", "the DID whose log it should be")
 	c.Flags().StringVar(&a.didDoc, "did-document", "", "file with its document, instead of --did")
 	c.Flags().StringVar(&a.receipt, "receipt", "", "file with a receipt")
@@ -172,6 +176,9 @@ func (p *program) auditLog(ctx context.Context, a *audit, log anchor.Address, o 
 	if err != nil {
 		return audited{}, err
 	}
+	if from.Replay.Log.IsZero() {
+		from.First = a.first
+	}
 	chain, err := p.auditedChain(ctx, a.rpc, o)
 	if errors.Is(err, anchor.ErrCouldNotCheck) {
 		return audited{Outcome: auditCouldNot, Exit: exitCouldNot, Sentence: fmt.Sprintf("Could not check: %v.", err)}, nil
@@ -205,6 +212,9 @@ func (p *program) auditLog(ctx context.Context, a *audit, log anchor.Address, o 
 		return audited{}, err
 	}
 	r := judged(found)
+	if found.Incomplete() {
+		return r, nil
+	}
 	if err := p.disagreed(ctx, a, found, &r); err != nil {
 		return audited{}, err
 	}
@@ -215,6 +225,9 @@ func (p *program) auditLog(ctx context.Context, a *audit, log anchor.Address, o 
 func judged(f evm.Audit) audited {
 	r := audited{Outcome: auditSound, Exit: exitOK, Log: &f}
 	switch {
+	case f.Incomplete():
+		r.Outcome, r.Exit = auditCouldNot, exitCouldNot
+		r.Sentence = fmt.Sprintf("Could not check: something is missing, and blocks before %d were not looked at. Begin with an earlier one (--from-block).", f.First)
 	case f.Replay.Wrong > 0:
 		r.Outcome, r.Exit = auditNot, exitNo
 		r.Sentence = fmt.Sprintf("NOT SOUND: %s. The log isn't as it should be, or this node of the chain doesn't tell the truth: ask another one.", count(int64(f.Replay.Wrong), "problem"))
@@ -345,7 +358,7 @@ func tableOfLog(w io.Writer, f *evm.Audit) {
 	if l.Frozen {
 		fmt.Fprintln(w, "Ended\tyes\tnothing can be appended any more")
 	}
-	fmt.Fprintf(w, "Looked at\t%d\tblocks\n", f.Block+1)
+	fmt.Fprintf(w, "Looked at\t%d\tblocks, from block %d on\n", f.Block+1-f.First, f.First)
 	for _, problem := range l.Problems {
 		fmt.Fprintf(w, "Problem\t%s\n", problem)
 	}

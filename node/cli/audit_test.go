@@ -215,6 +215,13 @@ func blockOf(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv("BLOCK", o.Receipt.Block.Hash.String())
 }
 
+// newest sets NEWEST to the number of the newest block: newest FILE, of clrnode chain info.
+func newest(ts *testscript.TestScript, _ bool, args []string) {
+	var i chainInfo
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &i))
+	ts.Setenv("NEWEST", strconv.FormatUint(i.Head, 10))
+}
+
 // copied exports a record again and again, until what stands for its issuer is final, and
 // other than in a file if one is named: copied FILE LEARNER DATA [BEFORE].
 func copied(ts *testscript.TestScript, _ bool, args []string) {

@@ -22,28 +22,46 @@ func (p *program) contractCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	var rpc string
+	var dry bool
 	deploy := &cobra.Command{
 		Use:   "deploy --rpc URL --chain-key FILE",
 		Short: "Make the contract on a chain, at the address that it has on every chain",
 		Long: `Make the contract on a chain, through the deployment proxy that gives contracts the same
 address everywhere (CREATE2), and say what it took. Where it is already, nothing is done.
 It belongs to nobody, and nobody can change it. A node does this by itself; the command is
-for who wants to see what it costs, or pays with another account.`,
+for who wants to see what it costs, or pays with another account.
+
+With --dry-run nothing is sent: it says whether the contract is there, and else the gas that
+it takes and, with --chain-key, the price of gas now, the cost, and whether the account has
+enough.`,
 		Args: exactly(0, "only flags"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			url := cmp.Or(rpc, p.cfg.Chain)
-			if url == "" || p.cfg.ChainKey == "" {
+			if url == "" && dry {
+				return usage("name the chain with --rpc URL")
+			}
+			if url == "" || p.cfg.ChainKey == "" && !dry {
 				return usage("name the chain with --rpc URL, and with --chain-key FILE the private key, in hex, of the account that pays")
 			}
-			key, err := evm.ReadKeyFile(p.cfg.ChainKey)
-			if err != nil {
-				return err
+			o := evm.Options{Patience: 3}
+			if p.cfg.ChainKey != "" {
+				var err error
+				if o.Key, err = evm.ReadKeyFile(p.cfg.ChainKey); err != nil {
+					return err
+				}
 			}
-			chain, err := p.auditedChain(cmd.Context(), url, evm.Options{Key: key, Patience: 3})
+			chain, err := p.auditedChain(cmd.Context(), url, o)
 			if err != nil {
 				return err
 			}
 			defer chain.Close()
+			if dry {
+				plan, err := chain.PlanDeployment(cmd.Context())
+				if err != nil {
+					return err
+				}
+				return p.showPlan(chain, plan)
+			}
 			p.say("%s pays on chain %d; Ctrl-C ends only the waiting.", chain.Poster(), chain.Chain().ID)
 			all, err := chain.DeployContracts(cmd.Context())
 			if err != nil {
@@ -53,6 +71,7 @@ for who wants to see what it costs, or pays with another account.`,
 		},
 	}
 	deploy.Flags().StringVar(&rpc, "rpc", "", "JSON-RPC URL of the chain (default: --chain)")
+	deploy.Flags().BoolVar(&dry, "dry-run", false, "say what it would take, and send nothing")
 	c.AddCommand(deploy)
 	return c
 }
@@ -81,8 +100,61 @@ func (p *program) showDeployed(chain anchor.Chain, d evm.Deployment) error {
 		}
 		fmt.Fprintf(w, "Transaction\t%s\tblock %d\n", r.Tx, r.Block)
 		fmt.Fprintf(w, "Gas\t%d\n", r.Gas)
-		fmt.Fprintf(w, "Cost\t%s ether\n", new(big.Rat).SetFrac(d.Cost, big.NewInt(1e18)).FloatString(9))
+		fmt.Fprintf(w, "Cost\t%s ether\n", inEther(d.Cost))
 	})
+}
+
+// planned is what clrnode contract deploy --dry-run says, as --json writes it.
+type planned struct {
+	ChainID uint64         `json:"chainId"`
+	Address anchor.Address `json:"address"`
+	There   bool           `json:"deployed"`
+	Gas     uint64         `json:"gas"`
+	Payment *payment       `json:"payment,omitempty"` // with an account
+}
+
+// payment is what an account would pay; amounts are in wei.
+type payment struct {
+	Price   string         `json:"gasPrice"`
+	Cost    string         `json:"cost"`
+	Needed  string         `json:"needed"`
+	Account anchor.Address `json:"account"`
+	Balance string         `json:"balance"`
+	Enough  bool           `json:"enough"`
+}
+
+func (p *program) showPlan(chain *evm.Client, plan evm.Plan) error {
+	r := planned{ChainID: chain.Chain().ID, Address: plan.Address, There: plan.There, Gas: plan.Gas}
+	if plan.Cost != nil {
+		r.Payment = &payment{plan.Price.String(), plan.Cost.String(), plan.Needed.String(),
+			chain.Poster(), plan.Balance.String(), plan.Balance.Cmp(plan.Needed) >= 0}
+	}
+	return p.show(r, func(w *tabwriter.Writer) {
+		fmt.Fprintf(w, "Contract\t%s\ton chain %d\n", r.Address, r.ChainID)
+		if r.There {
+			fmt.Fprintln(w, "It is there already: nothing would be done, and nothing paid.")
+			return
+		}
+		fmt.Fprintf(w, "Gas\t%d\n", r.Gas)
+		if r.Payment != nil {
+			fmt.Fprintf(w, "Price\t%s gwei\ta unit of gas, now\n", new(big.Rat).SetFrac(plan.Price, big.NewInt(1e9)).FloatString(9))
+			fmt.Fprintf(w, "Cost\t%s ether\tat this price\n", inEther(plan.Cost))
+			fmt.Fprintf(w, "Needed\t%s ether\tas the price may rise\n", inEther(plan.Needed))
+			fmt.Fprintf(w, "Account\t%s\thas %s ether: %s\n", r.Payment.Account, inEther(plan.Balance), enough(r.Payment.Enough))
+		}
+		fmt.Fprintln(w, "It is not there. Nothing was sent.")
+	})
+}
+
+func enough(is bool) string {
+	if is {
+		return "enough"
+	}
+	return "too little, send it some"
+}
+
+func inEther(wei *big.Int) string {
+	return new(big.Rat).SetFrac(wei, big.NewInt(1e18)).FloatString(9)
 }
 
 // chainInfo is what an outside tool needs to know of a chain, as --json writes it.

@@ -3,14 +3,18 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"math/big"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/accounts/abi"
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/ethclient"
 
+	"clrnode/anchor"
 	"clrnode/contracts"
 	"clrnode/testnet"
 )
@@ -89,5 +93,77 @@ func TestContractAndChainInfo(t *testing.T) {
 	}
 	if code, _, talk := run("chain", "info"); code != exitCouldNot || !strings.Contains(talk, "--rpc URL") {
 		t.Errorf("no chain: exit %d, %s", code, talk)
+	}
+}
+
+// A dry run says what it takes and whether there is enough, and sends nothing.
+func TestContractDryRun(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	chain, err := testnet.StartChain(testnet.ChainOptions{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { chain.Close() })
+	client := ethclient.NewClient(chain.Client())
+	defer client.Close()
+	account := crypto.PubkeyToAddress(chain.FundedKey().PublicKey)
+	rich, poor := filepath.Join(dir, testnet.KeyFile), filepath.Join(dir, "poor.key")
+	if err := os.WriteFile(poor, []byte(strings.Repeat("11", 32)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	deploy := func(args ...string) (code int, out, talk string) {
+		t.Helper()
+		var stdout, stderr bytes.Buffer
+		code = Run(t.Context(), append([]string{"contract", "deploy", "--rpc", chain.URL(), "--data", filepath.Join(dir, "nothing")}, args...), nil, &stdout, &stderr)
+		return code, stdout.String(), stderr.String()
+	}
+	dry := func(args ...string) (r planned) {
+		t.Helper()
+		nonce := func() uint64 {
+			n, err := client.PendingNonceAt(t.Context(), account)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		head, spent := chain.Info().Head, nonce()
+		code, out, talk := deploy(append(args, "--dry-run", "--json")...)
+		if err := json.Unmarshal([]byte(out), &r); code != exitOK || err != nil {
+			t.Fatalf("a dry run: exit %d, %v\n%s%s", code, err, out, talk)
+		}
+		if i := chain.Info(); i.Head != head || i.Waiting != 0 || nonce() != spent {
+			t.Errorf("a dry run sent something: %+v", i)
+		}
+		return r
+	}
+	alone, payable, short := dry(), dry("--chain-key", rich), dry("--chain-key", poor)
+	if alone.There || alone.Gas == 0 || alone.Payment != nil || alone.Address.IsZero() || alone.ChainID != testnet.ChainID {
+		t.Errorf("without an account: %+v", alone)
+	}
+	if p := payable.Payment; p == nil || payable.Gas != alone.Gas || p.Account != anchor.Address(account) || !p.Enough {
+		t.Errorf("with the account that has all the money: %+v, %+v", payable, p)
+	}
+	if p := short.Payment; p == nil || p.Enough || p.Balance != "0" || p.Needed == "0" {
+		t.Errorf("with an account that has nothing: %+v, %+v", short, p)
+	}
+	if _, out, _ := deploy("--chain-key", poor, "--dry-run"); !strings.Contains(out, "too little") || !strings.Contains(out, "Nothing was sent") {
+		t.Errorf("in words: %s", out)
+	}
+
+	var d deployed
+	code, out, talk := deploy("--chain-key", rich, "--json")
+	if err := json.Unmarshal([]byte(out), &d); code != exitOK || err != nil || !d.Made || d.Address != payable.Address {
+		t.Fatalf("contract deploy: exit %d, %v\n%s%s", code, err, out, talk)
+	}
+	if d.Gas > payable.Gas || d.Gas < payable.Gas-payable.Gas/20 {
+		t.Errorf("it took %d gas, and %d was said", d.Gas, payable.Gas)
+	}
+	paid, ok := new(big.Int).SetString(d.Cost, 10)
+	if needed, fine := new(big.Int).SetString(payable.Payment.Needed, 10); !ok || !fine || paid.Cmp(needed) > 0 {
+		t.Errorf("it cost %s, and %s was said to be needed", d.Cost, payable.Payment.Needed)
+	}
+	if after := dry("--chain-key", rich); !after.There || after.Gas != 0 || after.Payment != nil {
+		t.Errorf("where it is already: %+v", after)
 	}
 }

@@ -163,6 +163,9 @@ func TestOtherChainBehindTheURLIsRefused(t *testing.T) {
 	says := func(what string) {
 		t.Helper()
 		for !strings.Contains(talk.String(), what) {
+			if strings.Contains(talk.String(), "the chain answers") {
+				t.Fatalf("the node takes another chain:\n%s", &talk)
+			}
 			select {
 			case err := <-ended:
 				t.Fatalf("the node ended, %v:\n%s", err, &talk)

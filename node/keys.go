@@ -41,6 +41,9 @@ func (n *Node) Keys(ctx context.Context, publisher string) ([]PublisherKey, erro
 		keys[0].Trouble = asSentence(trouble.Error())
 	}
 	keys[0].Store, _, err = n.storeOf(ctx, keys[0].ID)
+	if errors.Is(err, registry.ErrNotFound) { // another one has taken its place just now
+		return n.Keys(ctx, publisher)
+	}
 	return keys, err
 }
 
@@ -135,6 +138,9 @@ type KeyChanged struct {
 	Job     *registry.Job `json:"job,omitempty"` // that issues again what it signed; nil if it isn't compromised
 }
 
+// errReplaced is for the change of a key that has been changed.
+var errReplaced = badRequest("another key has taken its place already: look at the keys again")
+
 // ChangeKey puts a new key in the place of the one that signs a publisher's credentials.
 // The old one stays published, so that what it signed verifies; its private part is
 // deleted, unless it is in a token, whose owner may delete it. Status lists are signed
@@ -157,7 +163,7 @@ func (n *Node) ChangeKey(ctx context.Context, publisher string, c KeyChange, by 
 	case stolen && c.Compromised.After(n.now()):
 		return done, badRequest("that time lies in the future: say since when the key may be in wrong hands; if you don't know, when it was made")
 	case at > 0 && !stolen:
-		return done, badRequest("another key has taken its place already: look at the keys again")
+		return done, errReplaced
 	case at > 0 && (c.Algorithm != "" || c.Store != ""):
 		return done, badRequest("this key signs no more, so no new one takes its place: leave the algorithm and the store out")
 	}
@@ -170,7 +176,11 @@ func (n *Node) ChangeKey(ctx context.Context, publisher string, c KeyChange, by 
 	var left string // the store where the old one stays
 	if at == 0 {
 		var in pkcs11.URI
-		if keys[0].Store, in, err = n.storeOf(ctx, c.Key); err != nil {
+		keys[0].Store, in, err = n.storeOf(ctx, c.Key)
+		if errors.Is(err, registry.ErrNotFound) { // since the keys were looked at
+			err = errReplaced
+		}
+		if err != nil {
 			return done, err
 		}
 		stays := c.Store == ""
@@ -194,7 +204,7 @@ func (n *Node) ChangeKey(ctx context.Context, publisher string, c KeyChange, by 
 	now := n.now().UTC()
 	err = n.changeIdentity(ctx, n.db, publisher, func(p *registry.Publisher) error {
 		if at == 0 && p.Key != c.Key {
-			return badRequest("another key has taken its place already: look at the keys again")
+			return errReplaced
 		}
 		if at == 0 {
 			p.Earlier = append(p.Earlier, registry.OldKey{ID: p.Key, Method: p.Method, Created: keys[0].Created, Retired: now})

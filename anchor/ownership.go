@@ -97,18 +97,7 @@ func parseOwnership(raw []byte) (Ownership, error) {
 	if err := o.consistent(); err != nil {
 		return Ownership{}, err
 	}
-	again, err := json.Marshal(o)
-	if err != nil {
-		return Ownership{}, err
-	}
-	meant, err := jcs.Parse(again)
-	if err != nil {
-		return Ownership{}, err
-	}
-	if name := firstDifference(given, meant); name != "" {
-		return Ownership{}, fmt.Errorf("the member %q is missing, misspelt or null", shorten(name))
-	}
-	return o, nil
+	return o, sameMembers(given, o)
 }
 
 // consistent says what is wrong on its face.

@@ -126,19 +126,27 @@ func ParseReceipt(raw []byte) (Receipt, error) {
 	if err := r.consistent(); err != nil {
 		return Receipt{}, fmt.Errorf("read the receipt: %w", err)
 	}
-	// encoding/json takes "Root" for "root", and null for nothing. We don't.
-	again, err := json.Marshal(r)
-	if err != nil {
+	if err := sameMembers(given, r); err != nil {
 		return Receipt{}, fmt.Errorf("read the receipt: %w", err)
+	}
+	return r, nil
+}
+
+// sameMembers fails where what was given, as [jcs.Parse] reads it, isn't spelt like what it
+// was read as: encoding/json takes "Root" for "root", and null for nothing. We don't.
+func sameMembers(given, read any) error {
+	again, err := json.Marshal(read)
+	if err != nil {
+		return err
 	}
 	meant, err := jcs.Parse(again)
 	if err != nil {
-		return Receipt{}, fmt.Errorf("read the receipt: %w", err)
+		return err
 	}
 	if name := firstDifference(given, meant); name != "" {
-		return Receipt{}, fmt.Errorf("read the receipt: the member %q is missing, misspelt or null", shorten(name))
+		return fmt.Errorf("the member %q is missing, misspelt or null", shorten(name))
 	}
-	return r, nil
+	return nil
 }
 
 // consistent says what is wrong with the receipt on its face.

@@ -337,11 +337,8 @@ func (n *anchoring) replace(ctx context.Context, db *registry.DB, b *registry.Ba
 	switch {
 	case errors.Is(err, anchor.ErrAnchored):
 		return nil // it was mined just now: the next look tells
-	case errors.Is(err, anchor.ErrStale):
-		b.Tx = nil
-		return n.put(ctx, db, *b)
 	case err != nil:
-		return fmt.Errorf("batch %d: %w", b.Number, err)
+		return n.moved(ctx, db, b, onChain, b.State, err)
 	}
 	b.AddHash(t.Hash)
 	b.Tx, b.Signed = &t, n.now()

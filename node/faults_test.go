@@ -216,7 +216,12 @@ var faultRows = []struct {
 	{"a block is replaced before it is final", 1, (*trial).busy, func(r *trial) {
 		r.issue()
 		r.until("it is in a block", func() bool { return r.last().State.Phase == anchor.Mined || r.last().State.Phase == anchor.Confirmed })
+		r.clock.advance(time.Minute) // it waits anew, so that no other transaction takes its place
 		r.reorganize(r.last().State.BlockNumber - 1)
+		r.final()
+		if b := r.last(); len(b.Hashes) != 1 {
+			r.t.Errorf("after a reorganization the transactions are %v, want the one", b.Hashes)
+		}
 	}},
 	{"blocks are replaced that were final", 1, nil, func(r *trial) {
 		r.issue()

@@ -131,6 +131,10 @@ func (s *server) call(ctx context.Context, patience int, answer any, method stri
 			return ctx.Err()
 		}
 	}
+	var asked *url.Error
+	if errors.As(err, &asked) {
+		asked.URL = s.name // people read this, and the rest of the URL may be a secret
+	}
 	return err
 }
 
@@ -257,7 +261,10 @@ func (c *Client) undecided(all []reply) error {
 	if answers >= c.majority() {
 		what = fmt.Errorf("%w, and they don't", what)
 	}
-	return errors.Join(append([]error{what}, why...)...)
+	for _, err := range why {
+		what = fmt.Errorf("%w; %w", what, err)
+	}
+	return what
 }
 
 // number asks for a number that nodes may have different ones of, and gives the greatest

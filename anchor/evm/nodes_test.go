@@ -16,6 +16,19 @@ import (
 	"clrnode/testnet"
 )
 
+// height says of the newest block, and of the newest final one, that it has another number.
+func height(number string) func(method string, params []json.RawMessage, result json.RawMessage) json.RawMessage {
+	return func(method string, params []json.RawMessage, result json.RawMessage) json.RawMessage {
+		var h map[string]any
+		if method != "eth_getBlockByNumber" || strings.HasPrefix(string(params[0]), `"0x`) || json.Unmarshal(result, &h) != nil {
+			return result
+		}
+		h["number"] = number
+		result, _ = json.Marshal(h)
+		return result
+	}
+}
+
 // A liar answers a question with something that isn't so.
 var liars = map[string]func(method string, params []json.RawMessage, result json.RawMessage) json.RawMessage{
 	"nothing is anchored": func(method string, _ []json.RawMessage, result json.RawMessage) json.RawMessage {
@@ -24,24 +37,8 @@ var liars = map[string]func(method string, params []json.RawMessage, result json
 		}
 		return result
 	},
-	"a height of its own": func(method string, params []json.RawMessage, result json.RawMessage) json.RawMessage {
-		if method == "eth_getBlockByNumber" && !strings.HasPrefix(string(params[0]), `"0x`) {
-			var h map[string]any
-			json.Unmarshal(result, &h)
-			h["number"] = "0xfffffff"
-			result, _ = json.Marshal(h)
-		}
-		return result
-	},
-	"a height of long ago": func(method string, params []json.RawMessage, result json.RawMessage) json.RawMessage {
-		if method == "eth_getBlockByNumber" && !strings.HasPrefix(string(params[0]), `"0x`) {
-			var h map[string]any
-			json.Unmarshal(result, &h)
-			h["number"] = "0x0"
-			result, _ = json.Marshal(h)
-		}
-		return result
-	},
+	"a height of its own":  height("0xfffffff"),
+	"a height of long ago": height("0x0"),
 	"other numbers": func(method string, _ []json.RawMessage, result json.RawMessage) json.RawMessage {
 		switch method {
 		case "eth_getTransactionCount", "eth_estimateGas", "eth_maxPriorityFeePerGas", "eth_getBalance":
@@ -123,6 +120,11 @@ func TestOneOfThreeNodes(t *testing.T) {
 	}
 	if _, _, err := client.Entry(t.Context(), log, anchor.Hash{1}, [32]byte{}); !errors.Is(err, anchor.ErrCouldNotCheck) || !strings.Contains(err.Error(), "2 of the chain's 3 nodes") {
 		t.Errorf("Entry() with two of three away = %v", err)
+	}
+	for _, urls := range []string{"http://127.0.0.1:1/v3/secret", "http://127.0.0.1:1/v3/secret,http://127.0.0.1:2/v3/secret"} {
+		if _, err := Dial(t.Context(), urls, Options{}); err == nil || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), "127.0.0.1:1") || strings.Contains(err.Error(), "\n") {
+			t.Errorf("Dial() of nobody = %v; it names the host alone, in one line", err)
+		}
 	}
 }
 

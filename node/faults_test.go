@@ -216,11 +216,33 @@ var faultRows = []struct {
 	{"a block is replaced before it is final", 1, (*trial).busy, func(r *trial) {
 		r.issue()
 		r.until("it is in a block", func() bool { return r.last().State.Phase == anchor.Mined || r.last().State.Phase == anchor.Confirmed })
-		r.clock.advance(time.Minute) // it waits anew, so that no other transaction takes its place
 		r.reorganize(r.last().State.BlockNumber - 1)
-		r.final()
-		if b := r.last(); len(b.Hashes) != 1 {
-			r.t.Errorf("after a reorganization the transactions are %v, want the one", b.Hashes)
+	}},
+	{"a block is gone for a while", 1, (*trial).busy, func(r *trial) {
+		var gone atomic.Bool
+		var asked atomic.Int64
+		r.fault(anchortest.Fault{Answer: func(method string, params []json.RawMessage, result json.RawMessage) json.RawMessage {
+			if method == "eth_getProof" && !gone.Load() { // the node is about to show that it is in a block
+				r.clock.advance(time.Minute) // since it was signed
+				gone.Store(true)
+				return result
+			}
+			switch {
+			case !gone.Load():
+			case method == "eth_call":
+				return json.RawMessage(`"0x` + strings.Repeat("0", max(len(result)-4, 0)) + `"`)
+			case method == "eth_getTransactionReceipt":
+				return json.RawMessage("null")
+			case method == "eth_getTransactionByHash":
+				asked.Add(1)
+				return json.RawMessage(`{"hash":` + string(params[0]) + `}`)
+			}
+			return result
+		}})
+		r.issue()
+		r.until("its block is gone, some looks long", func() bool { return asked.Load() > 4 })
+		if b := r.last(); b.State.Phase != anchor.Submitted || len(b.Hashes) != 1 { // it waits anew: no other one takes its place yet
+			r.t.Errorf("it is %s, with the transactions %v; want it submitted, with the one", b.State.Phase, b.Hashes)
 		}
 	}},
 	{"blocks are replaced that were final", 1, nil, func(r *trial) {

@@ -30,6 +30,13 @@ func TestOtherLeaves(t *testing.T) {
 			_, _, err = tx.takeStep(s, anchor.Address{1}, anchor.Chain{})
 			return err
 		})
+		view(t, db, func(tx *Tx) error { // what is in a batch that grows isn't anchored yet
+			l, err := tx.NewestLeaf("pub", "list/y")
+			if err == nil && l.Batch >= s.now.Number || err != nil && !errors.Is(err, ErrNotFound) {
+				t.Errorf("NewestLeaf() while batch %d grows = %+v, %v", s.now.Number, l, err)
+			}
+			return nil
+		})
 		b = seal(t, db) // the rest of it
 		w.sound(0)
 		return b

@@ -149,6 +149,6 @@ func TestSecondChain(t *testing.T) {
 	until("all is there again", func(s node.AnchorStatus) bool {
 		_, _, again := receipts(ada.ID)
 		f, _ := anchor.CheckReceipt(t.Context(), again, again.Digest, second)
-		return all(s) && f.Outcome == anchor.OK
+		return all(s) && again.Phase == anchor.Final && f.Outcome == anchor.OK
 	})
 }

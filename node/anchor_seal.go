@@ -9,13 +9,18 @@ import (
 	"clrnode/registry"
 )
 
-// nextBatch is the oldest unfinished batch, or one sealed now of what waits.
-func (n *anchoring) nextBatch(ctx context.Context, db *registry.DB, p registry.Publisher) (b registry.Batch, ok bool, err error) {
+// growSteps is how far a large batch grows before other publishers have their turn: some
+// seconds' work.
+const growSteps = 16
+
+// nextBatch is the oldest unfinished batch, or one sealed now of what waits; grows tells
+// that it isn't whole yet.
+func (n *anchoring) nextBatch(ctx context.Context, db *registry.DB, p registry.Publisher) (b registry.Batch, grows bool, err error) {
 	log, err := anchor.ParseAddress(p.Log)
 	if err != nil {
 		return b, false, err
 	}
-	due := false
+	ok, due := false, false
 	err = n.db.View(ctx, func(tx *registry.Tx) error {
 		if b, ok, err = n.unfinished(tx, p.ID); err == nil && !ok && !n.also {
 			due, err = n.sealDue(tx, p)
@@ -23,13 +28,17 @@ func (n *anchoring) nextBatch(ctx context.Context, db *registry.DB, p registry.P
 		return err
 	})
 	if err != nil || !due {
-		return b, ok, err
+		return b, false, err
 	}
 	chain, known := n.chain()
 	if !known {
 		return b, false, fmt.Errorf("seal a batch of publisher %s: %w: this node doesn't know the chain yet", p.ID, anchor.ErrCouldNotCheck)
 	}
-	return db.Seal(ctx, p.ID, log, chain)
+	grows = true
+	for i := 0; i < growSteps && grows && err == nil; i++ {
+		b, grows, err = db.Grow(ctx, p.ID, log, chain)
+	}
+	return b, grows, err
 }
 
 // anchorAge is how old the oldest waiting credential gets, see Options.AnchorEvery. Which

@@ -223,12 +223,12 @@ func (n *anchoring) all(ctx context.Context, db *registry.DB, later map[string]*
 	return false, err
 }
 
-// once moves the publisher's oldest unfinished batch one step, or seals
-// one of what waits.
+// once moves the publisher's oldest unfinished batch one step, or goes on sealing one of
+// what waits.
 func (n *anchoring) once(ctx context.Context, db *registry.DB, p registry.Publisher) (open bool, err error) {
-	b, ok, err := n.nextBatch(ctx, db, p)
-	if err != nil || !ok {
-		return false, err
+	b, grows, err := n.nextBatch(ctx, db, p)
+	if err != nil || b.Number == 0 {
+		return grows, err
 	}
 	err = n.move(ctx, db, p, &b)
 	if ctx.Err() != nil || errors.Is(err, registry.ErrTakenOver) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -60,16 +61,19 @@ func newHall(t testing.TB, now func() time.Time) *hall {
 
 func digestOf(i int) [32]byte { return sha256.Sum256(fmt.Appendf(nil, "record %d", i)) }
 
-// issue puts n records of one version each among those that wait.
-func (h *hall) issue(t testing.TB, n int) {
+// issue puts records of one version each among those that wait.
+func (h *hall) issue(t testing.TB, from, to int) {
 	t.Helper()
-	for from := 0; from < n; from += 1000 {
+	for ; from < to; from += 1000 {
 		err := h.db.Update(t.Context(), func(tx *registry.Tx) error {
-			for i := from; i < min(from+1000, n); i++ {
+			for i := from; i < min(from+1000, to); i++ {
 				digest := digestOf(i)
 				name := hex.EncodeToString(digest[:])
 				c := registry.Credential{ID: name[:26], Publisher: h.publisher, Version: 1}
-				v := registry.Version{Credential: c.ID, Number: 1, Publisher: h.publisher, Digest: name, Salt: name, Key: "key", Anchor: true}
+				v := registry.Version{
+					Credential: c.ID, Number: 1, Publisher: h.publisher, Digest: name, Salt: name, Key: "key",
+					Issued: tx.Now, Anchor: true,
+				}
 				if err := tx.AddVersion(c, v, digest[:]); err != nil {
 					return err
 				}
@@ -100,7 +104,7 @@ func TestBatchGoesOnWhereItEnded(t *testing.T) {
 				return time.Now()
 			})
 			const records = 5000
-			h.issue(t, records)
+			h.issue(t, 0, records)
 			chain := startChain(t)
 			first := h.start(chain)
 			first.Close() // it still answers, and anchors no more
@@ -160,10 +164,49 @@ func TestBatchGoesOnWhereItEnded(t *testing.T) {
 	}
 }
 
+// While a large batch is put together, others are sealed and sent.
+func TestLargeBatchKeepsNoOtherWaiting(t *testing.T) {
+	t.Parallel()
+	var later atomic.Int64
+	h := newHall(t, func() time.Time { return time.Now().Add(time.Duration(later.Load())) })
+	n := h.start(nil)
+	if _, err := n.AddPublisher(t.Context(), "Small College", []string{"hosted"}, false); err != nil {
+		t.Fatal(err)
+	}
+	pubs, err := n.Publishers(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.Close()
+	const large = 1<<16 + 1000
+	h.publisher = pubs[0].ID // it is seen to before the other
+	h.issue(t, 0, large)
+	h.publisher = pubs[1].ID
+	h.issue(t, large, large+3)
+	later.Store(int64(2 * time.Hour)) // all of it is due
+
+	n = h.start(startChain(t))
+	sealed := [2]time.Time{}
+	for begun := time.Now(); sealed[0].IsZero() || sealed[1].IsZero(); time.Sleep(20 * time.Millisecond) {
+		for i, p := range pubs {
+			all, err := n.Batches(t.Context(), p.ID, 0, 1)
+			if err != nil || time.Since(begun) > 5*time.Minute {
+				t.Fatalf("no batch of %s: %v", p.Name, err)
+			}
+			if len(all) > 0 {
+				sealed[i] = all[0].Sealed
+			}
+		}
+	}
+	if sealed[0].Before(sealed[1]) {
+		t.Errorf("the batch of three records was sealed %s after that of %d", sealed[1].Sub(sealed[0]), large)
+	}
+}
+
 // BenchmarkReceipt takes receipts of records in a batch of 2^20 from the embedded store.
 func BenchmarkReceipt(b *testing.B) {
 	h := newHall(b, time.Now)
-	h.issue(b, registry.MaxBatch)
+	h.issue(b, 0, registry.MaxBatch)
 	if _, ok, err := h.db.Seal(b.Context(), h.publisher, anchor.Address{1}, anchor.Chain{ID: 1}); err != nil || !ok {
 		b.Fatal(ok, err)
 	}

@@ -44,7 +44,7 @@ func (tx *Tx) growing(publisher string) (growing, error) {
 	return f, err
 }
 
-// Growing tells whether a batch of the publisher's is being put together: Seal goes on with
+// Growing tells whether a batch of the publisher's is being put together: Grow goes on with
 // it, be anything due or not.
 func (tx *Tx) Growing(publisher string) (bool, error) {
 	f, err := tx.growing(publisher)
@@ -52,22 +52,31 @@ func (tx *Tx) Growing(publisher string) (bool, error) {
 }
 
 // Seal seals a batch of what waits for one of the publisher's, credentials and other leaves,
-// at most MaxBatch of them, the oldest first. ok is false if nothing waits. A large batch grows in many
-// transactions, and nobody sees it before the last of them. Seal may end at any moment, by
-// a kill too: called again, it goes on with the same batch. Each credential leaves those
-// that wait in the transaction in which it gets its leaf, so it is in one batch, once.
+// at most MaxBatch of them, the oldest first. ok is false if nothing waits. See [DB.Grow].
 func (db *DB) Seal(ctx context.Context, publisher string, log anchor.Address, chain anchor.Chain) (b Batch, ok bool, err error) {
-	for {
-		var s sealStep
-		err = db.View(ctx, func(tx *Tx) error { s, ok, err = tx.nextStep(publisher); return err })
-		if err != nil || !ok {
-			return Batch{}, false, err
-		}
-		err = db.Update(ctx, func(tx *Tx) error { b, ok, err = tx.takeStep(s, log, chain); return err })
-		if err != nil || ok {
-			return b, ok, err
-		}
+	for more := true; more && err == nil; {
+		b, more, err = db.Grow(ctx, publisher, log, chain)
 	}
+	return b, b.Number > 0, err
+}
+
+// Grow takes one step of sealing a batch of the publisher's. A large batch grows in many, each
+// a transaction, and nobody sees it before the last of them. more tells that it isn't whole
+// yet, and b is the batch once it is; if nothing waits, there is neither. Whoever calls it may end at any
+// moment, by a kill too: called again, it goes on with the same batch. Each credential leaves
+// those that wait in the transaction in which it gets its leaf, so it is in one batch, once.
+func (db *DB) Grow(ctx context.Context, publisher string, log anchor.Address, chain anchor.Chain) (b Batch, more bool, err error) {
+	var s sealStep
+	var waits, sealed bool
+	err = db.View(ctx, func(tx *Tx) error { s, waits, err = tx.nextStep(publisher); return err })
+	if err != nil || !waits {
+		return Batch{}, false, err
+	}
+	err = db.Update(ctx, func(tx *Tx) error { b, sealed, err = tx.takeStep(s, log, chain); return err })
+	if err != nil {
+		return Batch{}, false, err
+	}
+	return b, !sealed, nil
 }
 
 // A sealStep is what a batch grows by, put together and not yet stored.

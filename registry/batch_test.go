@@ -33,13 +33,11 @@ func seal(t testing.TB, db *DB) Batch {
 // sealOnce takes one step of Seal.
 func sealOnce(t testing.TB, db *DB) (b Batch, sealed bool) {
 	t.Helper()
-	var s sealStep
-	view(t, db, func(tx *Tx) (err error) { s, _, err = tx.nextStep("pub"); return err })
-	update(t, db, func(tx *Tx) (err error) {
-		b, sealed, err = tx.takeStep(s, anchor.Address{1}, anchor.Chain{})
-		return err
-	})
-	return b, sealed
+	b, more, err := db.Grow(ctx, "pub", anchor.Address{1}, anchor.Chain{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b, !more && b.Number > 0
 }
 
 // A waitingRoom is a store in which records of one version each are issued.

@@ -18,6 +18,7 @@ type anchorsView struct {
 	Batches []registry.Batch
 	Newest  bool // the list begins with the newest one
 	Next    string
+	MayAsk  bool // the publisher's own page, not its auditor's
 }
 
 // anchors shows the publisher and its auditors how anchoring stands, and every
@@ -39,11 +40,21 @@ func (s *server) anchors(w http.ResponseWriter, r *http.Request, p registry.Publ
 	if n := len(batches); n == pageLength && batches[n-1].Number > 1 {
 		next = fmt.Sprintf("/p/%s/anchors?before=%d", p.ID, batches[n-1].Number)
 	}
-	page := web.Page{Title: "Anchoring", Demo: p.Demo, Body: anchorsView{o, batches, before == 0, next}}
-	if s.who(r).Publisher == p.ID {
+	own := s.who(r).Publisher == p.ID
+	page := web.Page{Title: "Anchoring", Demo: p.Demo, Body: anchorsView{o, batches, before == 0, next, own}}
+	if own {
 		return s.page(w, r, http.StatusOK, "anchors", "anchors", p, page)
 	}
 	return s.render(w, r, http.StatusOK, "anchors", "auditor", page)
+}
+
+// anchorNow has what waits anchored without waiting longer.
+func (s *server) anchorNow(w http.ResponseWriter, r *http.Request, p registry.Publisher) error {
+	if _, err := s.node.AnchorNow(r.Context(), p.ID, byPublisher); err != nil {
+		return err
+	}
+	s.say(r, "anchored")
+	return seeOther(w, r, "/p/"+p.ID+"/anchors")
 }
 
 // receiptChecker serves the checker of receipts, which works without this node: as a page, and

@@ -146,6 +146,7 @@ func Handler(n *node.Node, o Options) http.Handler {
 
 	// A page of a publisher that its auditors read too.
 	get("/p/{publisher}/anchors", s.auditor(s.anchors))
+	post("/p/{publisher}/anchors", s.publisher(s.anchorNow))
 
 	// Pages of a learner.
 	get("/me", s.me(s.record))

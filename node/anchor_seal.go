@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -54,19 +55,64 @@ func (n *Node) anchorAge() time.Duration {
 	return 15 * time.Minute
 }
 
-// sealDue tells whether what waits is old enough, or enough, for a batch, or whether one is
-// being put together that a kill may have left so.
+// sealDue tells whether the publisher's next batch is to be sealed now.
 func (n *Node) sealDue(tx *registry.Tx, p registry.Publisher) (bool, error) {
+	at, err := n.sealAt(tx, p)
+	return err == nil && !at.IsZero() && !at.After(tx.Now), err
+}
+
+// sealAt is when the publisher's next batch is sealed, if no more comes to what waits: when
+// the oldest of it is old enough, and at once if there is enough of it, or somebody asked, or
+// a batch is being put together that a kill may have left so. Zero: nothing waits.
+func (n *Node) sealAt(tx *registry.Tx, p registry.Publisher) (time.Time, error) {
 	if growing, err := tx.Growing(p.ID); err != nil || growing {
-		return growing, err
+		return tx.Now, err
 	}
 	oldest, err := tx.OldestWaiting(p.ID)
 	if err != nil || oldest.IsZero() {
-		return false, err
+		return time.Time{}, err
 	}
-	if tx.Now.Sub(oldest) >= n.anchorAge() {
-		return true, nil
+	if !oldest.After(p.AnchorNow) {
+		return tx.Now, nil
 	}
 	waiting, err := tx.Counter(p.ID, "unanchored")
-	return waiting >= n.anchorSize, err
+	if waiting >= n.anchorSize {
+		return tx.Now, err
+	}
+	return oldest.Add(n.anchorAge()), err
+}
+
+// AnchorNow has what waits for a batch of the publisher's sealed at once, whatever
+// [Options.AnchorEvery] says, and tells how it stands; by is who asked. If nothing waits it
+// does nothing. It is refused where the node has no chain.
+func (n *Node) AnchorNow(ctx context.Context, publisher, by string) (s AnchorStatus, err error) {
+	if n.ledger == nil {
+		return s, badRequest("this node runs without a chain, so nothing is anchored")
+	}
+	err = n.db.Update(ctx, func(tx *registry.Tx) error {
+		p, err := tx.Publisher(publisher)
+		if err != nil {
+			return err
+		}
+		if s, err = n.anchorStatus(tx, p); err != nil || s.Next.IsZero() {
+			return err
+		}
+		p.AnchorNow, s.Next = tx.Now, tx.Now
+		return errors.Join(tx.PutPublisher(p),
+			tx.Trail(registry.TrailEntry{Publisher: p.ID, Who: by, What: "anchor now", On: p.ID}))
+	})
+	n.nudge()
+	return s, err
+}
+
+// AnchorStatus is how the anchoring of a publisher's records stands.
+func (n *Node) AnchorStatus(ctx context.Context, publisher string) (s AnchorStatus, err error) {
+	err = n.db.View(ctx, func(tx *registry.Tx) error {
+		p, err := tx.Publisher(publisher)
+		if err == nil {
+			s, err = n.anchorStatus(tx, p)
+		}
+		return err
+	})
+	return s, err
 }

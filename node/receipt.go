@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"clrnode/anchor"
 	"clrnode/registry"
@@ -134,7 +135,8 @@ func (n *Node) Batches(ctx context.Context, publisher string, before, limit int)
 type AnchorStatus struct {
 	Chain   *anchor.Chain   `json:"chain,omitempty"` // nil: the node knows none
 	Log     string          `json:"log"`
-	Waiting int64           `json:"waiting"` // credentials that are in no final batch
+	Waiting int64           `json:"waiting"`       // credentials that are in no final batch
+	Next    time.Time       `json:"next,omitzero"` // when the next batch is sealed at the latest; zero: nothing waits for one
 	Last    *registry.Batch `json:"last,omitempty"`
 	Trouble string          `json:"trouble,omitempty"` // why it doesn't move, a sentence
 	Also    *AlsoStatus     `json:"also,omitempty"`    // nil: there is no second chain
@@ -163,6 +165,11 @@ func (n *Node) anchorStatus(tx *registry.Tx, p registry.Publisher) (s AnchorStat
 	}
 	if c, ok := n.chain(); ok {
 		s.Chain = &c
+	}
+	if n.ledger != nil {
+		if s.Next, err = n.sealAt(tx, p); err != nil {
+			return s, err
+		}
 	}
 	if s.Waiting, err = tx.Counter(p.ID, "unanchored"); err != nil {
 		return s, err

@@ -39,6 +39,7 @@ type Publisher struct {
 	LogKey    string      `json:"logKey"`              // id of the key that owns the anchor log
 	Log       string      `json:"log"`                 // the log's address, 0x and 40 hex digits
 	Anchors   AnchorPlace `json:"anchors,omitzero"`    // where its identifiers say that the log is
+	AnchorNow time.Time   `json:"anchorNow,omitzero"`  // what waits since then or longer is anchored without waiting more
 	Policy    Policy      `json:"policy"`
 	Created   time.Time   `json:"created"`
 }

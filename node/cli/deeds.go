@@ -47,7 +47,11 @@ type (
 		By        string
 	}
 	learnerArgs struct{ Publisher, Who string }
-	tokenArgs   struct {
+	anchorArgs  struct {
+		Publisher, By string
+		Now           bool
+	}
+	tokenArgs struct {
 		Publisher string
 		ID        string // of the one to revoke
 		Scopes    []string
@@ -246,19 +250,31 @@ var deeds = map[string]deed{
 		cannot, err := n.CannotSign(ctx)
 		return checkResult{rows, faults, cannot}, err
 	}),
+	"anchor": on(func(ctx context.Context, n *node.Node, a anchorArgs) (node.AnchorStatus, error) {
+		p, err := n.OnePublisher(ctx, a.Publisher)
+		if err != nil {
+			return node.AnchorStatus{}, err
+		}
+		if a.Now {
+			return n.AnchorNow(ctx, p.ID, a.By)
+		}
+		return n.AnchorStatus(ctx, p.ID)
+	}),
 	"anchored": on(func(ctx context.Context, n *node.Node, a idArgs) (nothing, error) {
 		return nothing{}, waitAnchored(ctx, n, a.ID)
 	}),
 }
 
-// waitAnchored waits a while until nothing of the publisher waits for its
-// anchor. That it takes longer is no error: the next node goes on with it.
+// waitAnchored waits a while until nothing of the publisher waits for its anchor, if its
+// batch comes within that while. That it takes longer is no error: the next node goes on
+// with it.
 func waitAnchored(ctx context.Context, n *node.Node, publisher string) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
+	until, _ := ctx.Deadline()
 	for {
-		o, err := n.Overview(ctx, publisher)
-		if errors.Is(err, context.DeadlineExceeded) || err == nil && (o.Anchor.Waiting == 0 || o.Anchor.Trouble != "") {
+		s, err := n.AnchorStatus(ctx, publisher)
+		if errors.Is(err, context.DeadlineExceeded) || err == nil && (s.Waiting == 0 || s.Trouble != "" || s.Next.After(until)) {
 			return nil
 		}
 		if err != nil {

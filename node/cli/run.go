@@ -138,7 +138,7 @@ Without a command it serves. Settings come from flags, then from the environment
 	root.AddCommand(p.publishersCommand(), p.loginCommand(), p.importCommand(), p.learnersCommand(),
 		p.conflictsCommand(), p.issueCommand(), p.revokeCommand(), p.keysCommand(), p.exportCommand(), p.verifyCommand(),
 		p.backupCommand(), p.restoreCommand(), p.migrateCommand(), p.resealCommand(), p.doctorCommand(),
-		p.auditCommand(), p.tokenCommand(), p.didCommand(), p.canonizeCommand(), p.jsonldCommand(), p.statusCommand(), p.chainCommand(), p.contractCommand(), p.versionCommand())
+		p.anchorCommand(), p.auditCommand(), p.tokenCommand(), p.didCommand(), p.canonizeCommand(), p.jsonldCommand(), p.statusCommand(), p.chainCommand(), p.contractCommand(), p.versionCommand())
 	return root
 }
 

@@ -73,11 +73,9 @@ func (n *Node) AddPublisher(ctx context.Context, name string, verify []string, d
 		Key: key.ID, LogKey: logKey.ID, Log: address.String(), Policy: registry.DefaultPolicy(), Created: n.now().UTC(),
 	}
 	p.Policy.Verify = verify
-	if chain, ok := n.chain(); ok {
-		p.Anchors = placeOn(chain, p)
-		if p.Anchors, err = stated(p, log.Serialize()); err != nil {
-			return registry.Publisher{}, err
-		}
+	n.place(&p)
+	if err := state(&p, log.Serialize()); err != nil {
+		return registry.Publisher{}, err
 	}
 	named, err := n.nextEntry(ctx, p, nil)
 	if err != nil {
@@ -185,16 +183,29 @@ func (r ownResolver) Resolve(ctx context.Context, d did.DID, o did.Options) (did
 
 func hexDigest(d [32]byte) string { return hex.EncodeToString(d[:]) }
 
-// receiptService is where the publisher of this DID document serves receipts,
-// "" if it says nothing.
-func receiptService(doc *did.Document) string {
+// receiptService is where the publisher of this DID document serves receipts of a log
+// (CAIP-10), "" if it says nothing. One that names the log goes before one that names none,
+// and that before one that names another: a publisher may have gone to another chain.
+func receiptService(doc *did.Document, log string) (url string) {
+	best := 0
 	for _, s := range doc.Service {
 		var endpoint struct {
+			Log      string `json:"log"`
 			Receipts string `json:"receipts"`
 		}
-		if s.Is(anchorService) && json.Unmarshal(s.Endpoint, &endpoint) == nil {
-			return endpoint.Receipts
+		if !s.Is(anchorService) || json.Unmarshal(s.Endpoint, &endpoint) != nil || endpoint.Receipts == "" {
+			continue
+		}
+		fit := 1
+		switch {
+		case strings.EqualFold(endpoint.Log, log):
+			fit = 3
+		case endpoint.Log == "":
+			fit = 2
+		}
+		if fit > best {
+			best, url = fit, endpoint.Receipts
 		}
 	}
-	return ""
+	return url
 }

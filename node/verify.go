@@ -282,7 +282,7 @@ func (q AnchorQuestion) fetchReceipt(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	base := receiptService(found.Document)
+	base := receiptService(found.Document, q.Log)
 	if base == "" {
 		return nil, fmt.Errorf("%w: it names no service that has any", errNoReceipt)
 	}

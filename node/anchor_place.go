@@ -1,10 +1,12 @@
 package node
 
 import (
+	"encoding/json"
 	"errors"
 	"slices"
 
 	"clrnode/anchor"
+	"clrnode/did"
 	"clrnode/registry"
 )
 
@@ -104,4 +106,38 @@ func logEndpoint(place registry.AnchorPlace, receipts string) map[string]any {
 		endpoint["statement"] = anchor.SignedStatement{DID: place.DID, Signature: place.Statement}
 	}
 	return endpoint
+}
+
+// receiptService is where the publisher of a DID document serves receipts of a log (CAIP-10),
+// "" if it says nothing. A log may stand on several chains: the service for the one at hand,
+// which may be the zero one, goes before that for the one that is named, and that before one
+// that names no log. What names another log comes last: the publisher may have left a chain.
+func receiptService(doc *did.Document, log string, at anchor.Chain) (url string) {
+	wantID, want, _ := anchor.ParseCAIP10(log) // what is no log is nobody's
+	best := 0
+	for _, s := range doc.Service {
+		var endpoint struct {
+			Log      string `json:"log"`
+			Registry string `json:"registry"`
+			Receipts string `json:"receipts"`
+		}
+		if !s.Is(anchorService) || json.Unmarshal(s.Endpoint, &endpoint) != nil || endpoint.Receipts == "" {
+			continue
+		}
+		id, address, _ := anchor.ParseCAIP10(endpoint.Log)
+		contract, _ := anchor.ParseAddress(endpoint.Registry)
+		fit := 1
+		switch {
+		case address == want && id == at.ID && contract == at.Registry && at.ID != 0:
+			fit = 4
+		case address == want && id == wantID:
+			fit = 3
+		case endpoint.Log == "":
+			fit = 2
+		}
+		if fit > best {
+			best, url = fit, endpoint.Receipts
+		}
+	}
+	return url
 }

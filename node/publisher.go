@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -182,30 +181,3 @@ func (r ownResolver) Resolve(ctx context.Context, d did.DID, o did.Options) (did
 }
 
 func hexDigest(d [32]byte) string { return hex.EncodeToString(d[:]) }
-
-// receiptService is where the publisher of this DID document serves receipts of a log
-// (CAIP-10), "" if it says nothing. One that names the log goes before one that names none,
-// and that before one that names another: a publisher may have gone to another chain.
-func receiptService(doc *did.Document, log string) (url string) {
-	best := 0
-	for _, s := range doc.Service {
-		var endpoint struct {
-			Log      string `json:"log"`
-			Receipts string `json:"receipts"`
-		}
-		if !s.Is(anchorService) || json.Unmarshal(s.Endpoint, &endpoint) != nil || endpoint.Receipts == "" {
-			continue
-		}
-		fit := 1
-		switch {
-		case strings.EqualFold(endpoint.Log, log):
-			fit = 3
-		case endpoint.Log == "":
-			fit = 2
-		}
-		if fit > best {
-			best, url = fit, endpoint.Receipts
-		}
-	}
-	return url
-}

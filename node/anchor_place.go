@@ -109,12 +109,10 @@ func logEndpoint(place registry.AnchorPlace, receipts string) map[string]any {
 }
 
 // receiptService is where the publisher of a DID document serves receipts of a log (CAIP-10),
-// "" if it says nothing. A log may stand on several chains: the service for the one at hand,
-// which may be the zero one, goes before that for the one that is named, and that before one
-// that names no log. What names another log comes last: the publisher may have left a chain.
+// "" if it says nothing: of the chain at hand, where the document names the log on that one,
+// and else what it names first. A log may stand on several chains.
 func receiptService(doc *did.Document, log string, at anchor.Chain) (url string) {
-	wantID, want, _ := anchor.ParseCAIP10(log) // what is no log is nobody's
-	best := 0
+	_, want, _ := anchor.ParseCAIP10(log) // a receipt for what is no log is refused later
 	for _, s := range doc.Service {
 		var endpoint struct {
 			Log      string `json:"log"`
@@ -124,19 +122,13 @@ func receiptService(doc *did.Document, log string, at anchor.Chain) (url string)
 		if !s.Is(anchorService) || json.Unmarshal(s.Endpoint, &endpoint) != nil || endpoint.Receipts == "" {
 			continue
 		}
-		id, address, _ := anchor.ParseCAIP10(endpoint.Log)
-		contract, _ := anchor.ParseAddress(endpoint.Registry)
-		fit := 1
-		switch {
-		case address == want && id == at.ID && contract == at.Registry && at.ID != 0:
-			fit = 4
-		case address == want && id == wantID:
-			fit = 3
-		case endpoint.Log == "":
-			fit = 2
+		if url == "" {
+			url = endpoint.Receipts
 		}
-		if fit > best {
-			best, url = fit, endpoint.Receipts
+		chain, address, err := anchor.ParseCAIP10(endpoint.Log)
+		contract, e := anchor.ParseAddress(endpoint.Registry)
+		if err == nil && e == nil && address == want && chain == at.ID && contract == at.Registry {
+			return endpoint.Receipts
 		}
 	}
 	return url

@@ -45,12 +45,12 @@ func (n nodeAt) serve(args ...string) *served {
 	return s
 }
 
-// says waits until the program says this, which it doesn't once it has taken the chain.
+// says waits until the program says this, which it can't once it has taken the chain.
 func (s *served) says(what string) {
 	s.t.Helper()
-	for !strings.Contains(s.talk.String(), what) {
-		if strings.Contains(s.talk.String(), takesChain) {
-			s.t.Fatalf("it takes the chain:\n%s", s.talk)
+	for begun := time.Now(); !strings.Contains(s.talk.String(), what); {
+		if strings.Contains(s.talk.String(), takesChain) || time.Since(begun) > 2*time.Minute {
+			s.t.Fatalf("it doesn't say %q:\n%s", what, s.talk)
 		}
 		select {
 		case err := <-s.ended:

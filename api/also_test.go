@@ -38,7 +38,9 @@ func startLedger(t *testing.T, dir string) *evm.Client {
 // issuer's log stands, at the place that the DID document names for it.
 func TestReceiptsOnTwoChains(t *testing.T) {
 	dir := t.TempDir()
-	anchortest.WithID(t, dir, 31337)
+	if err := anchortest.WithID(dir, 31337); err != nil {
+		t.Fatal(err)
+	}
 	first, second := startLedger(t, t.TempDir()), startLedger(t, dir)
 	s := startOnTwo(t, first, second, did.Outgoing{AllowLoopback: true}, false, registry.VerifySignature, registry.VerifyBlockchain)
 	s.importFile("roster.zip", roster(rosterChange{}))

@@ -26,7 +26,9 @@ const secondID = 31337
 func startSecond(t *testing.T) node.Ledger {
 	t.Helper()
 	dir := t.TempDir()
-	anchortest.WithID(t, dir, secondID)
+	if err := anchortest.WithID(dir, secondID); err != nil {
+		t.Fatal(err)
+	}
 	chain, err := testnet.StartChain(testnet.ChainOptions{Dir: dir})
 	if err != nil {
 		t.Fatal(err)

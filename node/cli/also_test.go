@@ -5,10 +5,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
 
 	"clrnode/anchor/anchortest"
 	"clrnode/node"
@@ -113,7 +116,9 @@ func TestOtherSecondChainIsRefused(t *testing.T) {
 		}
 		do()
 	}
-	final := func(a node.AnchorStatus) bool { return a.Waiting == 0 && a.Last != nil && a.Also.Final == a.Last.Number }
+	final := func(a node.AnchorStatus) bool {
+		return a.Waiting == 0 && a.Last != nil && a.Also.Final == a.Last.Number
+	}
 	info := func() (i chainInfo) {
 		t.Helper()
 		_, said := n.run("chain", "info", "--rpc", url, "--json")
@@ -138,7 +143,9 @@ func TestOtherSecondChainIsRefused(t *testing.T) {
 		first.stop()
 	})
 
-	anchortest.WithID(t, filepath.Join(n.dir, "c"), 31337)
+	if err := anchortest.WithID(filepath.Join(n.dir, "c"), 31337); err != nil {
+		t.Fatal(err)
+	}
 	for _, other := range []struct{ name, why, learner string }{
 		{"b", "but begins with the block", "jose.nunez"},
 		{"c", "it has the id 31337, the one that is meant has 271828", "anh.nguyen"},
@@ -177,4 +184,16 @@ func TestOtherSecondChainIsRefused(t *testing.T) {
 		from.says(takesChain)
 		from.stop()
 	})
+}
+
+// chainWithID runs a chain with another id than embedded ones have, until the script ends:
+// otherchain FOLDER PORT ID.
+func chainWithID(ts *testscript.TestScript, _ bool, args []string) {
+	dir := ts.MkAbs(args[0])
+	id, err := strconv.ParseUint(args[2], 10, 64)
+	ts.Check(err)
+	ts.Check(anchortest.WithID(dir, id))
+	chain, err := testnet.StartChain(testnet.ChainOptions{Dir: dir, Listen: "127.0.0.1:" + args[1]})
+	ts.Check(err)
+	ts.Defer(func() { chain.Close() })
 }

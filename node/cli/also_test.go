@@ -186,14 +186,16 @@ func TestOtherSecondChainIsRefused(t *testing.T) {
 	})
 }
 
-// chainWithID runs a chain with another id than embedded ones have, until the script ends:
-// otherchain FOLDER PORT ID.
-func chainWithID(ts *testscript.TestScript, _ bool, args []string) {
-	dir := ts.MkAbs(args[0])
-	id, err := strconv.ParseUint(args[2], 10, 64)
+// otherID begins a chain with another id than embedded ones have: otherid FOLDER ID.
+func otherID(ts *testscript.TestScript, _ bool, args []string) {
+	id, err := strconv.ParseUint(args[1], 10, 64)
 	ts.Check(err)
-	ts.Check(anchortest.WithID(dir, id))
-	chain, err := testnet.StartChain(testnet.ChainOptions{Dir: dir, Listen: "127.0.0.1:" + args[1]})
+	ts.Check(anchortest.WithID(ts.MkAbs(args[0]), id))
+}
+
+// runChain runs the chain in a folder until the script ends: runchain FOLDER PORT.
+func runChain(ts *testscript.TestScript, _ bool, args []string) {
+	chain, err := testnet.StartChain(testnet.ChainOptions{Dir: ts.MkAbs(args[0]), Listen: "127.0.0.1:" + args[1]})
 	ts.Check(err)
 	ts.Defer(func() { chain.Close() })
 }

@@ -18,7 +18,8 @@ import (
 
 // ServiceType is the type of the service in a DID document that names an anchor log. Its
 // endpoint is an object with the members log (CAIP-10), registry (the contract) and
-// statement (see [Statement]), and receipts, a URL to which a digest is added.
+// statement (see [Statement]), and receipts, a URL to which a digest is added. A log that
+// stands on several chains has one for each.
 const ServiceType = "CLRAnchorLog"
 
 // A Statement is what a log's key says of whose log it is. A DID document may name any

@@ -77,6 +77,7 @@ func Handler(n *node.Node, o Options) http.Handler {
 	get("/credentials/{id}/{n:[0-9]+}", s.anyProgram(s.hostedVersion))
 	get("/credentials/{id}/{n:[0-9]+}/anchor", s.anyProgram(s.hostedReceipt))
 	get("/anchors/{digest}", s.anyProgram(s.receipt)) // whoever knows the digest has the record
+	get("/anchors/{chain}/{digest}", s.anyProgram(s.receipt))
 	get("/status/{list}", s.anyProgram(s.statusList))
 	get("/1.0/identifiers/{did:.*}", s.resolving(s.identifier)) // DID Resolution
 	open("/1.0/identifiers/{did:.*}", s.resolving(s.identifier))
@@ -176,7 +177,7 @@ func Handler(n *node.Node, o Options) http.Handler {
 
 	// What programs in pages of other sites may fetch: none of it knows a session.
 	for _, path := range []string{
-		"/credentials/{id}", "/credentials/{id}/{n:[0-9]+}", "/credentials/{id}/{n:[0-9]+}/anchor", "/anchors/{digest}", "/status/{list}",
+		"/credentials/{id}", "/credentials/{id}/{n:[0-9]+}", "/credentials/{id}/{n:[0-9]+}/anchor", "/anchors/{digest}", "/anchors/{chain}/{digest}", "/status/{list}",
 		"/p/{publisher}/did.json", "/p/{publisher}/did.jsonl", "/p/{publisher}/issuer", "/p/{publisher}/keys/{key}",
 		"/.well-known/did.json", "/.well-known/did.jsonl", "/.well-known/jwks.json", vc.DIDConfigPath, "/.well-known/clrnode",
 		"/1.0/identifiers/{did:.*}", "/v1/verify", "/vc-api/exchanges/{challenge}",

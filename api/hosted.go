@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -139,7 +140,7 @@ func (s *server) hostedReceipt(w http.ResponseWriter, r *http.Request) error {
 	return s.writeReceipt(w, r, c.Digest)
 }
 
-// receipt serves the receipt of the record with a digest.
+// receipt serves the receipt of the record with a digest, of one of the node's chains.
 func (s *server) receipt(w http.ResponseWriter, r *http.Request) error {
 	digest := strings.ToLower(part(r, "digest"))
 	if len(digest) != 64 || strings.Trim(digest, "0123456789abcdef") != "" {
@@ -148,8 +149,10 @@ func (s *server) receipt(w http.ResponseWriter, r *http.Request) error {
 	return s.writeReceipt(w, r, digest)
 }
 
+// writeReceipt serves the receipt of a digest, of the chain in the path, or the one that
+// the query names.
 func (s *server) writeReceipt(w http.ResponseWriter, r *http.Request, digest string) error {
-	receipt, err := s.node.ReceiptOn(r.Context(), digest, r.URL.Query().Get("chain"))
+	receipt, err := s.node.ReceiptOn(r.Context(), digest, cmp.Or(part(r, "chain"), r.URL.Query().Get("chain")))
 	if err != nil {
 		return err
 	}

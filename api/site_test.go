@@ -82,6 +82,12 @@ func startReaching(t testing.TB, outgoing did.Outgoing, dev bool, verify ...stri
 // startOn starts one with a chain, or without.
 func startOn(t testing.TB, chain node.Ledger, outgoing did.Outgoing, dev bool, verify ...string) *site {
 	t.Helper()
+	return startOnTwo(t, chain, nil, outgoing, dev, verify...)
+}
+
+// startOnTwo is startOn with a second chain.
+func startOnTwo(t testing.TB, chain, also node.Ledger, outgoing did.Outgoing, dev bool, verify ...string) *site {
+	t.Helper()
 	ctx := context.Background()
 	dir := t.TempDir()
 	engine, err := registry.OpenBadger(filepath.Join(dir, "store"))
@@ -104,7 +110,7 @@ func startOn(t testing.TB, chain node.Ledger, outgoing did.Outgoing, dev bool, v
 	s := &site{t: t, db: db, logs: &lockedBuffer{}, sealer: sealer, sealing: filepath.Join(dir, "key"), learners: map[string]string{}}
 	s.url = fmt.Sprintf("http://localhost:%d", listener.Addr().(*net.TCPAddr).Port)
 	log := slog.New(slog.NewJSONHandler(s.logs, nil))
-	s.node, err = node.New(ctx, node.Options{DB: db, Sealer: sealer, Ledger: chain, PublicURL: s.url, Client: did.NewClient(outgoing), Log: log, Dev: dev})
+	s.node, err = node.New(ctx, node.Options{DB: db, Sealer: sealer, Ledger: chain, Also: also, PublicURL: s.url, Client: did.NewClient(outgoing), Log: log, Dev: dev})
 	if err != nil {
 		t.Fatal(err)
 	}

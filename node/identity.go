@@ -78,19 +78,17 @@ func (n *Node) documentOf(p registry.Publisher, own name) (*did.Document, error)
 		doc.VerificationMethod = append(doc.VerificationMethod, k)
 		doc.AssertionMethod = append(doc.AssertionMethod, k.ID)
 	}
-	anchors := map[string]any{"receipts": n.publicURL + "/anchors/"}
-	if p.Anchors != (registry.AnchorPlace{}) {
-		anchors["log"], anchors["registry"] = p.Anchors.Log, p.Anchors.Registry
-	}
-	if p.Anchors.Statement != "" {
-		anchors["statement"] = anchor.SignedStatement{DID: p.Anchors.DID, Signature: p.Anchors.Statement}
-	}
 	add := func(fragment, kind string, endpoint any) {
 		raw, e := json.Marshal(endpoint)
 		err = errors.Join(err, e)
 		doc.Service = append(doc.Service, did.Service{ID: own.did + "#" + fragment, Type: []string{kind}, Endpoint: raw})
 	}
-	add("anchors", anchorService, anchors)
+	add("anchors", anchorService, logEndpoint(p.Anchors, n.publicURL+"/anchors/"))
+	for _, place := range alsoNamed(p) {
+		chain, _, e := anchor.ParseCAIP10(place.Log)
+		err = errors.Join(err, e)
+		add(fmt.Sprintf("anchors-%d", chain), anchorService, logEndpoint(place, fmt.Sprintf("%s/anchors/%d/", n.publicURL, chain)))
+	}
 	add("status", statusService, n.statusURL(""))
 	switch origins := n.origins(p); len(origins) {
 	case 0:
@@ -140,31 +138,6 @@ func webOf(webvh string) (scid, web string, ok bool) {
 	rest, ok := strings.CutPrefix(webvh, "did:webvh:")
 	scid, place, _ := strings.Cut(rest, ":")
 	return scid, "did:web:" + place, ok
-}
-
-// placeOn is a publisher's anchor log on a chain, with what the log's key said of it there.
-func placeOn(c anchor.Chain, p registry.Publisher) registry.AnchorPlace {
-	place := registry.AnchorPlace{Log: chainLog(c, p), Registry: c.Registry.String()}
-	if place.Log == p.Anchors.Log && place.Registry == p.Anchors.Registry {
-		return p.Anchors
-	}
-	return place
-}
-
-// stated lets the log's key, a secp256k1 scalar, say that the log is that of the issuer.
-func stated(p registry.Publisher, key []byte) (registry.AnchorPlace, error) {
-	place := p.Anchors
-	chainID, log, err := anchor.ParseCAIP10(place.Log)
-	if err != nil {
-		return place, err
-	}
-	contract, err := anchor.ParseAddress(place.Registry)
-	if err != nil {
-		return place, err
-	}
-	signed, err := anchor.Statement{ChainID: chainID, Registry: contract, Log: log, DID: p.DID}.Sign(key)
-	place.DID, place.Statement = signed.DID, signed.Signature
-	return place, err
 }
 
 // logSkew is how far ahead the clock of another node on the same store may be: what that
@@ -313,14 +286,14 @@ func (n *Node) changeIdentity(ctx context.Context, db *registry.DB, publisher st
 			return err
 		}
 		after := before
-		after.Earlier = slices.Clone(before.Earlier)
+		after.Earlier, after.Also = slices.Clone(before.Earlier), slices.Clone(before.Also)
 		if err := change(&after); err != nil {
 			return err
 		}
-		if after.Anchors.Log != "" && after.Anchors.DID != after.DID {
+		if unstated(after) {
 			_, key, err := n.opened(ctx, after.LogKey)
 			if err == nil {
-				after.Anchors, err = stated(after, key)
+				err = state(&after, key)
 			}
 			if err != nil {
 				return fmt.Errorf("the anchor log's key: %w", err)
@@ -332,7 +305,7 @@ func (n *Node) changeIdentity(ctx context.Context, db *registry.DB, publisher st
 				continue
 			}
 		}
-		if err != nil || entry == nil && also == nil && after.Anchors == before.Anchors {
+		if err != nil || entry == nil && also == nil && slices.Equal(places(after), places(before)) {
 			return err
 		}
 		err = db.Update(ctx, func(tx *registry.Tx) error {
@@ -346,9 +319,10 @@ func (n *Node) changeIdentity(ctx context.Context, db *registry.DB, publisher st
 			if err := change(&now); err != nil {
 				return err
 			}
-			if now.Anchors.Log == after.Anchors.Log && now.Anchors.Registry == after.Anchors.Registry {
-				now.Anchors = after.Anchors // with the statement
+			if !slices.EqualFunc(places(now), places(after), samePlace) {
+				return errOtherKeys // another node knows another chain: the same again
 			}
+			now.Anchors, now.Also = after.Anchors, after.Also // with the statements
 			if err := entry.store(tx, &now); err != nil {
 				return err
 			}
@@ -398,9 +372,7 @@ func (n *Node) keepIdentities(ctx context.Context, db *registry.DB) error {
 	var failed error
 	for _, p := range pubs {
 		err := n.changeIdentity(ctx, db, p.ID, func(p *registry.Publisher) error {
-			if chain, ok := n.chain(); ok {
-				p.Anchors = placeOn(chain, *p)
-			}
+			n.place(p)
 			return nil
 		}, nil)
 		if err != nil {

@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -73,11 +72,9 @@ func (n *Node) AddPublisher(ctx context.Context, name string, verify []string, d
 		Key: key.ID, LogKey: logKey.ID, Log: address.String(), Policy: registry.DefaultPolicy(), Created: n.now().UTC(),
 	}
 	p.Policy.Verify = verify
-	if chain, ok := n.chain(); ok {
-		p.Anchors = placeOn(chain, p)
-		if p.Anchors, err = stated(p, log.Serialize()); err != nil {
-			return registry.Publisher{}, err
-		}
+	n.place(&p)
+	if err := state(&p, log.Serialize()); err != nil {
+		return registry.Publisher{}, err
 	}
 	named, err := n.nextEntry(ctx, p, nil)
 	if err != nil {
@@ -184,17 +181,3 @@ func (r ownResolver) Resolve(ctx context.Context, d did.DID, o did.Options) (did
 }
 
 func hexDigest(d [32]byte) string { return hex.EncodeToString(d[:]) }
-
-// receiptService is where the publisher of this DID document serves receipts,
-// "" if it says nothing.
-func receiptService(doc *did.Document) string {
-	for _, s := range doc.Service {
-		var endpoint struct {
-			Receipts string `json:"receipts"`
-		}
-		if s.Is(anchorService) && json.Unmarshal(s.Endpoint, &endpoint) == nil {
-			return endpoint.Receipts
-		}
-	}
-	return ""
-}

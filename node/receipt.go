@@ -20,20 +20,28 @@ func (n *Node) Receipt(ctx context.Context, digest string) (anchor.Receipt, erro
 }
 
 // ReceiptOn is Receipt for one of this node's chains, by its id or by the hash of its first
-// block; "" is the first chain.
+// block; "" is the first chain. Of one that the node has left it has what it had.
 func (n *Node) ReceiptOn(ctx context.Context, digest, chain string) (r anchor.Receipt, err error) {
-	also, err := n.isAlso(chain)
-	if err != nil {
-		return r, err
-	}
 	err = n.db.View(ctx, func(tx *registry.Tx) error {
 		ref, err := tx.ByDigest(digest)
-		if err == nil {
-			r, err = n.receipt(tx, ref, also)
+		if err != nil {
+			return err
+		}
+		r, err = n.receipt(tx, ref, false)
+		if none := errors.Is(err, registry.ErrNotFound); chain == "" || err == nil && isNamed(r.Chain, chain) || err != nil && !none {
+			return err
+		}
+		if r, err = n.receipt(tx, ref, true); err == nil && !isNamed(r.Chain, chain) {
+			err = fmt.Errorf("receipts of the chain %q: %w", chain, registry.ErrNotFound)
 		}
 		return err
 	})
 	return r, err
+}
+
+// isNamed tells whether a chain is named by its id or by the hash of its first block.
+func isNamed(c anchor.Chain, name string) bool {
+	return name == strconv.FormatUint(c.ID, 10) || name == c.Genesis.String()
 }
 
 // AlsoChain is the second chain; ok is false where there is none, or it isn't known yet.
@@ -43,18 +51,6 @@ func (n *Node) AlsoChain() (c anchor.Chain, ok bool) {
 	}
 	c = n.alsoLedger.Chain()
 	return c, c.ID != 0
-}
-
-// isAlso tells whether the second chain is named, or the first one.
-func (n *Node) isAlso(name string) (bool, error) {
-	is := func(c anchor.Chain) bool { return name == strconv.FormatUint(c.ID, 10) || name == c.Genesis.String() }
-	if chain, ok := n.chain(); name == "" || ok && is(chain) {
-		return false, nil
-	}
-	if chain, ok := n.AlsoChain(); ok && is(chain) {
-		return true, nil
-	}
-	return false, fmt.Errorf("receipts of the chain %q: %w", name, registry.ErrNotFound)
 }
 
 func (n *Node) receipt(tx *registry.Tx, ref registry.VersionRef, also bool) (anchor.Receipt, error) {

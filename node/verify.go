@@ -282,7 +282,11 @@ func (q AnchorQuestion) fetchReceipt(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	base := receiptService(found.Document)
+	var at anchor.Chain
+	if q.Reader != nil {
+		at = q.Reader.Chain()
+	}
+	base := receiptService(found.Document, q.Log, at)
 	if base == "" {
 		return nil, fmt.Errorf("%w: it names no service that has any", errNoReceipt)
 	}

@@ -30,11 +30,11 @@ func workImport(id string) string       { return "import " + id }
 func workIssue(publisher string) string { return "issue " + publisher }
 
 // tend does what comes back: it signs stale status lists again, takes up work that
-// nobody does, brings publishers' identities up to the chain, and sweeps what expired.
+// nobody does, brings publishers' identities up to the chains, and sweeps what expired.
 func (n *Node) tend() {
 	sweep := time.Now()
-	kept := false // the identities are, for this chain
-	var chain anchor.Chain
+	kept := false // the identities are, for these chains
+	var chain, second anchor.Chain
 	wait := time.Duration(0)
 	for {
 		select {
@@ -47,8 +47,10 @@ func (n *Node) tend() {
 			n.log.Warn("stopped work waits", "error", err)
 			wait = 5 * lookEvery
 		}
-		if now, _ := n.chain(); !kept || now != chain {
-			kept, chain = n.keptIdentities(), now
+		now, _ := n.chain()
+		also, _ := n.AlsoChain()
+		if !kept || now != chain || also != second {
+			kept, chain, second = n.keptIdentities(), now, also
 		}
 		if time.Since(sweep) > time.Hour {
 			sweep = time.Now()

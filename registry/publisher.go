@@ -25,23 +25,24 @@ const (
 
 // A Publisher is a tenant of the node: who issues records.
 type Publisher struct {
-	ID        string      `json:"id"`
-	Name      string      `json:"name"`
-	Demo      bool        `json:"demo,omitempty"`
-	DID       string      `json:"did"`                 // did:web under the public URL: who issues its records
-	WebVH     string      `json:"webvh,omitempty"`     // its did:webvh, an alias with a history; empty: it has none yet
-	Former    string      `json:"former,omitempty"`    // the did:webvh that it was before it moved, if it did
-	Domain    string      `json:"domain,omitempty"`    // a host of its own, as the DNS has it; see PutDomain
-	UpdateKey string      `json:"updateKey,omitempty"` // id of the key that will sign the next entry of the did:webvh's log
-	Method    string      `json:"method"`              // verification method URL that signs today
-	Key       string      `json:"key"`                 // id of that method's key
-	Earlier   []OldKey    `json:"earlier,omitempty"`   // keys that signed before, the oldest first
-	LogKey    string      `json:"logKey"`              // id of the key that owns the anchor log
-	Log       string      `json:"log"`                 // the log's address, 0x and 40 hex digits
-	Anchors   AnchorPlace `json:"anchors,omitzero"`    // where its identifiers say that the log is
-	AnchorNow time.Time   `json:"anchorNow,omitzero"`  // what waits since then or longer is anchored without waiting more
-	Policy    Policy      `json:"policy"`
-	Created   time.Time   `json:"created"`
+	ID        string        `json:"id"`
+	Name      string        `json:"name"`
+	Demo      bool          `json:"demo,omitempty"`
+	DID       string        `json:"did"`                 // did:web under the public URL: who issues its records
+	WebVH     string        `json:"webvh,omitempty"`     // its did:webvh, an alias with a history; empty: it has none yet
+	Former    string        `json:"former,omitempty"`    // the did:webvh that it was before it moved, if it did
+	Domain    string        `json:"domain,omitempty"`    // a host of its own, as the DNS has it; see PutDomain
+	UpdateKey string        `json:"updateKey,omitempty"` // id of the key that will sign the next entry of the did:webvh's log
+	Method    string        `json:"method"`              // verification method URL that signs today
+	Key       string        `json:"key"`                 // id of that method's key
+	Earlier   []OldKey      `json:"earlier,omitempty"`   // keys that signed before, the oldest first
+	LogKey    string        `json:"logKey"`              // id of the key that owns the anchor log
+	Log       string        `json:"log"`                 // the log's address, 0x and 40 hex digits
+	Anchors   AnchorPlace   `json:"anchors,omitzero"`    // where its identifiers say that the log is
+	Also      []AnchorPlace `json:"also,omitempty"`      // where else they say that it is, once on each chain
+	AnchorNow time.Time     `json:"anchorNow,omitzero"`  // what waits since then or longer is anchored without waiting more
+	Policy    Policy        `json:"policy"`
+	Created   time.Time     `json:"created"`
 }
 
 // An AnchorPlace is an anchor log on a chain.

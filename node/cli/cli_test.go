@@ -126,6 +126,7 @@ func scripts(also func(*testscript.Env)) testscript.Params {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"waitfor": waitFor, "exitcode": exitCode, "flip": flip, "credential": credential, "key": key, "mode": mode, "cut": cut,
 			"anchored": anchored, "copied": copied, "downloaded": downloaded, "blockof": blockOf, "newest": newest, "eventually": eventually, "identity": identity,
+			"otherid": otherID, "runchain": runChain,
 		},
 	}
 }

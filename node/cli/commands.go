@@ -300,6 +300,12 @@ func (p *program) statusCommand() *cobra.Command {
 					if o.Anchor.Trouble != "" {
 						fmt.Fprintf(w, "  trouble\t%s\n", o.Anchor.Trouble)
 					}
+					if also := o.Anchor.Also; also != nil {
+						fmt.Fprintf(w, "  on the second chain\tfinal up to batch %d\n", also.Final)
+						if also.Trouble != "" {
+							fmt.Fprintf(w, "  trouble there\t%s\n", also.Trouble)
+						}
+					}
 				}
 			})
 		}),

@@ -36,6 +36,7 @@ type Config struct {
 	AnchorSize     int
 	AlsoChain      string
 	AlsoChainKey   string
+	AlsoGenesis    string        // hash of its first block, where that is another one than before
 	LeaseTime      time.Duration // how long a node sees no sign of life of another on its database before it takes over its work
 
 	TrustedProxies []string // networks of proxies that are believed about whom they speak for
@@ -77,6 +78,7 @@ func (c *Config) flags(f *pflag.FlagSet) {
 	f.DurationVar(&c.LeaseTime, "lease-time", registry.LeaseTime, "how long a node sees no sign of life of another one on the same database before it takes over its work")
 	f.StringVar(&c.AlsoChain, "also-chain", "", "JSON-RPC URL of a second network, on which the same batches are anchored as well")
 	f.StringVar(&c.AlsoChainKey, "also-chain-key", "", "file with the private key (hex) of the account that pays there (default: that of --chain-key)")
+	f.StringVar(&c.AlsoGenesis, "also-chain-genesis", "", "hash of the first block of the chain at --also-chain, where it is meant to be another chain than the one of before")
 	f.IntVar(&c.AnchorSize, "anchor-size", 0, "how many waiting credentials are anchored without waiting any longer (default: 1,048,576, the most that a batch takes)")
 	f.DurationVar(&c.AnchorEvery, "anchor-every", 0, "how long a credential waits for others before they are anchored together (default: 2s on an embedded chain, 15m on others)")
 }

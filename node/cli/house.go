@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -107,7 +106,7 @@ func openHouse(ctx context.Context, cfg Config, withChain bool, log *slog.Logger
 		}
 		o.Ledger = own
 		if cfg.AlsoChain != "" {
-			if o.Also, err = h.openAlso(cfg, log); err != nil {
+			if o.Also, err = h.openAlso(ctx, cfg, db, log); err != nil {
 				return h, err
 			}
 		}
@@ -198,8 +197,8 @@ func (h *house) openChain(ctx context.Context, cfg Config, db *registry.DB, log 
 	if cfg.serves && notedChain(cfg).ID != 0 {
 		patience = 0
 	}
-	client, local, err := reachChain(ctx, cfg, o)
-	for begun := time.Now(); errors.Is(err, anchor.ErrCouldNotCheck) && time.Since(begun) < patience; client, local, err = reachChain(ctx, cfg, o) {
+	client, local, err := reachOwn(ctx, cfg, o)
+	for begun := time.Now(); errors.Is(err, anchor.ErrCouldNotCheck) && time.Since(begun) < patience; client, local, err = reachOwn(ctx, cfg, o) {
 		log.Warn("the chain does not answer yet", "error", err)
 		if err := pause(ctx, time.Second); err != nil {
 			return nil, err
@@ -227,30 +226,6 @@ func (h *house) openChain(ctx context.Context, cfg Config, db *registry.DB, log 
 	return client, nil
 }
 
-// openAlso is the ledger of a second chain, which is connected to beside all else, whenever
-// it answers.
-func (h *house) openAlso(cfg Config, log *slog.Logger) (node.Ledger, error) {
-	key := cmp.Or(cfg.AlsoChainKey, cfg.ChainKey)
-	if key == "" {
-		return nil, usage("--also-chain needs --also-chain-key FILE: the private key, in hex, of the account that pays for anchors there")
-	}
-	o := evm.Options{Log: log}
-	var err error
-	if o.Key, err = evm.ReadKeyFile(key); err != nil {
-		return nil, fmt.Errorf("key of the second chain: %w", err)
-	}
-	if o.MaxFee, err = maxFee(cfg.MaxFee); err != nil {
-		return nil, err
-	}
-	cfg.Chain = cfg.AlsoChain
-	late := &lateChain{}
-	h.onClose(late.follow(log, func(ctx context.Context) (*evm.Client, error) {
-		client, _, err := reachChain(ctx, cfg, o)
-		return client, err
-	}))
-	return late, nil
-}
-
 // waitForChain is the ledger of a node that serves while its chain doesn't answer.
 func (h *house) waitForChain(cfg Config, o evm.Options, db *registry.DB, log *slog.Logger, why error) ownChain {
 	late := &lateChain{noted: notedChain(cfg)}
@@ -259,8 +234,8 @@ func (h *house) waitForChain(cfg Config, o evm.Options, db *registry.DB, log *sl
 	}
 	log.Warn("the chain does not answer: nothing is anchored until it does, and this node asks for it all the time", "error", why)
 	h.chainAway = true
-	h.onClose(late.follow(log, func(ctx context.Context) (*evm.Client, error) {
-		client, local, err := reachChain(ctx, cfg, o)
+	h.onClose(late.follow(log, lookForChain, func(ctx context.Context) (*evm.Client, error) {
+		client, local, err := reachOwn(ctx, cfg, o)
 		if err == nil {
 			if err = h.keep(ctx, cfg, db, client, local); err != nil {
 				client.Close()

@@ -6,6 +6,7 @@ import (
 	"math/big"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,7 +34,8 @@ type trial struct {
 	honest    *evm.Client
 	publisher string
 	learners  [2]registry.Learner
-	strangers int // roots of others in the log
+	strangers int         // roots of others in the log
+	still     atomic.Bool // a busy chain makes no blocks
 	issued    int
 }
 
@@ -184,8 +186,9 @@ func (r *trial) busy() {
 	var done sync.WaitGroup
 	done.Go(func() {
 		for ctx.Err() == nil {
-			// Refused until the first payment is in a block.
-			r.pay(key, evm.AddressOf(key), 1)
+			if !r.still.Load() {
+				r.pay(key, evm.AddressOf(key), 1) // refused until the first payment is in a block
+			}
 			time.Sleep(500 * time.Millisecond)
 		}
 	})

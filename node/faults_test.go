@@ -68,6 +68,16 @@ var faultRows = []struct {
 		r.issue()
 		r.final()
 	}},
+	{"one of three nodes says that it has each transaction", 3, nil, func(r *trial) {
+		r.fault(anchortest.Fault{Answer: func(method string, params []json.RawMessage, result json.RawMessage) json.RawMessage {
+			if method == "eth_getTransactionByHash" {
+				return json.RawMessage(`{"hash":` + string(params[0]) + `}`)
+			}
+			return result
+		}})
+		r.issue()
+		r.final()
+	}},
 	{"another chain behind the URL", 1, nil, func(r *trial) {
 		other, err := testnet.StartChain(testnet.ChainOptions{Dir: r.t.TempDir()})
 		if err != nil {
@@ -125,17 +135,16 @@ var faultRows = []struct {
 		}
 	}},
 	{"the chain asks for more than the limit", 1, func(r *trial) { r.options.MaxFee = big.NewInt(20e9) }, func(r *trial) {
-		r.fault(anchortest.Fault{Answer: func(method string, _ []json.RawMessage, result json.RawMessage) json.RawMessage {
-			var h map[string]any
-			if method != "eth_getBlockByNumber" || json.Unmarshal(result, &h) != nil || h == nil {
-				return result
-			}
-			h["baseFeePerGas"] = "0x1000000000000"
-			result, _ = json.Marshal(h)
-			return result
-		}})
+		r.fault(baseFee("0x1000000000000"))
 		r.issue()
 		r.troubled("the limit is 20")
+	}},
+	{"the chain asks for too much, once", 1, nil, func(r *trial) {
+		r.fault(baseFee("0xffffffffffffffffffffffff"))
+		r.issue()
+		r.troubled("exceeds the configured cap")
+		r.fault(anchortest.Fault{})
+		r.clock.advance(time.Minute) // since it was signed
 	}},
 	{"a replacement that is refused", 1, nil, func(r *trial) {
 		r.fault(anchortest.Fault{Instead: func(w http.ResponseWriter, method string, _ []json.RawMessage, _ int) bool {
@@ -229,6 +238,19 @@ var faultRows = []struct {
 		r.reorganize(r.batches()[1].State.BlockNumber - 1) // both batches
 		r.clock.advance(20 * time.Minute)                  // until it looks again
 	}},
+}
+
+// baseFee makes the chain ask for this much for a unit of gas.
+func baseFee(wei string) anchortest.Fault {
+	return anchortest.Fault{Answer: func(method string, _ []json.RawMessage, result json.RawMessage) json.RawMessage {
+		var h map[string]any
+		if method != "eth_getBlockByNumber" || json.Unmarshal(result, &h) != nil || h == nil {
+			return result
+		}
+		h["baseFeePerGas"] = wei
+		result, _ = json.Marshal(h)
+		return result
+	}}
 }
 
 // TestFaults: whatever the chain's nodes do, in the end each batch stands in the log once

@@ -4,14 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"clrnode/anchor"
 	"clrnode/anchor/anchortest"
 	"clrnode/anchor/evm"
-	"clrnode/did"
 	"clrnode/node"
 	"clrnode/registry"
 	"clrnode/testnet"
@@ -35,29 +33,15 @@ func TestSecondChain(t *testing.T) {
 	if err := second.Deploy(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	db, err := registry.Open(t.Context(), openEngine(t), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	sealer, err := registry.LoadSealer(filepath.Join(t.TempDir(), "key"), true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := node.Options{DB: db, Sealer: sealer, PublicURL: "http://localhost:8080", Ledger: startChain(t), Client: did.NewClient(did.Outgoing{}), AnchorEvery: time.Nanosecond}
-	n, err := node.New(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	o := newOptions(t, openEngine(t), nil)
+	o.Ledger, o.AnchorEvery = startChain(t), time.Nanosecond
+	n := newNode(t, o)
 	p, ada, bob := college(t, n)
 	verdict(t, n, ada.ID)
 	n.Close() // it ran without a second chain
 
 	o.Also = second
-	if n, err = node.New(t.Context(), o); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(n.Close)
+	n = newNode(t, o)
 	status := func() node.AnchorStatus {
 		o, err := n.Overview(t.Context(), p)
 		if err != nil {
@@ -132,7 +116,7 @@ func TestSecondChain(t *testing.T) {
 	if err != nil || found.Replay.Wrong > 0 || int(found.Replay.Roots) != status().Last.Number {
 		t.Errorf("the log on the second chain has %+v, %v", found.Replay, err)
 	}
-	if faults, err := db.Check(t.Context(), nil); err != nil || len(faults) > 0 {
+	if faults, err := o.DB.Check(t.Context(), nil); err != nil || len(faults) > 0 {
 		t.Errorf("the store: %v, %v", faults, err)
 	}
 
@@ -142,10 +126,7 @@ func TestSecondChain(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.Close()
-	if n, err = node.New(t.Context(), o); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(n.Close)
+	n = newNode(t, o)
 	until("all is there again", func(s node.AnchorStatus) bool {
 		_, _, again := receipts(ada.ID)
 		f, _ := anchor.CheckReceipt(t.Context(), again, again.Digest, second)

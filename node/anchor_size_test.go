@@ -1,35 +1,18 @@
 package node_test
 
 import (
-	"path/filepath"
 	"testing"
 	"time"
 
 	"clrnode/anchor"
-	"clrnode/did"
-	"clrnode/node"
-	"clrnode/registry"
 )
 
 // A batch is sealed when enough waits, however young it is.
 func TestBatchIsSealedBySize(t *testing.T) {
 	t.Parallel()
-	db, err := registry.Open(t.Context(), openEngine(t), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sealer, err := registry.LoadSealer(filepath.Join(t.TempDir(), "key"), true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := node.New(t.Context(), node.Options{
-		DB: db, Sealer: sealer, PublicURL: "http://localhost:8080", Ledger: startChain(t), Client: did.NewClient(did.Outgoing{}),
-		AnchorEvery: time.Hour, AnchorSize: 2,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { n.Close(); db.Close() })
+	o := newOptions(t, openEngine(t), nil)
+	o.Ledger, o.AnchorEvery, o.AnchorSize = startChain(t), time.Hour, 2
+	n := newNode(t, o)
 	p, ada, bob := college(t, n)
 	verdict(t, n, ada.ID)
 	verdict(t, n, bob.ID)

@@ -271,6 +271,9 @@ func (n *anchoring) move(ctx context.Context, db *registry.DB, p registry.Publis
 		if err := n.put(ctx, db, *b); err != nil {
 			return err
 		}
+		if len(t.Raw) > 0 {
+			return n.send(ctx, db, b, onChain)
+		}
 	}
 	state, err := n.ledger.State(ctx, onChain, *b.Tx)
 	if err == nil && state.Phase == anchor.Unknown && len(b.Tx.Raw) == 0 {
@@ -279,20 +282,35 @@ func (n *anchoring) move(ctx context.Context, db *registry.DB, p registry.Publis
 	if err = n.moved(ctx, db, b, onChain, state, err); err != nil || b.Tx == nil { // the next look prepares it again
 		return err
 	}
-	switch state.Phase {
-	case anchor.Unknown:
-		if err = n.ledger.Send(ctx, *b.Tx); err == nil {
-			state.Phase = anchor.Submitted
-		} else if errors.Is(err, anchor.ErrUnderpriced) && n.waited(b) {
-			return n.replace(ctx, db, b, onChain)
-		}
-		return n.moved(ctx, db, b, onChain, state, err)
-	case anchor.Submitted:
-		if n.waited(b) {
-			return n.replace(ctx, db, b, onChain)
-		}
+	switch {
+	case state.Phase == anchor.Unknown:
+		return n.send(ctx, db, b, onChain)
+	case state.Phase == anchor.Submitted && n.waited(b):
+		return n.replace(ctx, db, b, onChain)
 	}
 	return nil
+}
+
+// send hands b's transaction to the network. One that was signed just now is sent without
+// asking whether the chain's nodes know it: one of them that says so, untruly, would keep
+// it from the others.
+func (n *anchoring) send(ctx context.Context, db *registry.DB, b *registry.Batch, onChain anchor.Batch) error {
+	err := n.ledger.Send(ctx, *b.Tx)
+	switch {
+	case err == nil:
+		return n.moved(ctx, db, b, onChain, anchor.State{Phase: anchor.Submitted}, nil)
+	case n.waited(b) && errors.Is(err, anchor.ErrUnderpriced):
+		return n.replace(ctx, db, b, onChain)
+	case n.waited(b) && !errors.Is(err, anchor.ErrStale):
+		// It may be refused since it offers, as was needed then, more than the account has or
+		// than a node lets pass.
+		if now, e := n.ledger.Prepare(ctx, onChain); e == nil && now.MaxFee.Cmp(b.Tx.MaxFee) < 0 {
+			b.AddHash(now.Hash)
+			b.Tx, b.Signed = &now, n.now()
+			return n.put(ctx, db, *b) // the next look sends it
+		}
+	}
+	return n.moved(ctx, db, b, onChain, b.State, err)
 }
 
 // moved stores what was learnt of a batch, before anything is done about it: what people
@@ -346,7 +364,7 @@ func (n *anchoring) replace(ctx context.Context, db *registry.DB, b *registry.Ba
 		return err
 	}
 	n.log.Info("a transaction waited too long, and is replaced with higher fees", "batch", b.Number, "transaction", t.Hash)
-	return nil // the next look finds that the chain doesn't know it, and sends it
+	return n.send(ctx, db, b, onChain)
 }
 
 // keepStateProof asks the chain for what makes receipts of b checkable offline, at each

@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -16,26 +15,9 @@ import (
 // What was issued before a publisher's did:web changed verifies by the copy of its document
 // that was kept then, and says so; what a copy says, anybody may ask for.
 func TestCopiesOfADIDWebAnswerForItsPast(t *testing.T) {
-	engine, err := registry.OpenBadger(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
 	ahead := time.Duration(0)
 	now := func() time.Time { return time.Now().Add(ahead) }
-	db, err := registry.Open(t.Context(), engine, now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	sealer, err := registry.LoadSealer(filepath.Join(t.TempDir(), "key"), true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := New(t.Context(), Options{DB: db, Sealer: sealer, PublicURL: "http://localhost:8080", Client: did.NewClient(did.Outgoing{}), Now: now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer n.Close()
+	n := keyNodeAt(t, now)
 	p, err := n.AddPublisher(t.Context(), "Quillhaven", []string{registry.VerifySignature}, false)
 	if err != nil {
 		t.Fatal(err)
@@ -59,7 +41,7 @@ func TestCopiesOfADIDWebAnswerForItsPast(t *testing.T) {
 	}
 	copies := func() (all []registry.DocumentCopy) {
 		t.Helper()
-		if err := db.View(t.Context(), func(tx *registry.Tx) (err error) { all, err = tx.Documents(p.ID, p.DID); return err }); err != nil {
+		if err := n.db.View(t.Context(), func(tx *registry.Tx) (err error) { all, err = tx.Documents(p.ID, p.DID); return err }); err != nil {
 			t.Fatal(err)
 		}
 		return all
@@ -92,7 +74,7 @@ func TestCopiesOfADIDWebAnswerForItsPast(t *testing.T) {
 	}
 	old := p.Method
 	p.Key, p.Method = key.ID, p.DID+"#"+key.Public
-	if err := db.Update(t.Context(), func(tx *registry.Tx) error { return errors.Join(tx.PutKey(key), tx.PutPublisher(p)) }); err != nil {
+	if err := n.db.Update(t.Context(), func(tx *registry.Tx) error { return errors.Join(tx.PutKey(key), tx.PutPublisher(p)) }); err != nil {
 		t.Fatal(err)
 	}
 	ahead += time.Second

@@ -21,11 +21,17 @@ import (
 // keyNode is a node on an empty store.
 func keyNode(t *testing.T) *Node {
 	t.Helper()
+	return keyNodeAt(t, nil)
+}
+
+// keyNodeAt is one with this clock.
+func keyNodeAt(t *testing.T, now func() time.Time) *Node {
+	t.Helper()
 	engine, err := registry.OpenBadger(filepath.Join(t.TempDir(), "store"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := registry.Open(t.Context(), engine, nil)
+	db, err := registry.Open(t.Context(), engine, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +39,7 @@ func keyNode(t *testing.T) *Node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := New(t.Context(), Options{DB: db, Sealer: sealer, PublicURL: "http://localhost:8080", Client: did.NewClient(did.Outgoing{})})
+	n, err := New(t.Context(), Options{DB: db, Sealer: sealer, PublicURL: "http://localhost:8080", Client: did.NewClient(did.Outgoing{}), Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}

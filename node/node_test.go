@@ -75,6 +75,37 @@ func openEngine(t testing.TB) registry.Engine {
 	return e
 }
 
+// newOptions are a node's on this empty store, with a new key file. The store is open until
+// the test ends.
+func newOptions(t testing.TB, e registry.Engine, now func() time.Time) node.Options {
+	t.Helper()
+	db, err := registry.Open(t.Context(), e, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	sealer, err := registry.LoadSealer(filepath.Join(t.TempDir(), "key"), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return node.Options{DB: db, Sealer: sealer, PublicURL: "http://localhost:8080", Client: did.NewClient(did.Outgoing{}), Now: now}
+}
+
+// newNode starts a node that runs until the test ends.
+func newNode(t testing.TB, o node.Options) *node.Node {
+	t.Helper()
+	n, err := node.New(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(n.Close)
+	return n
+}
+
 func startNode(t testing.TB, l node.Ledger, c *clock) *node.Node {
 	t.Helper()
 	return startNodeAt(t, l, c, "http://localhost:8080", did.NewClient(did.Outgoing{}))
@@ -83,32 +114,14 @@ func startNode(t testing.TB, l node.Ledger, c *clock) *node.Node {
 // startNodeAt starts one with this public URL, which reaches what client does.
 func startNodeAt(t testing.TB, l node.Ledger, c *clock, publicURL string, client *http.Client) *node.Node {
 	t.Helper()
-	db, err := registry.Open(t.Context(), openEngine(t), c.now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sealer, err := registry.LoadSealer(filepath.Join(t.TempDir(), "key"), true)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var networks []did.Network
 	if chain, ok := l.(*evm.Client); ok {
 		networks = append(networks, chain.DIDNetwork(""))
 	}
-	n, err := node.New(t.Context(), node.Options{
-		Resolver: did.NewResolver(client, networks...), Networks: func() []did.Network { return networks },
-		DB: db, Sealer: sealer, PublicURL: publicURL, Ledger: l, Client: client, Now: c.now, AnchorEvery: time.Nanosecond,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		n.Close()
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return n
+	o := newOptions(t, openEngine(t), c.now)
+	o.Resolver, o.Networks = did.NewResolver(client, networks...), func() []did.Network { return networks }
+	o.PublicURL, o.Ledger, o.Client, o.AnchorEvery = publicURL, l, client, time.Nanosecond
+	return newNode(t, o)
 }
 
 // Two terms of one learner, with a bachelor's degree above the courses.

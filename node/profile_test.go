@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"path/filepath"
 	"testing"
 
-	"clrnode/did"
 	"clrnode/internal/jcs"
 	"clrnode/node"
 	"clrnode/registry"
@@ -17,26 +15,10 @@ import (
 // The issuers for tests are made once, their keys lie sealed, and they are there in
 // developer mode alone; what they issued stays good without it.
 func TestProfilesForTests(t *testing.T) {
-	dir := t.TempDir()
-	engine, err := registry.OpenBadger(filepath.Join(dir, "store"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	db, err := registry.Open(t.Context(), engine, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	sealer, err := registry.LoadSealer(filepath.Join(dir, "key"), true)
-	if err != nil {
-		t.Fatal(err)
-	}
+	o := newOptions(t, openEngine(t), nil)
 	start := func(dev bool) *node.Node {
-		n, err := node.New(t.Context(), node.Options{DB: db, Sealer: sealer, PublicURL: "http://localhost:8080", Client: did.NewClient(did.Outgoing{}), Dev: dev})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return n
+		o.Dev = dev
+		return newNode(t, o)
 	}
 	var first node.Profile
 	var issued []byte
@@ -61,7 +43,7 @@ func TestProfilesForTests(t *testing.T) {
 		}
 		n.Close()
 	}
-	err = db.View(context.Background(), func(tx *registry.Tx) error {
+	err := o.DB.View(context.Background(), func(tx *registry.Tx) error {
 		p, err := tx.Profile("status")
 		if err != nil {
 			return err
@@ -70,7 +52,7 @@ func TestProfilesForTests(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		secret, err := sealer.OpenKey(k)
+		secret, err := o.Sealer.OpenKey(k)
 		if err != nil || bytes.Contains(k.Sealed, secret) {
 			t.Errorf("the key lies in clear, or doesn't open: %v", err)
 		}

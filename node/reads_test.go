@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"clrnode/did"
 	"clrnode/node"
 	"clrnode/registry"
 )
@@ -94,22 +93,7 @@ func readsPerRequest(t *testing.T, students int) map[string]int64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := registry.Open(t.Context(), countingEngine{engine}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sealer, err := registry.LoadSealer(filepath.Join(t.TempDir(), "key"), true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := node.New(t.Context(), node.Options{DB: db, Sealer: sealer, PublicURL: "http://localhost:8080", Client: did.NewClient(did.Outgoing{})})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		n.Close()
-		db.Close()
-	})
+	n := newNode(t, newOptions(t, countingEngine{engine}, nil))
 	p, err := n.AddPublisher(t.Context(), "Test College", []string{"hosted"}, false)
 	if err != nil {
 		t.Fatal(err)

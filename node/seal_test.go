@@ -6,13 +6,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"clrnode/anchor"
-	"clrnode/did"
 	"clrnode/node"
 	"clrnode/registry"
 )
@@ -27,27 +25,13 @@ type hall struct {
 // newHall opens a store whose clock is now, with a publisher.
 func newHall(t testing.TB, now func() time.Time) *hall {
 	t.Helper()
-	db, err := registry.Open(t.Context(), openEngine(t), now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	sealer, err := registry.LoadSealer(filepath.Join(t.TempDir(), "key"), true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := &hall{db: db}
+	o := newOptions(t, openEngine(t), now)
+	o.AnchorEvery, o.Now = time.Hour, nil
+	h := &hall{db: o.DB}
 	h.start = func(l node.Ledger) *node.Node {
-		client := did.NewClient(did.Outgoing{})
-		n, err := node.New(t.Context(), node.Options{
-			Resolver: did.NewResolver(client), DB: db, Sealer: sealer, PublicURL: "http://localhost:8080", Client: client, Ledger: l,
-			AnchorEvery: time.Hour,
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(n.Close)
-		return n
+		o := o
+		o.Ledger = l
+		return newNode(t, o)
 	}
 	n := h.start(nil)
 	p, err := n.AddPublisher(t.Context(), "Large College", []string{"hosted"}, false)

@@ -2,7 +2,6 @@ package node_test
 
 import (
 	"encoding/json"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -23,23 +22,8 @@ func TestSignedByKey(t *testing.T) {
 func testSignedByKey(t *testing.T) {
 	c := &clock{}
 	e := openEngine(t)
-	db, err := registry.Open(t.Context(), e, c.now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	sealer, err := registry.LoadSealer(filepath.Join(t.TempDir(), "key"), true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	start := func() *node.Node {
-		n, err := node.New(t.Context(), node.Options{DB: db, Sealer: sealer, PublicURL: "http://localhost:8080", Now: c.now})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return n
-	}
-	n := start()
+	o := newOptions(t, e, c.now)
+	n := newNode(t, o)
 	p, err := n.AddPublisher(t.Context(), "Test College", []string{"signature"}, false)
 	if err != nil {
 		t.Fatal(err)
@@ -96,7 +80,7 @@ func testSignedByKey(t *testing.T) {
 
 	// As an earlier program had stored it.
 	forget(t, e)
-	n = start()
+	n = newNode(t, o)
 	defer n.Close()
 	for range 200 {
 		if !signed(n, first.ID, "", 1).Partial {

@@ -57,7 +57,7 @@ func connect(ctx context.Context, urls string, o Options) ([]*server, error) {
 }
 
 // maxAnswer bounds an answer of a chain's node, in bytes, and maxRefusal what it says
-// beside an HTTP status, which becomes part of an error. The events of a whole block have
+// beside an HTTP status or why it refuses, which becomes part of an error and may be stored. The events of a whole block have
 // some megabytes. maxPause is the longest that a node is left alone that asks for it.
 const (
 	maxAnswer, maxRefusal = 32 << 20, 500
@@ -135,7 +135,25 @@ func (s *server) call(ctx context.Context, patience int, answer any, method stri
 	if errors.As(err, &asked) {
 		asked.URL = s.name // people read this, and the rest of the URL may be a secret
 	}
+	var refused rpc.Error
+	if errors.As(err, &refused) && len(refused.Error()) > maxRefusal {
+		return refusal{refused}
+	}
 	return err
+}
+
+// A refusal is what a node answered at length, of which maxRefusal is kept.
+type refusal struct{ whole rpc.Error }
+
+func (r refusal) Error() string { return strings.ToValidUTF8(r.whole.Error()[:maxRefusal], "") }
+
+func (r refusal) ErrorCode() int { return r.whole.ErrorCode() }
+
+func (r refusal) ErrorData() any {
+	if detail, ok := r.whole.(rpc.DataError); ok {
+		return detail.ErrorData()
+	}
+	return nil
 }
 
 // A reply is what one node said: a pointer to a value, or an error.
@@ -198,13 +216,14 @@ func (c *Client) decided(all []reply) (r reply, ok bool) {
 	return reply{}, false
 }
 
-// agree tells whether two nodes say the same. Of refusals, the words are each program's own.
+// agree tells whether two nodes say the same. Of refusals, the words are each program's own,
+// and the registry's reason is not.
 func agree(a, b reply) bool {
 	if a.err == nil || b.err == nil {
 		return a.err == nil && b.err == nil && reflect.DeepEqual(a.value, b.value)
 	}
 	var x, y rpc.Error
-	return errors.As(a.err, &x) && errors.As(b.err, &y) && x.ErrorCode() == y.ErrorCode()
+	return errors.As(a.err, &x) && errors.As(b.err, &y) && x.ErrorCode() == y.ErrorCode() && reason(a.err) == reason(b.err)
 }
 
 // call asks the nodes, and gives what a majority says: the same answer, or the same
@@ -252,7 +271,12 @@ func (c *Client) undecided(all []reply) error {
 	answers := 0
 	for _, r := range all {
 		if r.err != nil {
-			why = append(why, fmt.Errorf("%s: %w", r.from.name, r.err))
+			var refused rpc.Error
+			if errors.As(r.err, &refused) { // which counts for nothing, as too few refuse for that reason
+				why = append(why, fmt.Errorf("%s: %v", r.from.name, r.err))
+			} else {
+				why = append(why, fmt.Errorf("%s: %w", r.from.name, r.err))
+			}
 			continue
 		}
 		answers++
@@ -331,12 +355,16 @@ func (c *Client) knows(ctx context.Context, hash common.Hash) (bool, error) {
 	return false, nil
 }
 
-// one asks for what shows by itself whether it is true, so that one node's answer is
-// enough.
-func (c *Client) one(ctx context.Context, answer any, method string, args ...any) error {
+// one asks for what shows by itself whether it is true, as sound finds, so that one node's
+// answer is enough: it asks one after the other.
+func (c *Client) one(ctx context.Context, answer any, sound func() error, method string, args ...any) error {
 	var errs []error
 	for _, s := range c.servers {
+		reflect.ValueOf(answer).Elem().SetZero()
 		err := s.call(ctx, c.patience, answer, method, args...)
+		if err == nil {
+			err = sound()
+		}
 		if err == nil {
 			return nil
 		}

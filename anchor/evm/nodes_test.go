@@ -4,15 +4,22 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/crypto"
+
 	"clrnode/anchor"
 	"clrnode/anchor/anchortest"
+	"clrnode/contracts"
 	"clrnode/testnet"
 )
 
@@ -52,6 +59,12 @@ var liars = map[string]func(method string, params []json.RawMessage, result json
 		}
 		return result
 	},
+	"a proof of nothing": func(method string, _ []json.RawMessage, result json.RawMessage) json.RawMessage {
+		if method == "eth_getProof" {
+			return json.RawMessage(`{"accountProof":["0x80"],"storageProof":[{"proof":["0x80"]}]}`)
+		}
+		return result
+	},
 	"no transaction": func(method string, _ []json.RawMessage, result json.RawMessage) json.RawMessage {
 		if method == "eth_getTransactionReceipt" || method == "eth_getTransactionByHash" {
 			return json.RawMessage("null")
@@ -69,7 +82,7 @@ func TestOneOfThreeNodes(t *testing.T) {
 	a, b, c := anchortest.NewLine(t, chain.URL()), anchortest.NewLine(t, chain.URL()), anchortest.NewLine(t, chain.URL())
 	var said bytes.Buffer
 	logger := slog.New(slog.NewTextHandler(&said, nil))
-	all := a.URL + ", " + b.URL + "," + c.URL
+	all := b.URL + ", " + a.URL + "," + c.URL // who is asked first lies
 	faults := map[string]anchortest.Fault{
 		"away": {Instead: func(http.ResponseWriter, string, []json.RawMessage, int) bool { panic(http.ErrAbortHandler) }},
 		"busy": {Instead: func(w http.ResponseWriter, _ string, _ []json.RawMessage, _ int) bool {
@@ -100,8 +113,16 @@ func TestOneOfThreeNodes(t *testing.T) {
 			client.Close()
 			continue
 		}
-		if s := waitPhase(t, client, batch, tx, anchor.Final); s.Seq != uint64(n-1) || s.TxHash != tx.Hash {
+		s := waitPhase(t, client, batch, tx, anchor.Final)
+		if s.Seq != uint64(n-1) || s.TxHash != tx.Hash {
 			t.Errorf("%s: State() = %+v, want place %d", name, s, n-1)
+		}
+		want, err := inside.StateProof(t.Context(), batch, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p, err := client.StateProof(t.Context(), batch, s); err != nil || !reflect.DeepEqual(p, want) {
+			t.Errorf("%s: StateProof() = %v, %v", name, p, err)
 		}
 		client.Close()
 	}
@@ -124,6 +145,33 @@ func TestOneOfThreeNodes(t *testing.T) {
 	for _, urls := range []string{"http://127.0.0.1:1/v3/secret", "http://127.0.0.1:1/v3/secret,http://127.0.0.1:2/v3/secret"} {
 		if _, err := Dial(t.Context(), urls, Options{}); err == nil || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), "127.0.0.1:1") || strings.Contains(err.Error(), "\n") {
 			t.Errorf("Dial() of nobody = %v; it names the host alone, in one line", err)
+		}
+	}
+}
+
+// TestWordsOfALiar: of three nodes, one gives a reason of its own for refusing a batch, at
+// endless length and before the others answer. Its reason isn't believed, and nobody keeps
+// what it says.
+func TestWordsOfALiar(t *testing.T) {
+	t.Parallel()
+	chain, _ := start(t)
+	a, b := anchortest.NewLine(t, chain.URL()), anchortest.NewLine(t, chain.URL())
+	duplicate := hexutil.Encode(crypto.Keccak256([]byte("Duplicate()"))[:4])
+	if contracts.Refusal(common.FromHex(duplicate)) != "Duplicate" {
+		t.Fatal("the registry has no such reason")
+	}
+	a.Set(anchortest.Fault{Instead: func(w http.ResponseWriter, method string, _ []json.RawMessage, _ int) bool {
+		if method != "eth_estimateGas" {
+			return false
+		}
+		fmt.Fprintf(w, `{"jsonrpc":"2.0","id":1,"error":{"code":3,"message":"%s","data":"%s"}}`, strings.Repeat("no ", 1<<20), duplicate)
+		return true
+	}})
+	strangers := anchor.Batch{Log: anchor.Address{1}, Root: anchor.Hash{1}, Count: 16} // in which nobody enrolled us
+	for urls, want := range map[string]error{a.URL + "," + b.URL + "," + b.URL: anchor.ErrNotAllowed, a.URL: anchor.ErrAnchored, a.URL + "," + b.URL: anchor.ErrCouldNotCheck} {
+		c := dial(t, urls, Options{Key: chain.FundedKey(), Finality: "depth:0"})
+		if _, err := c.Prepare(t.Context(), strangers); !errors.Is(err, want) || len(err.Error()) > 3*maxRefusal {
+			t.Errorf("Prepare() by %s = %.1000v, want %v", urls, err, want)
 		}
 	}
 }

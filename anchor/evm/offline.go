@@ -50,26 +50,28 @@ func (c *Client) stateProof(ctx context.Context, b anchor.Batch, s anchor.State)
 		} `json:"storageProof"`
 	}
 	slot := contracts.EntrySlot(common.Address(b.Log), common.Hash(b.Root))
-	if err := c.one(ctx, &got, "eth_getProof", c.registry, []common.Hash{slot}, hexNumber(s.BlockNumber)); err != nil {
-		return p, err
+	sound := func() error {
+		if len(got.Storage) != 1 {
+			return fmt.Errorf("the chain's node gave %d proofs for one slot", len(got.Storage))
+		}
+		p.Account, p.Storage = nil, nil
+		for _, node := range got.Account {
+			p.Account = append(p.Account, anchor.Bytes(node))
+		}
+		for _, node := range got.Storage[0].Proof {
+			p.Storage = append(p.Storage, anchor.Bytes(node))
+		}
+		e, _, err := entryOf(p, common.Hash(s.BlockHash), c.registry, common.Address(b.Log), common.Hash(b.Root))
+		if err == nil && (e.Block != s.BlockNumber || e.Count != b.Count) {
+			err = errors.New("it is of another entry")
+		}
+		if err != nil {
+			return fmt.Errorf("the proof of the chain's node is not sound: %w", err)
+		}
+		return nil
 	}
-	if len(got.Storage) != 1 {
-		return p, fmt.Errorf("%w: the chain's node gave %d proofs for one slot", anchor.ErrCouldNotCheck, len(got.Storage))
-	}
-	for _, node := range got.Account {
-		p.Account = append(p.Account, anchor.Bytes(node))
-	}
-	for _, node := range got.Storage[0].Proof {
-		p.Storage = append(p.Storage, anchor.Bytes(node))
-	}
-	e, _, err := entryOf(p, common.Hash(s.BlockHash), c.registry, common.Address(b.Log), common.Hash(b.Root))
-	if err == nil && (e.Block != s.BlockNumber || e.Count != b.Count) {
-		err = errors.New("it is of another entry")
-	}
-	if err != nil {
-		return p, fmt.Errorf("%w: the proof of the chain's node is not sound: %w", anchor.ErrCouldNotCheck, err)
-	}
-	return p, nil
+	err = c.one(ctx, &got, sound, "eth_getProof", c.registry, []common.Hash{slot}, hexNumber(s.BlockNumber))
+	return p, err
 }
 
 // errProof is for a proof that doesn't lead where it has to.

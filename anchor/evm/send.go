@@ -126,28 +126,34 @@ func withSpare(gas uint64) uint64 { return gas + gas/5 }
 // explain turns the refusal of a call or a transaction into an error that says
 // what to do. Whatever isn't a clear refusal is "no answer".
 func (c *Client) explain(err error) error {
-	var detail rpc.DataError
-	if errors.As(err, &detail) {
-		if s, ok := detail.ErrorData().(string); ok {
-			switch contracts.Refusal(common.FromHex(s)) {
-			case "NotAuthorised":
-				return fmt.Errorf("%w: the poster %s isn't enrolled, or its time is over", anchor.ErrNotAllowed, c.poster)
-			case "IsFrozen":
-				return fmt.Errorf("%w: its owner froze it", anchor.ErrNotAllowed)
-			case "Duplicate":
-				return anchor.ErrAnchored
-			case "BadSequence":
-				return fmt.Errorf("%w: another root took the place in the log", anchor.ErrStale)
-			case "BadInput":
-				return errors.New("the registry refuses the batch: it has no root or no leaves, or too many")
-			}
-		}
+	switch reason(err) {
+	case "NotAuthorised":
+		return fmt.Errorf("%w: the poster %s isn't enrolled, or its time is over", anchor.ErrNotAllowed, c.poster)
+	case "IsFrozen":
+		return fmt.Errorf("%w: its owner froze it", anchor.ErrNotAllowed)
+	case "Duplicate":
+		return anchor.ErrAnchored
+	case "BadSequence":
+		return fmt.Errorf("%w: another root took the place in the log", anchor.ErrStale)
+	case "BadInput":
+		return errors.New("the registry refuses the batch: it has no root or no leaves, or too many")
 	}
 	var refused rpc.Error
 	if errors.As(err, &refused) && strings.Contains(refused.Error(), "insufficient funds") {
 		return fmt.Errorf("the account %s has too little money on chain %d to pay for the transaction: send it some", c.poster, c.chain.ID)
 	}
 	return fmt.Errorf("%w: %w", anchor.ErrCouldNotCheck, err)
+}
+
+// reason names the registry's reason for a refusal, see [contracts.Refusal]; it is empty
+// where there is none.
+func reason(err error) string {
+	var detail rpc.DataError
+	if !errors.As(err, &detail) {
+		return ""
+	}
+	s, _ := detail.ErrorData().(string)
+	return contracts.Refusal(common.FromHex(s))
 }
 
 // sign makes the transaction. It isn't sent.

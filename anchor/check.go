@@ -32,6 +32,7 @@ const (
 	CodeTakenBack     = "anchor_taken_back"    // failed: the log's owner took the root or the leaf back
 	CodeOtherChain    = "other_chain"          // could not check: the chain at hand is another one
 	CodeNoChain       = "no_chain"             // could not check: no chain was told
+	CodeNoRecord      = "no_record"            // could not check: an ownership alone, without its record
 	CodeNoAnswer      = "chain_no_answer"      // could not check: the chain gave no answer
 )
 

@@ -152,6 +152,21 @@ func CheckOwnership(ctx context.Context, o Ownership, record [32]byte, subject, 
 	return f, err
 }
 
+// CheckAlone says what an ownership shows without its record, which is never that something
+// belonged to somebody: which log counts, only the record tells, and anybody may write into a
+// log of his own. Where nothing is wrong, it is [CouldNotCheck] with [CodeNoRecord].
+func (o Ownership) CheckAlone(ctx context.Context, reader Reader) (Finding, error) {
+	log := o.Receipt.LogID()
+	f, err := CheckOwnership(ctx, o, o.Statement.Record, o.Statement.DID, log, reader)
+	if f.Outcome == Failed || f.Time.IsZero() {
+		return f, err
+	}
+	alone, err := couldNot(CodeNoRecord, nil, "The log %s has the statement, since %s at the latest. "+
+		"Whether that log is the publisher's, and whom the record is about, only the record tells: give it, too.", log, moment(f.Time))
+	alone.Time, alone.Block, alone.Local = f.Time, f.Block, f.Local
+	return alone, err
+}
+
 // localOrYoung is what else is to be said of a finding.
 func localOrYoung(f Finding) (s string) {
 	if f.Local {

@@ -76,7 +76,7 @@ func Handler(n *node.Node, o Options) http.Handler {
 	get("/.well-known/clrnode", s.anyProgram(s.self))
 	get("/credentials/{id}/{n:[0-9]+}", s.anyProgram(s.hostedVersion))
 	get("/credentials/{id}/{n:[0-9]+}/anchor", s.anyProgram(s.hostedReceipt))
-	get("/anchors/{digest}", s.anyProgram(s.receipt)) // whoever knows the digest has the record
+	get("/anchors/{digest}", s.anyProgram(s.receipt)) // whoever knows the digest has the record, or it is published
 	get("/anchors/{chain}/{digest}", s.anyProgram(s.receipt))
 	get("/status/{list}", s.anyProgram(s.statusList))
 	get("/1.0/identifiers/{did:.*}", s.resolving(s.identifier)) // DID Resolution

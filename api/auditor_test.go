@@ -135,7 +135,7 @@ func (s *site) auditedFiles(username string) (record, receipt []byte) {
 }
 
 const (
-	wayUp    = "level=Right, level=Right, level=Right, level=Right, root=Right, entry=Right, head=Not checked, storage=Right, account=Right, block=Right, final=Not checked"
+	wayUp    = "level=Right, level=Right, level=Right, level=Right, root=Right, entry=Right, head=Not in a receipt, storage=Right, account=Right, block=Right, final=Not checked"
 	wholeWay = "record=Right, salt=Right, leaf=Right, " + wayUp
 )
 
@@ -234,13 +234,13 @@ func TestAuditorSeesWhatWasChanged(t *testing.T) {
 		{"the registry", changed(func(r *anchor.Receipt) { r.Chain.Registry[5] ^= 1 }), record, "NOT SOUND", sound + "root=Right, entry=Wrong"},
 		{"the entry's proof", changed(func(r *anchor.Receipt) { r.StateProof.Storage[0][9] ^= 1 }), record, "NOT SOUND", sound + "root=Right, entry=Wrong"},
 		{"the account's proof", changed(func(r *anchor.Receipt) { r.StateProof.Account[0][9] ^= 1 }), record, "NOT SOUND",
-			sound + "root=Right, entry=Not checked, head=Not checked, storage=Not checked, account=Wrong"},
+			sound + "root=Right, entry=Not checked, head=Not in a receipt, storage=Not checked, account=Wrong"},
 		{"the header", changed(func(r *anchor.Receipt) { r.StateProof.Header[99] ^= 1 }), record, "NOT SOUND",
-			sound + "root=Right, entry=Not checked, head=Not checked, storage=Not checked, account=Not checked, block=Wrong"},
+			sound + "root=Right, entry=Not checked, head=Not in a receipt, storage=Not checked, account=Not checked, block=Wrong"},
 		{"the time", changed(func(r *anchor.Receipt) { r.Block.Time = r.Block.Time.AddDate(-1, 0, 0) }), record, "NOT SOUND",
-			sound + "root=Right, entry=Right, head=Not checked, storage=Right, account=Right, block=Wrong"},
+			sound + "root=Right, entry=Right, head=Not in a receipt, storage=Right, account=Right, block=Wrong"},
 		{"no state proof", changed(func(r *anchor.Receipt) { r.StateProof = nil }), record, "Could not check",
-			sound + "root=Right, entry=Not checked, head=Not checked, block=Not checked, final=Not checked"},
+			sound + "root=Right, entry=Not checked, head=Not in a receipt, block=Not checked, final=Not checked"},
 		{"waits for a batch", changed(func(r *anchor.Receipt) {
 			*r = anchor.WaitingReceipt(r.Chain, r.Log, r.Leaf(), r.Canonicalization)
 		}), record, "Could not check: Not anchored yet", leaf + "batch=Not yet"},

@@ -140,11 +140,12 @@ func (s *server) hostedReceipt(w http.ResponseWriter, r *http.Request) error {
 	return s.writeReceipt(w, r, c.Digest)
 }
 
-// receipt serves the receipt of the record with a digest, of one of the node's chains.
+// receipt serves the receipt of the record, status list or DID document with a digest, of one
+// of the node's chains, to everybody: see [node.Node.Receipt] for why it may.
 func (s *server) receipt(w http.ResponseWriter, r *http.Request) error {
 	digest := strings.ToLower(part(r, "digest"))
 	if len(digest) != 64 || strings.Trim(digest, "0123456789abcdef") != "" {
-		return problem{http.StatusBadRequest, "Not a digest", "Ask for /anchors/ and the SHA-256 of the record in JCS form, 64 hexadecimal digits."}
+		return problem{http.StatusBadRequest, "Not a digest", "Ask for /anchors/ and the SHA-256 of the record, status list or DID document in JCS form, 64 hexadecimal digits."}
 	}
 	return s.writeReceipt(w, r, digest)
 }

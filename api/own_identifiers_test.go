@@ -20,7 +20,7 @@ import (
 )
 
 // sendJSON sends a body as a program does that has a session.
-func sendJSON(t *testing.T, b *browser, path string, body any) (int, object) {
+func sendJSON(t testing.TB, b *browser, path string, body any) (int, object) {
 	t.Helper()
 	raw, err := json.Marshal(body)
 	if err != nil {
@@ -29,7 +29,7 @@ func sendJSON(t *testing.T, b *browser, path string, body any) (int, object) {
 	return readJSON(t, b.do("POST", path, strings.NewReader(string(raw)), map[string]string{"Content-Type": "application/json"}))
 }
 
-func readJSON(t *testing.T, a answer) (int, object) {
+func readJSON(t testing.TB, a answer) (int, object) {
 	t.Helper()
 	var o object
 	if err := json.Unmarshal([]byte(a.body), &o); err != nil {

@@ -12,9 +12,20 @@ import (
 	"clrnode/registry"
 )
 
-// Receipt returns the receipt of the record whose bytes have this digest (64 hex
-// digits). It carries the record's salt: who knows the digest has the record.
-// registry.ErrNotFound where there is no such record or it isn't to be anchored.
+// Receipt returns the receipt of what has this digest (64 hex digits): a record, a status list
+// or a DID document. registry.ErrNotFound where there is no such thing or it isn't to be
+// anchored.
+//
+// It asks nobody who they are, as whoever knows such a digest has the thing itself. A receipt
+// carries the salt of its leaf, which shows that the thing with this digest is in the log, and
+// when it came there, and nothing of what stands beside it: its path has blinded leaves alone.
+//
+//   - A record's digest is over its signature, which nobody can guess.
+//   - A DID document could be guessed, as could its digest. It and the status lists are
+//     published for everybody, and it is no secret that they were, or since when.
+//   - That a record belonged to a DID could be guessed by who knows the record and the DID, and
+//     may think so; a receipt would confirm it. So by its digest there is none: the learner alone
+//     gets it ([Node.Ownership]), and gives it to whom they want.
 func (n *Node) Receipt(ctx context.Context, digest string) (anchor.Receipt, error) {
 	return n.ReceiptOn(ctx, digest, "")
 }
@@ -23,15 +34,11 @@ func (n *Node) Receipt(ctx context.Context, digest string) (anchor.Receipt, erro
 // block; "" is the first chain. Of one that the node has left it has what it had.
 func (n *Node) ReceiptOn(ctx context.Context, digest, chain string) (r anchor.Receipt, err error) {
 	err = n.db.View(ctx, func(tx *registry.Tx) error {
-		ref, err := tx.ByDigest(digest)
-		if err != nil {
-			return err
-		}
-		r, err = n.receipt(tx, ref, false)
+		r, err = n.receiptBy(tx, digest, false)
 		if none := errors.Is(err, registry.ErrNotFound); chain == "" || err == nil && isNamed(r.Chain, chain) || err != nil && !none {
 			return err
 		}
-		if r, err = n.receipt(tx, ref, true); err == nil && !isNamed(r.Chain, chain) {
+		if r, err = n.receiptBy(tx, digest, true); err == nil && !isNamed(r.Chain, chain) {
 			err = fmt.Errorf("receipts of the chain %q: %w", chain, registry.ErrNotFound)
 		}
 		return err
@@ -53,6 +60,18 @@ func (n *Node) AlsoChain() (c anchor.Chain, ok bool) {
 	return c, c.ID != 0
 }
 
+// receiptBy is the receipt of what has a digest, on one of the chains.
+func (n *Node) receiptBy(tx *registry.Tx, digest string, also bool) (anchor.Receipt, error) {
+	ref, err := tx.ByDigest(digest)
+	switch {
+	case err == nil:
+		return n.receipt(tx, ref, also)
+	case errors.Is(err, registry.ErrNotFound):
+		return n.publishedReceipt(tx, digest, also)
+	}
+	return anchor.Receipt{}, err
+}
+
 func (n *Node) receipt(tx *registry.Tx, ref registry.VersionRef, also bool) (anchor.Receipt, error) {
 	v, err := tx.Version(ref.Credential, ref.Number)
 	if err != nil {
@@ -66,16 +85,39 @@ func (n *Node) receipt(tx *registry.Tx, ref registry.VersionRef, also bool) (anc
 	if err != nil {
 		return anchor.Receipt{}, err
 	}
-	if ok && also {
-		b, err = tx.BatchAlso(b.Publisher, b.Number)
-	}
-	switch {
-	case err != nil:
-		return anchor.Receipt{}, err
-	case !ok || b.Chain.ID == 0: // the second chain has heard nothing of the batch yet
+	if !ok {
 		return n.waitingReceipt(tx, v.Publisher, leaf, also)
 	}
-	return batchReceipt(tx, b, v.Leaf, leaf)
+	return n.receiptIn(tx, b, v.Leaf, leaf, also)
+}
+
+// publishedReceipt is the receipt of a status list or a DID document.
+func (n *Node) publishedReceipt(tx *registry.Tx, digest string, also bool) (anchor.Receipt, error) {
+	l, ok, err := tx.PublishedLeaf(digest)
+	if err != nil {
+		return anchor.Receipt{}, err
+	}
+	if !ok {
+		return n.waitingReceipt(tx, l.Publisher, l.Anchored(), also)
+	}
+	b, err := tx.Batch(l.Publisher, l.Batch)
+	if err != nil {
+		return anchor.Receipt{}, err
+	}
+	return n.receiptIn(tx, b, l.Leaf, l.Anchored(), also)
+}
+
+// receiptIn is the receipt of a leaf of a batch on one of the chains.
+func (n *Node) receiptIn(tx *registry.Tx, b registry.Batch, place int, leaf anchor.Leaf, also bool) (r anchor.Receipt, err error) {
+	if also {
+		if b, err = tx.BatchAlso(b.Publisher, b.Number); err != nil {
+			return r, err
+		}
+	}
+	if b.Chain.ID == 0 { // the second chain has heard nothing of the batch yet
+		return n.waitingReceipt(tx, b.Publisher, leaf, also)
+	}
+	return batchReceipt(tx, b, place, leaf)
 }
 
 // waitingReceipt is the receipt of a leaf that is in no batch.

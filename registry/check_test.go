@@ -102,7 +102,7 @@ func TestCheckNoticesWhatIsLost(t *testing.T) {
 	// What stands alone: nothing tells that it was there.
 	alone := []Table{tableProfiles, tableAssertions, tableTrail, tableSettings, tableSchema, tableShareDays, tableSourcePolicies, tableAchievementRows,
 		tableImportBad, tableImportChunks, tableImportClaims, tableImportAffects, tableImportSpreads, tableImportLast, tableLeases, tableLeaseBeats,
-		tableListsOpen, tablePublishers, tableDocuments, tableStateProofs, tableAlso, tableAlsoDone}
+		tableListsOpen, tablePublishers, tableDocuments, tableStateProofs, tableAlso, tableAlsoDone, tableLeavesDigests}
 	seen := map[string]bool{}
 	var rows []tableRow
 	if err := db.engine.View(t.Context(), func(d Docs) error {
@@ -172,6 +172,12 @@ func TestCheckNoticesWhatIsLost(t *testing.T) {
 			f, err := tx.growing("pub")
 			f.Leaves -= 4
 			return errors.Join(err, put(tx, tableGrowing, f, "pub"))
+		},
+		"what a digest finds": func(tx *Tx) error {
+			return put(tx, tableLeavesDigests, leafPlace{Publisher: "pub", About: "list/x"}, strings.Repeat("01", 32))
+		},
+		"a digest": func(tx *Tx) error {
+			return put(tx, tableLeavesDigests, leafPlace{Publisher: "pub", About: "list/z"}, strings.Repeat("04", 32))
 		},
 		"a leaf": func(tx *Tx) error {
 			v, err := tx.Version(one.ID, 1)

@@ -13,6 +13,7 @@ import (
 var (
 	tableLeavesOther   = Table{Name: "batch_leaves_other"}
 	tableLeavesWaiting = Table{Name: "batch_leaves_waiting"}
+	tableLeavesDigests = Table{Name: "batch_leaves_by_digest"}
 )
 
 // An OtherLeaf is something that is anchored beside credentials: a status list or a DID
@@ -38,8 +39,34 @@ func (l OtherLeaf) Anchored() anchor.Leaf {
 }
 
 // key sorts the leaves about one thing, the newest first.
-func (l OtherLeaf) key() []string {
-	return []string{l.Publisher, l.About, fmt.Sprintf("%010d-%010d", 9999999999-l.Batch, 9999999999-l.Leaf)}
+func (l OtherLeaf) key() []string { return l.place().key() }
+
+// Published says whether what the leaf is of is published for everybody: only that is found
+// by its digest.
+func (l OtherLeaf) Published() bool {
+	return l.Type == anchor.LeafStatusList || l.Type == anchor.LeafDocument
+}
+
+// A leafPlace is where an [OtherLeaf] is kept.
+type leafPlace struct {
+	Publisher string `json:"publisher"`
+	About     string `json:"about"`
+	Batch     int    `json:"batch,omitempty"` // 0: it waits
+	Leaf      int    `json:"leaf,omitempty"`
+}
+
+func (l OtherLeaf) place() leafPlace { return leafPlace{l.Publisher, l.About, l.Batch, l.Leaf} }
+
+func (p leafPlace) key() []string {
+	return []string{p.Publisher, p.About, fmt.Sprintf("%010d-%010d", 9999999999-p.Batch, 9999999999-p.Leaf)}
+}
+
+// keptAt is the table and the key of the leaf.
+func (p leafPlace) keptAt() (Table, []string) {
+	if p.Batch == 0 {
+		return tableLeavesWaiting, []string{p.Publisher, p.About}
+	}
+	return tableLeavesOther, p.key()
 }
 
 // AwaitLeaf queues l for the publisher's next batch, with a salt of its own. It takes the
@@ -56,11 +83,53 @@ func (tx *Tx) AwaitLeaf(l OtherLeaf) error {
 	}
 	salt := anchor.NewSalt()
 	l.Salt, l.Since, l.Batch, l.Leaf = hex.EncodeToString(salt[:]), tx.Now, 0, 0
-	if err := put(tx, tableLeavesWaiting, l, l.Publisher, l.About); err != nil || queued {
+	if queued {
+		if err := tx.forgetWaiting(waits); err != nil {
+			return err
+		}
+	}
+	if err := errors.Join(put(tx, tableLeavesWaiting, l, l.Publisher, l.About), tx.findWaiting(l)); err != nil || queued {
 		return err
 	}
 	w := waiting{Other: l.About, Since: tx.Now}
 	return put(tx, tableUnanchored, w, w.key(l.Publisher)...)
+}
+
+// findWaiting lets a leaf that waits be found by its digest, unless one in a batch already is.
+func (tx *Tx) findWaiting(l OtherLeaf) error {
+	if !l.Published() {
+		return nil
+	}
+	_, err := get[leafPlace](tx, tableLeavesDigests, l.Digest)
+	if errors.Is(err, ErrNotFound) {
+		err = put(tx, tableLeavesDigests, l.place(), l.Digest)
+	}
+	return err
+}
+
+// forgetWaiting is for a leaf that is to wait no more, as another one took its place.
+func (tx *Tx) forgetWaiting(l OtherLeaf) error {
+	p, err := get[leafPlace](tx, tableLeavesDigests, l.Digest)
+	if errors.Is(err, ErrNotFound) || err == nil && p.Batch != 0 {
+		return nil
+	}
+	return errors.Join(err, tx.docs.Delete(tableLeavesDigests, keyOf(l.Digest)))
+}
+
+// PublishedLeaf is the newest leaf of what was published with this digest (64 hex digits), or
+// ErrNotFound, which it is for what is anchored and not for everybody, too (see
+// [OtherLeaf.Published]). ok is false while it is in no batch.
+func (tx *Tx) PublishedLeaf(digest string) (l OtherLeaf, ok bool, err error) {
+	p, err := get[leafPlace](tx, tableLeavesDigests, digest)
+	if err != nil {
+		return l, false, err
+	}
+	table, key := p.keptAt()
+	if l, err = get[OtherLeaf](tx, table, key...); err != nil {
+		return l, false, err
+	}
+	last, err := tx.lastBatch(l.Publisher)
+	return l, l.Batch != 0 && l.Batch <= last, err // one more batch may be growing
 }
 
 // NewestLeaf is the newest leaf about something that is in a batch, or ErrNotFound.
@@ -103,11 +172,15 @@ func (tx *Tx) takeOther(l OtherLeaf) error {
 		w := waiting{Other: l.About, Since: tx.Now}
 		err = put(tx, tableUnanchored, w, w.key(l.Publisher)...)
 	}
+	if l.Published() {
+		err = errors.Join(err, put(tx, tableLeavesDigests, l.place(), l.Digest))
+	}
 	return errors.Join(err, put(tx, tableLeavesOther, l, l.key()...))
 }
 
-// checkOtherLeaves looks whether each is the leaf of its batch, or waits, and whether each
-// batch has as many as it says.
+// checkOtherLeaves looks whether each is the leaf of its batch, or waits, whether digests find
+// what has them, and whether each batch has as many as it says. A leaf of an earlier program
+// isn't found by its digest.
 func checkOtherLeaves(c *checker) error {
 	found := map[[2]string]int{}
 	holds := func(t Table, key, publisher string, number, others int) error {
@@ -123,6 +196,14 @@ func checkOtherLeaves(c *checker) error {
 		}),
 		each(c, tableLeavesWaiting, func(key string, _ []string, l OtherLeaf) error {
 			return c.want(c.waits[[2]string{l.Publisher, l.About}], tableLeavesWaiting, key, "is in no batch and waits for none")
+		}),
+		each(c, tableLeavesDigests, func(key string, _ []string, p leafPlace) error {
+			table, at := p.keptAt()
+			l, ok, err := named[OtherLeaf](c, tableLeavesDigests, key, table, at...)
+			if ok {
+				err = c.want(l.Digest == key && l.Published(), tableLeavesDigests, key, "finds a leaf that is no such")
+			}
+			return err
 		}),
 		each(c, tableBatches, func(key string, _ []string, b Batch) error {
 			return holds(tableBatches, key, b.Publisher, b.Number, b.Others)

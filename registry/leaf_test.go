@@ -35,6 +35,11 @@ func TestOtherLeaves(t *testing.T) {
 			if err == nil && l.Batch >= s.now.Number || err != nil && !errors.Is(err, ErrNotFound) {
 				t.Errorf("NewestLeaf() while batch %d grows = %+v, %v", s.now.Number, l, err)
 			}
+			for _, o := range s.others {
+				if l, ok, err := tx.PublishedLeaf(o.Digest); ok || err != nil || l.Salt != o.Salt {
+					t.Errorf("PublishedLeaf() while batch %d grows = %+v, %t, %v", s.now.Number, l, ok, err)
+				}
+			}
 			return nil
 		})
 		b = seal(t, db) // the rest of it
@@ -79,4 +84,62 @@ func TestOtherLeaves(t *testing.T) {
 		update(t, db, func(tx *Tx) error { return tx.AwaitLeaf(about(digit)) })
 		newest(digit, sealed(nothing).Number)
 	}
+}
+
+// TestPublishedLeaf: by the digest of what was published, its newest leaf is found, while it
+// waits and when it is in a batch; what another took the place of isn't, and nothing that is
+// the learner's own.
+func TestPublishedLeaf(t *testing.T) {
+	w := newWaitingRoom(t, "badger")
+	db := w.db
+	leaf := func(kind byte, digit string) OtherLeaf {
+		return OtherLeaf{Publisher: "pub", About: "of " + string('0'+rune(kind)), Type: kind, Digest: strings.Repeat(digit, 64), Content: []byte(digit)}
+	}
+	await := func(kind byte, digit string) {
+		t.Helper()
+		update(t, db, func(tx *Tx) error { return tx.AwaitLeaf(leaf(kind, digit)) })
+	}
+	finds := func(digit string, batch int) {
+		t.Helper()
+		view(t, db, func(tx *Tx) error {
+			l, ok, err := tx.PublishedLeaf(strings.Repeat(digit, 64))
+			if batch < 0 {
+				if !errors.Is(err, ErrNotFound) {
+					t.Errorf("PublishedLeaf(%s) = %+v, %v; want nothing", digit, l, err)
+				}
+			} else if err != nil || string(l.Content) != digit || l.Batch != batch || ok != (batch > 0) || l.Salt == "" {
+				t.Errorf("PublishedLeaf(%s) = %+v, %t, %v; want it in batch %d", digit, l, ok, err, batch)
+			}
+			return nil
+		})
+	}
+	await(anchor.LeafStatusList, "1")
+	finds("1", 0)
+	await(anchor.LeafStatusList, "2")
+	await(anchor.LeafDocument, "3")
+	await(anchor.LeafHolder, "4")
+	finds("1", -1) // it never gets into a batch
+	finds("2", 0)
+	finds("4", -1)
+	w.now = w.now.Add(time.Second)
+	first := seal(t, db).Number
+	finds("2", first)
+	finds("3", first)
+	finds("4", -1)
+
+	await(anchor.LeafDocument, "5")
+	await(anchor.LeafDocument, "3") // as it was before
+	finds("3", first)
+	finds("5", -1)
+	await(anchor.LeafDocument, "6")
+	finds("3", first) // still
+	await(anchor.LeafDocument, "3")
+	w.now = w.now.Add(time.Second)
+	second := seal(t, db).Number
+	finds("3", second)
+	finds("2", first)
+	if second == first {
+		t.Errorf("one batch, %d", first)
+	}
+	w.sound(0)
 }

@@ -7,6 +7,7 @@ func Tables() []Table {
 		tableAchievementRows,
 		tableAssertions,
 		tableLeaves,
+		tableLeavesDigests,
 		tableLeavesOther,
 		tableLeavesWaiting,
 		tableRowRoots,

@@ -1,14 +1,16 @@
-// clr-receipt-check.js checks an anchor receipt of a Comprehensive Learner Record. It needs
-// nothing but this file: no library, and no network unless you name a chain's node.
+// clr-receipt-check.js checks an anchor receipt of a Comprehensive Learner Record, a proof that
+// a record belonged to an identifier (ownership), or the copies that stand for an issuer. It
+// needs nothing but this file: no library, and no network unless you name a chain's node.
 //
-//   node clr-receipt-check.js receipt.json [record.json] [--block-hash 0x... | --rpc URL] [--json]
+//   node clr-receipt-check.js FILE [record.json] [--block-hash 0x... | --rpc URL] [--json]
 //
 // With --block-hash the receipt's own state proof is read (EIP-1186): the hash of its block is
-// all that you have to know, from two explorers or a node of the chain that you trust. With
-// --rpc a node of the chain is asked. The exit code is 0 for sound, 1 for not, 2 for could not
-// check. In a browser, clrReceipt.check does the same.
+// all that you have to know, from two explorers or a node of the chain that you trust; of copies
+// in several blocks, give one after another with commas between them. With --rpc a node of the
+// chain is asked. With --log copies have to be in the log that you name. The exit code is 0 for
+// sound, 1 for not, 2 for could not check. In a browser, clrReceipt.check does the same.
 //
-// The format is in the JSON Schema of the receipt. SPDX-License-Identifier: Apache-2.0
+// The formats are in JSON Schemas. SPDX-License-Identifier: Apache-2.0
 (function (root, make) {
   if (typeof module === 'object' && module.exports) {
     module.exports = make()
@@ -172,9 +174,9 @@
       if (c === '"') return string()
       if (c === '{') {
         const members = new Map()
-        i++
+        members.from = i++
         space()
-        if (s[i] === '}') { i++; return members }
+        if (s[i] === '}') { members.to = ++i; return members }
         for (;;) {
           space()
           const name = string()
@@ -183,7 +185,7 @@
           if (s[i++] !== ':') fail('a colon should stand here')
           members.set(name, value(depth + 1))
           space()
-          if (s[i] === '}') { i++; return members }
+          if (s[i] === '}') { members.to = ++i; return members }
           if (s[i++] !== ',') fail('a comma should stand here')
         }
       }
@@ -221,36 +223,45 @@
     return JSON.stringify(v)
   }
 
-  // ---- the receipt
+  // ---- the receipt, the ownership and the copies
 
   const ZERO = '0x' + '00'.repeat(32)
 
-  // readReceipt reads a receipt: every member as documented, none twice, none unknown.
-  function readReceipt(text) {
-    const members = (v, required, optional = []) => {
-      if (!(v instanceof Map)) throw new Error('an object is missing')
-      for (const name of required) if (!v.has(name)) throw new Error(`the member ${name} is missing`)
-      for (const name of v.keys()) if (!required.includes(name) && !optional.includes(name)) throw new Error(`the member ${name} is not known`)
-      return v
-    }
-    const str = v => { if (typeof v !== 'string') throw new Error('a text is missing'); return v }
-    const match = (v, pattern, what) => { if (!pattern.test(str(v))) throw new Error(`${what} is not written as it should be`); return v }
-    const hash = v => match(v, /^0x[0-9a-f]{64}$/, 'a hash')
-    const address = v => {
-      match(v, /^0x[0-9a-fA-F]{40}$/, 'an address')
-      if (v !== v.toLowerCase() && v !== checksummed(v.toLowerCase())) throw new Error('the checksum of an address is wrong')
-      return v.toLowerCase()
-    }
-    const int = (v, most = (1n << 64n) - 1n) => {
-      if (!(v instanceof Num) || !/^(?:0|[1-9][0-9]*)$/.test(v.text) || BigInt(v.text) > most) throw new Error('a number is not whole, or too large')
-      return BigInt(v.text)
-    }
+  const members = (v, required, optional = []) => {
+    if (!(v instanceof Map)) throw new Error('an object is missing')
+    for (const name of required) if (!v.has(name)) throw new Error(`the member ${name} is missing`)
+    for (const name of v.keys()) if (!required.includes(name) && !optional.includes(name)) throw new Error(`the member ${name} is not known`)
+    return v
+  }
+  const str = v => { if (typeof v !== 'string') throw new Error('a text is missing'); return v }
+  const match = (v, pattern, what) => { if (!pattern.test(str(v))) throw new Error(`${what} is not written as it should be`); return v }
+  const hash = v => match(v, /^0x[0-9a-f]{64}$/, 'a hash')
+  const address = v => {
+    match(v, /^0x[0-9a-fA-F]{40}$/, 'an address')
+    if (v !== v.toLowerCase() && v !== checksummed(v.toLowerCase())) throw new Error('the checksum of an address is wrong')
+    return v.toLowerCase()
+  }
+  const int = (v, most = (1n << 64n) - 1n) => {
+    if (!(v instanceof Num) || !/^(?:0|[1-9][0-9]*)$/.test(v.text) || BigInt(v.text) > most) throw new Error('a number is not whole, or too large')
+    return BigInt(v.text)
+  }
+  const seconds = (v, what) => {
+    const time = match(v, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/, what), ms = Date.parse(time)
+    if (Number.isNaN(ms) || new Date(ms).toISOString().slice(0, 19) + 'Z' !== time) throw new Error('there is no such time')
+    return BigInt(ms) / 1000n
+  }
+  const YEAR1 = -62135596800n // the first second of the year 1, which stands for no time
+  const short = (text, most) => { if (utf8.encode(text).length > most) throw new Error('it is too long') }
+  const firstVersion = v => { if (int(v) !== 1n) throw new Error(`version ${v.text} is not known here: a newer program may read it`) }
+
+  // readReceipt reads a receipt, given as its text and as what parseJSON made of that: every
+  // member as documented, none twice, none unknown.
+  function readReceipt(m, text) {
     const nodes = v => {
       if (!Array.isArray(v) || v.length < 1 || v.length > 64) throw new Error('a path of the state proof is too short or too long')
       return v.map(n => bytes(match(n, /^0x(?:[0-9a-f]{2}){1,600}$/, 'a node of the state proof')))
     }
-    if (utf8.encode(text).length > 256 << 10) throw new Error('it is too long')
-    const m = parseJSON(text)
+    short(text, 256 << 10)
     if (!(m instanceof Map) || m.get('type') !== 'CLRAnchorReceipt') throw new Error('its type should be CLRAnchorReceipt')
     members(m, ['type', 'version', 'canonicalization', 'digest', 'leafType', 'salt', 'index', 'count', 'path', 'root', 'chain', 'log', 'seq', 'firstLeaf', 'phase'], ['tx', 'block', 'stateProof'])
     const c = members(m.get('chain'), ['id', 'genesis', 'registry', 'finality', 'local'])
@@ -264,10 +275,7 @@
     if (m.has('tx')) r.tx = hash(m.get('tx'))
     if (m.has('block')) {
       const b = members(m.get('block'), ['number', 'hash', 'time'])
-      const time = match(b.get('time'), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/, 'the block’s time')
-      const ms = Date.parse(time)
-      if (Number.isNaN(ms) || new Date(ms).toISOString().slice(0, 19) + 'Z' !== time) throw new Error('there is no such time')
-      r.block = { number: int(b.get('number')), hash: hash(b.get('hash')), time: BigInt(ms) / 1000n }
+      r.block = { number: int(b.get('number')), hash: hash(b.get('hash')), time: seconds(b.get('time'), 'the block’s time') }
     }
     if (m.has('stateProof')) {
       const p = members(m.get('stateProof'), ['header', 'account', 'storage'])
@@ -275,6 +283,41 @@
     }
     consistent(r)
     return r
+  }
+
+  // within is the text of an object that stands in a text.
+  const within = (v, text) => v instanceof Map ? text.slice(v.from, v.to) : ''
+
+  function readOwnership(m, text) {
+    short(text, 256 << 10)
+    members(m, ['type', 'version', 'statement', 'receipt'])
+    firstVersion(m.get('version'))
+    const s = members(m.get('statement'), ['type', 'did', 'record', 'method', 'proof', 'proven'])
+    const statement = { did: str(s.get('did')), record: hash(s.get('record')), method: str(s.get('method')), proof: hash(s.get('proof')), proven: seconds(s.get('proven'), 'the statement’s time') }
+    if (s.get('type') !== 'CLROwnershipStatement') throw new Error('the type of its statement should be CLROwnershipStatement')
+    if (!statement.did.startsWith('did:') || !statement.method || statement.record === ZERO || statement.proof === ZERO || statement.proven === YEAR1) throw new Error('something in the statement is empty that may not be')
+    return { statement, content: s, receipt: readReceipt(m.get('receipt'), within(m.get('receipt'), text)) }
+  }
+
+  function readCopies(m, text) {
+    const full = v => {
+      if (v === null) throw new Error('something in a copy is null')
+      if (Array.isArray(v)) v.forEach(full)
+      else if (v instanceof Map) v.forEach(full)
+    }
+    const copies = (name, leafType, title) => {
+      if (!Array.isArray(m.get(name))) throw new Error(`the member ${name} is no list`)
+      return m.get(name).map(one => {
+        const content = members(one, ['content', 'receipt']).get('content')
+        if (!(content instanceof Map)) throw new Error('a content is no object')
+        full(content)
+        return { leafType, title, content, receipt: readReceipt(one.get('receipt'), within(one.get('receipt'), text)) }
+      })
+    }
+    short(text, 8 << 20)
+    members(m, ['type', 'version', 'documents', 'statusLists'])
+    firstVersion(m.get('version'))
+    return { copies: [...copies('documents', 4, 'DID document'), ...copies('statusLists', 2, 'Status list')] }
   }
 
   function checksummed(address) { // EIP-55
@@ -292,7 +335,7 @@
     const mined = ['mined', 'confirmed', 'final'].includes(r.phase)
     wrong(!mined && !['unknown', 'submitted'].includes(r.phase), 'its phase is not known')
     wrong(mined !== !!r.block || mined && !r.tx, 'its phase and its block do not go together')
-    wrong(mined && (r.block.hash === ZERO || r.tx === ZERO || r.block.time === -62135596800n), 'its block or transaction is zero')
+    wrong(mined && (r.block.hash === ZERO || r.tx === ZERO || r.block.time === YEAR1), 'its block or transaction is zero')
     if (r.count === 0n) {
       wrong(r.phase !== 'unknown' || r.index !== 0n || r.path.length > 0 || r.root !== ZERO, 'without a batch there is no root, path or index')
       return
@@ -475,12 +518,12 @@
   const answer = (outcome, code, sentence, more) => ({ outcome, code, sentence, ...more })
   const when = seconds => new Date(Number(seconds) * 1000).toISOString().slice(0, 19).replace('T', ' ') + ' UTC'
 
-  // digestOf is the digest of a record's text: of the token, if it is a JSON Web Token or one
-  // in an envelope, and else of the canonical form.
-  function digestOf(text) {
+  // recordOf reads a record's text. Its digest is that of the token, if it is a JSON Web Token
+  // or one in an envelope, and else of the canonical form.
+  function recordOf(text) {
     const of = token => {
       if (!/^[\w-]+\.[\w-]+\.[\w-]+$/.test(token)) throw new Error('it is no token')
-      return hex(sha256(utf8.encode(token)))
+      return { digest: hex(sha256(utf8.encode(token))), says: claimsOf(token.split('.')[1]) }
     }
     // White space is all that Unicode has, and a byte-order mark is none.
     const bare = text.replace(/^[\s\u0085]+|[\s\u0085]+$/g, all => all.includes('\ufeff') ? all : '')
@@ -488,7 +531,7 @@
     const v = parseJSON(text)
     if (!(v instanceof Map)) throw new Error('it is no object')
     const types = [v.get('type')].flat()
-    if (!types.includes('EnvelopedVerifiableCredential')) return hex(sha256(utf8.encode(canonical(v))))
+    if (!types.includes('EnvelopedVerifiableCredential')) return { digest: hex(sha256(utf8.encode(canonical(v)))), says: v }
     const prefix = 'data:application/vc+jwt,', id = v.get('id')
     const contexts = [v.get('@context')].flat()
     if (types.length !== 1 || contexts[0] !== 'https://www.w3.org/ns/credentials/v2' || typeof id !== 'string' || !id.startsWith(prefix)) throw new Error('its envelope is not sound')
@@ -496,29 +539,146 @@
     return of(id.slice(prefix.length))
   }
 
+  // claimsOf is the credential in the payload of a token. What can't be read says nothing.
+  function claimsOf(payload) {
+    try {
+      const binary = atob(payload.replace(/-/g, '+').replace(/_/g, '/'))
+      const claims = parseJSON(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Uint8Array.from(binary, c => c.charCodeAt(0))))
+      const inner = claims.get('vc')
+      if (!(inner instanceof Map)) return claims
+      const subject = inner.get('credentialSubject')
+      if (subject instanceof Map && !subject.has('id') && claims.has('sub')) subject.set('id', claims.get('sub'))
+      return inner
+    } catch (e) {
+      return new Map()
+    }
+  }
+
+  const textOf = (v, name) => v instanceof Map && typeof v.get(name) === 'string' ? v.get(name) : ''
+
+  // subjectOf is the identifier of whom a record says that it is about.
+  const subjectOf = says => textOf(says.get('credentialSubject'), 'id')
+
+  // logOf is the log that a record names for its anchors: the receipt's if that is one of them.
+  function logOf(says, r) {
+    const logs = [says.get('termsOfUse')].flat().filter(t => t instanceof Map && [t.get('type')].flat().includes('urn:clrnode:verification:blockchain')).map(t => textOf(t, 'id'))
+    return logs.find(l => l === logName(r)) ?? logs[0] ?? ''
+  }
+
+  const logName = r => `eip155:${r.chain.id}:${checksummed(r.log)}`
+
+  // addressIn is the address in the name of a log (CAIP-10), or '' if it is none.
+  function addressIn(name) {
+    const parts = /^eip155:([1-9][0-9]*):(0x.*)$/.exec(name)
+    try {
+      return parts && BigInt(parts[1]) < 1n << 64n && BigInt(address(parts[2])) !== 0n ? address(parts[2]) : ''
+    } catch (e) {
+      return ''
+    }
+  }
+
   // plain is a read receipt without what only this file can use: numbers are texts.
   const plain = r => JSON.parse(JSON.stringify({ ...r, stateProof: undefined }, (_, v) => typeof v === 'bigint' ? v.toString() : v))
 
-  // check says whether a receipt is sound, and of this record if there is one. Options: rpc (a
-  // URL) or blockHash, and whose word that hash is, if not yours; registry and finality, if not the
-  // usual ones. The outcome is "ok", "failed", "warning" or "could not check", and the code is
-  // that of the Go package anchor. Beside them stands each step of the way that was found.
-  async function check(receiptText, recordText, options = {}) {
+  // What an ownership doesn't prove, which is said wherever one is found sound.
+  const NO_PROOF = "It doesn't prove who that is, that they control the DID today, or that who shows it is the one: " +
+    "ask for a fresh signature by the DID. That control was proven is the publisher's word."
+
+  const KINDS = { // by the type of the file: how it is called, read and checked
+    CLRAnchorReceipt: ['receipt', (m, text) => ({ receipt: readReceipt(m, text) }), checkReceipt],
+    CLROwnership: ['proof of ownership', readOwnership, checkOwnership],
+    CLRIssuerCopies: ['file of an issuer’s copies', readCopies, checkCopies],
+  }
+
+  // check says whether a receipt, an ownership or an issuer's copies are sound, and of this record
+  // if there is one; copies need none. Options: rpc (a URL) or blockHash (one or more), and whose
+  // word that hash is, if not yours; log for copies; registry and finality, if not the usual ones.
+  // The outcome is "ok", "failed", "warning" or "could not check", and the code is that of the
+  // Go package anchor. Beside them stands each step of the way that was found; for copies in
+  // parts, of which each is such an answer.
+  async function check(text, recordText, options = {}) {
     const o = { ...options, registry: (options.registry || REGISTRY).toLowerCase() }
-    let r
+    let [name, read, judge] = KINDS.CLRAnchorReceipt, it
     try {
-      r = readReceipt(receiptText)
+      short(text, 8 << 20)
+      const m = parseJSON(text)
+      if (m instanceof Map && Object.hasOwn(KINDS, m.get('type'))) [name, read, judge] = KINDS[m.get('type')]
+      it = read(m, text)
     } catch (e) {
-      return answer('failed', 'not_a_receipt', `This is no sound receipt: ${e.message}.`)
+      return answer('failed', 'not_a_receipt', `This is no sound ${name}: ${e.message}.`)
     }
-    const f = { receipt: plain(r), salted: hex(saltedOf(r)), leaf: hex(leafOf(r)), path: [] }
-    if (recordText === undefined || recordText === null) {
+    let record = null
+    if (recordText !== undefined && recordText !== null) {
+      try { record = recordOf(recordText) } catch (e) { record = { digest: '', says: new Map() } } // what can't be read is another document
+    }
+    return judge(it, record, o)
+  }
+
+  const begun = r => ({ receipt: plain(r), salted: hex(saltedOf(r)), leaf: hex(leafOf(r)), path: [] })
+
+  async function checkReceipt({ receipt: r }, record, o) {
+    const f = begun(r)
+    if (!record) {
       const a = await judged(r, o, f)
       return { ...a, sentence: a.sentence + ' No record was compared with the receipt.' }
     }
-    try { f.recordDigest = digestOf(recordText) } catch (e) { f.recordDigest = '' } // what can't be read is another document
+    f.recordDigest = record.digest
     if (f.recordDigest !== r.digest) return answer('failed', 'receipt_of_other', 'The receipt belongs to another document, or the document was changed.', f)
     return judged(r, o, f)
+  }
+
+  // content is the check of what a receipt is of, where that stands beside it, as a leaf of a
+  // type and in a log (CAIP-10).
+  async function content(v, r, leafType, log, o, f) {
+    f.contentDigest = hex(sha256(utf8.encode(canonical(v))))
+    f.log = log
+    if (r.leafType !== leafType || r.canonicalization !== 'jcs') return answer('failed', 'receipt_of_other', 'The receipt is of something else.', f)
+    if (!addressIn(log)) return answer('failed', 'other_log', 'No log is named that could be looked up.', f)
+    if (addressIn(log) !== r.log) return answer('failed', 'other_log', `The receipt is for the log ${checksummed(r.log)}, and should be for ${log}.`, f)
+    if (f.contentDigest !== r.digest) return answer('failed', 'receipt_of_other', 'The receipt belongs to another document, or the document was changed.', f)
+    return judged(r, o, f)
+  }
+
+  async function checkOwnership({ statement: s, content: stated, receipt: r }, record, o) {
+    const f = { kind: 'ownership', statement: plain(s), ...begun(r) }
+    f.statement.proven = when(s.proven)
+    let log = logName(r)
+    if (record) {
+      f.recordDigest = record.digest
+      f.subject = subjectOf(record.says)
+      if (f.recordDigest !== s.record) return answer('failed', 'receipt_of_other', 'The ownership is of another record, or the record was changed.', f)
+      if (f.subject !== s.did) return answer('failed', 'receipt_of_other', `The record names ${f.subject || 'no DID'} as whom it is about, and not ${s.did}.`, f)
+      log = logOf(record.says, r)
+    }
+    const a = await content(stated, r, 6, log, o, f)
+    if (a.outcome === 'failed' || !a.time) return a
+    if (s.proven > BigInt(a.seconds) + 300n) return { ...a, outcome: 'failed', code: 'receipt_contradicted', late: true, sentence: `The ownership says that control was proven on ${when(s.proven)}, after it was anchored.` }
+    if (!record) {
+      return { ...a, outcome: 'could not check', code: 'no_record', sentence: `The log ${log} has the statement, since ${a.time} at the latest. ` +
+        'Whether that log is the publisher’s, and whom the record is about, only the record tells: give it, too.' }
+    }
+    let sentence = `When this was anchored, no later than ${a.time} (block ${a.block} of chain ${r.chain.id}), whoever held ${s.did} had proven control of it, on ${when(s.proven).slice(0, 10)}, and the record was about them. ${NO_PROOF}`
+    if (a.local) sentence += ' The chain is local, which proves nothing to others: who runs the node could rewrite it.'
+    if (a.outcome === 'warning') sentence += ' The block is young and may still be replaced, or the receipt names another one: fetch it again.'
+    return { ...a, sentence }
+  }
+
+  async function checkCopies({ copies }, _, o) {
+    const parts = []
+    for (const c of copies) {
+      const f = { kind: 'copy', title: c.title, id: textOf(c.content, 'id'), logGiven: !!o.log, ...begun(c.receipt) }
+      parts.push(await content(c.content, c.receipt, c.leafType, o.log || logName(c.receipt), o, f))
+    }
+    const rank = f => f.code === 'anchor_moved' ? 3 : ['failed', 'could not check', 'warning', 'x', 'ok'].indexOf(f.outcome)
+    const [worst] = [...parts].sort((a, b) => rank(a) - rank(b))
+    if (!worst) return answer('could not check', 'no_copies', 'There is no copy in this file.', { parts })
+    let sentence = `${worst.title}: ${worst.sentence}`
+    if (rank(worst) >= 3) {
+      sentence = parts.map(f => `The ${f.title.replace('Status', 'status')} is as of ${f.time} (block ${f.block} of chain ${f.receipt.chain.id})`).join('. ') + '. What the issuer changed since, a copy can’t tell. '
+      sentence += o.log ? 'They stand in the log that you named.' : `They count if the issuer itself told you that its log is ${[...new Set(parts.map(f => f.log))].join(' and ')}: anybody may write into a log of his own.`
+      if (parts.some(f => f.local)) sentence += ' The chain is local, which proves nothing to others.'
+    }
+    return answer(worst.outcome, worst.code, sentence, { parts })
   }
 
   // judged is the check of a receipt that was read; it adds to f what it finds.
@@ -531,13 +691,14 @@
       f.why = e.message
       return answer('failed', 'not_under_root', `The receipt doesn't prove that the document is under its root: ${e.message}.`, f)
     }
-    if (!o.rpc && !o.blockHash) return answer('could not check', 'no_chain', 'The receipt is sound in itself, but it was held against no chain: name a node of the chain, or the hash of its block.', f)
+    const known = (o.blockHash || '').toLowerCase().split(/[\s,]+/).filter(Boolean)
+    if (!o.rpc && !known.length) return answer('could not check', 'no_chain', 'The receipt is sound in itself, but it was held against no chain: name a node of the chain, or the hash of its block.', f)
     let on = {}
-    if (o.blockHash) {
-      if (!r.stateProof || !r.block || r.block.hash !== o.blockHash.toLowerCase()) return answer('could not check', 'no_chain', r.stateProof ? 'The receipt is for another block than the one whose hash was given.' : 'The receipt has no state proof, so it takes a node of the chain to check it.', f)
+    if (known.length) {
+      if (!r.stateProof || !r.block || !known.includes(r.block.hash)) return answer('could not check', 'no_chain', r.stateProof ? 'The receipt is for another block than the one whose hash was given.' : 'The receipt has no state proof, so it takes a node of the chain to check it.', f)
       if (r.chain.registry !== o.registry) return answer('failed', 'other_registry', 'The receipt is for another registry than the one that counts here.', f)
       f.proof = { nodes: [r.stateProof.storage.length, r.stateProof.account.length] }
-      try { on = shown(r, o.blockHash.toLowerCase(), o.registry, f.proof) } catch (e) { f.why = e.message }
+      try { on = shown(r, r.block.hash, o.registry, f.proof) } catch (e) { f.why = e.message }
     } else {
       try { on = await onChain(r, o) } catch (e) { return answer('could not check', 'chain_no_answer', `The chain gave no answer (${e.message}). Try again later.`, f) }
       if (on.other) return answer('could not check', 'other_chain', 'The receipt is for another chain than the one at hand: ask the right one.', f)
@@ -555,13 +716,13 @@
       return answer('failed', 'anchor_taken_back', `The publisher took this anchor back on ${f.why}.`, f)
     }
     if (b.number !== e.block) return answer('could not check', 'chain_no_answer', 'The state proof is of another block than the one of the anchor.', f)
-    Object.assign(f, { time: when(b.time), block: Number(b.number), blockHash: b.hash, rule: on.rule, local: !!on.local || o.blockHash !== undefined && r.chain.id === LOCAL_CHAIN })
+    Object.assign(f, { time: when(b.time), seconds: Number(b.time), block: Number(b.number), blockHash: b.hash, rule: on.rule, local: !!on.local || known.length > 0 && r.chain.id === LOCAL_CHAIN })
     let sentence = `It existed no later than ${f.time}: block ${b.number} of chain ${r.chain.id}.`
     if (f.local) sentence += ' That is the local chain of a node, which proves nothing to others.'
     if (!b.final) return answer('warning', 'anchor_not_final', sentence + ' The block is young and may still be replaced.', f)
     if (r.block && r.block.hash !== b.hash) return answer('warning', 'anchor_moved', sentence + ' The receipt names another block; the chain was reorganized since.', f)
     if (r.block && (r.block.number !== b.number || r.block.time !== b.time)) return answer('failed', 'receipt_contradicted', 'The receipt has a wrong number or time for the block of the anchor.', f)
-    if (o.blockHash) sentence += ` ${o.word ? 'That' : 'Nobody was asked: that'} the block is part of the chain is by ${o.word || 'your'} word, and whether the anchor was taken back later isn’t known.`
+    if (known.length) sentence += ` ${o.word ? 'That' : 'Nobody was asked: that'} the block is part of the chain is by ${o.word || 'your'} word, and whether the anchor was taken back later isn’t known.`
     return answer('ok', 'anchored', sentence, f)
   }
 
@@ -571,14 +732,14 @@
     const fs = require('fs')
     const o = {}, files = []
     for (let i = 0; i < args.length; i++) {
-      const named = { '--rpc': 'rpc', '--block-hash': 'blockHash', '--registry': 'registry', '--finality': 'finality' }[args[i]]
+      const named = { '--rpc': 'rpc', '--log': 'log', '--block-hash': 'blockHash', '--registry': 'registry', '--finality': 'finality' }[args[i]]
       if (named && i + 1 < args.length) o[named] = args[++i]
       else if (args[i] === '--json') o.json = true
       else if (args[i].startsWith('--')) files.length = 9
       else files.push(args[i])
     }
     if (files.length < 1 || files.length > 2 || o.rpc && o.blockHash || o.finality !== undefined && !RULE.test(o.finality)) {
-      console.error('usage: node clr-receipt-check.js receipt.json [record.json] [--block-hash 0x... | --rpc URL] [--registry 0x...] [--finality depth:N|tag:finalized] [--json]')
+      console.error('usage: node clr-receipt-check.js FILE [record.json] [--block-hash 0x... | --rpc URL] [--log eip155:1:0x...] [--registry 0x...] [--finality depth:N|tag:finalized] [--json]')
       process.exit(2)
     }
     let f
@@ -588,7 +749,8 @@
     } catch (e) { // a file that can't be read says nothing about the receipt
       f = answer('could not check', 'unreadable', `A file can’t be read: ${e.message}.`)
     }
-    console.log(o.json ? JSON.stringify(f, null, 2) : `${['Sound', 'NOT SOUND', 'Could not check'][exitCode(f)]}: ${f.sentence}`)
+    const line = f => `${['Sound', 'NOT SOUND', 'Could not check'][exitCode(f)]}: ${f.sentence}`
+    console.log(o.json ? JSON.stringify(f, null, 2) : [line(f), ...(f.parts || []).map(p => `  ${p.title} ${p.id}: ${line(p)}`)].join('\n'))
     process.exit(exitCode(f))
   }
 

@@ -1,5 +1,5 @@
 // clr-receipt-picture.js shows in a page what clr-receipt-check.js found: the verdict, and each
-// step from the record to the block as a picture with its text beside it. It needs nothing but
+// step from the file to the block as a picture with its text beside it. It needs nothing but
 // that file, and takes the colours --ok, --no, --warn, --unsure and --edge of the page.
 // SPDX-License-Identifier: Apache-2.0
 (function (root) {
@@ -10,18 +10,25 @@
   const LEAF_TYPES = { 1: 'a record', 2: 'a status list', 4: 'a DID document', 6: 'a proof that a learner holds a DID' }
   const many = (n, one) => `${n} ${one}${n === 1 ? '' : 's'}`
 
-  // stepsOf tells the way from the record to the block. A step is { id, title, state, says,
-  // from, by, to }: what goes in, through which function, and what comes out. Nothing comes
-  // behind a step that failed.
+  // What an answer is about, by its kind.
+  const NOUNS = { ownership: 'statement', copy: 'copy' }
+  const noun = f => NOUNS[f.kind] || 'record'
+
+  // stepsOf tells the way from the file to the block. A step is { id, title, state, says, from,
+  // by, to, word }: what goes in, through which function, and what comes out; word is the state's
+  // if it isn't the usual one. Nothing comes behind a step that failed.
   function stepsOf(f) {
     const all = [], r = f.receipt
     if (!r) return all
-    const add = (id, title, state, says, from, by, to) => {
-      if (!all.some(s => s.state === 'failed')) all.push({ id, title, state, says, from, by, to })
+    const add = (id, title, state, says, from, by, to, word) => {
+      if (!all.some(s => s.state === 'failed')) all.push({ id, title, state, says, from, by, to, word })
     }
-    recordSteps(f, r, add)
+    if (f.kind === 'ownership') ownershipSteps(f, r, add)
+    else if (f.kind === 'copy') copySteps(f, r, add)
+    else digestStep(f, r.digest, 'receipt', add)
+    leafSteps(f, r, add)
     if (r.count === '0') {
-      add('batch', 'In no batch yet', 'warning', 'The receipt says that its record waits for the next batch: ' +
+      add('batch', 'In no batch yet', 'warning', `The receipt says that its ${noun(f)} waits for the next batch: ` +
         'there is no root, no block and no time. Fetch the receipt again later.',
       [{ name: 'leaf', value: f.leaf, own: true }], 'waits', { name: 'root', value: 'none yet' })
       return all
@@ -33,22 +40,66 @@
   }
 
   // hashed is the state of a step of hashing: where it leads to is seen at the root.
-  const hashed = f => f.receipt.count !== '0' && f.code !== 'not_under_root' ? 'ok' : 'unsure'
+  const hashed = f => f.receipt.count !== '0' && f.code !== 'not_under_root' && !wrongType(f) ? 'ok' : 'unsure'
 
-  function recordSteps(f, r, add) {
-    const given = f.recordDigest !== undefined, equal = f.recordDigest === r.digest
-    let says = 'No record was compared with the receipt: the digest is only what the receipt says.'
-    if (equal) says = 'The record has the digest that stands in the receipt.'
-    else if (given) says = 'This is not the receipt’s record, or it was changed: ' + (f.recordDigest ? `its digest is ${f.recordDigest}.` : 'it can’t be read.')
+  // wrongType says whether the receipt is of something else than what stands beside it.
+  const wrongType = f => f.code === 'receipt_of_other' && f.kind !== undefined && f.contentDigest === f.receipt.digest
+
+  // digestStep compares the record's digest with the one that stands somewhere.
+  function digestStep(f, digest, where, add) {
+    const given = f.recordDigest !== undefined, equal = f.recordDigest === digest
+    let says = `No record was compared with the ${where}: the digest is only what the ${where} says.`
+    if (equal) says = `The record has the digest that stands in the ${where}.`
+    else if (given) says = `This is not the ${where}’s record, or it was changed: ` + (f.recordDigest ? `its digest is ${f.recordDigest}.` : 'it can’t be read.')
     add('record', 'The record’s digest', !given ? 'unsure' : equal ? 'ok' : 'failed', says,
       [{ name: given ? 'the record' : 'no record', value: given ? 'its signed form' : 'not given', own: true }], 'SHA-256',
+      { name: `digest in the ${where}`, value: digest })
+  }
+
+  function ownershipSteps(f, r, add) {
+    const s = f.statement, given = f.recordDigest !== undefined, equal = f.subject === s.did
+    digestStep(f, s.record, 'statement', add)
+    let says = 'Whom the record is about, only the record tells.'
+    if (given) says = equal ? 'The record is about whoever holds the identifier in the statement.' : `The record names ${f.subject || 'no identifier'} as whom it is about.`
+    add('holder', 'Whom the record is about', !given ? 'unsure' : equal ? 'ok' : 'failed', says,
+      [{ name: 'in the record', value: given ? f.subject || 'no identifier' : 'not given' }, { name: 'in the statement', value: s.did, own: true }],
+      !given ? 'not compared' : equal ? 'equal' : 'not equal')
+    contentStep(f, r, 'statement', `It says that control of the identifier was proven on ${s.proven} (${s.method}). That is the publisher’s word; it keeps what was signed.`, add)
+    logStep(f, r, given, 'the record names', 'Which log counts, only the record tells: anybody may write into a log of his own.', add)
+  }
+
+  function copySteps(f, r, add) {
+    contentStep(f, r, 'copy', 'It is what the issuer published, to the letter, if the steps below are right.', add)
+    logStep(f, r, f.logGiven, 'you named', 'Whose log this is, only the issuer tells: anybody may write into a log of his own.', add)
+  }
+
+  // contentStep is for what stands in the file itself, beside its receipt.
+  function contentStep(f, r, what, says, add) {
+    const equal = f.contentDigest === r.digest && r.canonicalization === 'jcs'
+    const wrong = f.contentDigest === r.digest ? 'The receipt is of bytes as they are, and not of the canonical form.'
+      : `The receipt isn’t of this ${what}, or the ${what} was changed: its digest is ${f.contentDigest}.`
+    add('content', `The ${what}’s digest`, equal ? 'ok' : 'failed', equal ? says : wrong, [{ name: `the ${what}`, value: 'its canonical form', own: true }], 'SHA-256',
       { name: 'digest in the receipt', value: r.digest })
+  }
+
+  function logStep(f, r, known, how, unknown, add) {
+    const wrong = f.code === 'other_log'
+    let says = known ? `The receipt is for the log that ${how}.` : unknown
+    if (wrong) says = f.log ? `The receipt is for another log than ${f.log}, which ${how}.` : `There is no log that ${how}.`
+    add('log', 'Whose log', wrong ? 'failed' : known ? 'ok' : 'unsure', says,
+      [{ name: `log that ${known ? how : 'counts'}`, value: known ? (f.log || 'none').replace(/^.*:/, '') : 'not known' }, { name: 'log in the receipt', value: r.log, own: true }],
+      wrong ? 'not equal' : known ? 'equal' : 'not compared')
+  }
+
+  function leafSteps(f, r, add) {
     add('salt', 'Salted', hashed(f), 'The receipt’s salt hides the digest: from the leaf, nobody can tell whose it is.',
       [{ name: 'salt, as the key', value: r.salt }, { name: 'digest', value: r.digest, own: true }], 'HMAC-SHA-256',
       { name: 'salted digest', value: f.salted })
-    add('leaf', 'The leaf', hashed(f), `Its type goes into it (${r.leafType}: ${LEAF_TYPES[r.leafType] || 'another thing'}), so that it is taken for nothing else.`,
-      [{ name: '0x00, name', value: 'clr-anchor/1' }, { name: 'type', value: String(r.leafType) }, { name: 'salted digest', value: f.salted, own: true }], 'SHA-256',
-      { name: 'leaf', value: f.leaf })
+    const kind = `${r.leafType}: ${LEAF_TYPES[r.leafType] || 'another thing'}`
+    add('leaf', 'The leaf', wrongType(f) ? 'failed' : hashed(f), wrongType(f) ? `The receipt is of something else (type ${kind}).`
+      : `Its type goes into it (${kind}), so that it is taken for nothing else.`,
+    [{ name: '0x00, name', value: 'clr-anchor/1' }, { name: 'type', value: String(r.leafType) }, { name: 'salted digest', value: f.salted, own: true }], 'SHA-256',
+    { name: 'leaf', value: f.leaf })
   }
 
   function treeSteps(f, r, add) {
@@ -81,10 +132,10 @@
     add('entry', 'The entry in the log', state, says, [{ name: 'log', value: r.log }, mine], f.proof ? 'Keccak-256, 2 times' : 'asked of the registry',
       { name: 'entry', value: e ? `seq ${e.seq} · first ${e.firstLeaf} · ${e.count}` : 'none yet' })
     if (!e) return
-    add('head', 'The hash chain of the log', 'unsure', 'Each root goes into the log’s head, on top of the head before it: none can be left out or moved later. ' +
-      'A receipt doesn’t carry the head before; clrnode audit --log computes them all.',
+    add('head', 'The hash chain of the log', 'unsure', 'Each root goes into the log’s head, on top of the head before it, so that none can be left out or moved later. ' +
+      `That is seen from all of the log, of which a receipt is one place: clrnode audit --log eip155:${r.chain.id}:${r.log} reads it, and computes each head.`,
     [{ name: 'head before', value: 'elsewhere' }, mine, { name: 'place, leaves', value: 'of the entry' }], 'SHA-256 with 0x02',
-    { name: 'head after it', value: 'in the registry' })
+    { name: 'head after it', value: 'in the registry' }, 'Not in a receipt')
   }
 
   function blockSteps(f, r, add) {
@@ -115,10 +166,12 @@
   }
 
   function blockSaid(f, r) {
+    if (f.late) return ['failed', `It is block ${f.block}, of ${f.time}, and the statement says that control was proven after that, on ${f.statement.proven}.`]
     if (!f.blockHash) return ['unsure', `Not looked at. The receipt says: block ${r.block.number}, of ${new Date(1000 * r.block.time).toISOString().slice(0, 19).replace('T', ' ')} UTC.`]
     if (f.code === 'receipt_contradicted') return ['failed', `The receipt has a wrong number or time for it: it is block ${f.block}, of ${f.time}.`]
     if (f.code === 'anchor_moved') return ['warning', `It is block ${f.block} now, of ${f.time}; the receipt names another one. The chain was reorganized since.`]
-    return ['ok', `Block ${f.block}, of ${f.time}: ${f.recordDigest ? 'the record' : 'what has this digest'} existed no later than then.`]
+    if (f.kind === 'copy') return ['ok', `Block ${f.block}, of ${f.time}: as of then, the copy says what the issuer published. What was changed since, it can’t tell.`]
+    return ['ok', `Block ${f.block}, of ${f.time}: ${f.kind || f.recordDigest ? `the ${noun(f)}` : 'what has this digest'} existed no later than then.`]
   }
 
   // ---- how they are drawn
@@ -131,7 +184,7 @@
     unsure: 'M3 2h18v20H3zM8.8 9.2a3.2 3.2 0 1 1 4.6 2.9c-1 .5-1.4 1-1.4 2.1m0 3v.6',
     warning: 'M12 2 23 21.5H1zM12 9v5.4m0 3v.6',
   }
-  const short = v => /^0x[0-9a-fA-F]{17,}$/.test(v) ? v.slice(0, 6) + '…' + v.slice(-4) : v
+  const short = v => /^0x[0-9a-fA-F]{17,}$/.test(v) ? v.slice(0, 6) + '…' + v.slice(-4) : v.length > 19 ? v.slice(0, 11) + '…' + v.slice(-6) : v
   const element = (name, content, kind) => {
     const e = document.createElement(name)
     if (content) e.textContent = content
@@ -186,12 +239,12 @@
   }
 
   // tell is the same step as text, with every hash in full.
-  function tell(step) {
+  function tell(step, heading) {
     const all = element('div', '', 'told'), word = element('p', '', `says ${step.state}`), values = element('dl')
-    word.append(icon(step.state), element('span', WORDS[step.state], 'word'))
-    all.append(element('h3', step.title), word, element('p', step.says))
+    word.append(icon(step.state), element('span', step.word || WORDS[step.state], 'word'))
+    all.append(element(heading, step.title), word, element('p', step.says))
     for (const part of step.to ? [...step.from, step.to] : step.from) {
-      if (!part.value.startsWith('0x')) continue
+      if (short(part.value) === part.value) continue // it stands in the picture
       const full = element('dd')
       full.append(element('code', part.value))
       values.append(element('dt', part === step.to && /256/.test(step.by) ? `${step.by} gives the ${part.name}` : part.name), full)
@@ -208,52 +261,70 @@
     return [f.outcome === 'warning' ? 'warning' : 'unsure', 'Could not check']
   }
 
-  // show writes the verdict and the list of steps, and tells whether there are any.
-  function show(f, verdict, list) {
-    const [state, word] = verdictOf(f), says = element('p'), steps = stepsOf(f)
-    says.append(element('strong', `${word}: `), f.sentence)
-    verdict.className = `verdict card ${state}`
-    verdict.replaceChildren(icon(state), says)
-    list.replaceChildren(...steps.map((step, i) => {
-      const li = element('li', '', step.state)
-      li.dataset.step = step.id
-      li.append(draw(step, i === 0, i === steps.length - 1), tell(step))
-      return li
+  // partsOf are the answers of which each has a way of its own: those of copies, or the one.
+  const partsOf = f => f.parts || [f]
+  const titleOf = f => f.title ? `${f.title} ${f.id}` : f.kind ? 'Ownership' : 'Receipt'
+
+  // show writes the verdict on each file and the list of steps of each part, and tells whether
+  // there are any.
+  function show(found, verdict, list) {
+    verdict.replaceChildren(...found.map(({ file, answer: f }) => {
+      const [state, word] = verdictOf(f), card = element('div', '', `verdict card ${state}`), says = element('p')
+      if (found.length > 1) says.append(`${file.name}: `)
+      says.append(element('strong', `${word}: `), f.sentence)
+      card.append(icon(state), says)
+      return card
     }))
-    return steps.length > 0
+    const parts = found.flatMap(({ answer }) => partsOf(answer)).filter(f => stepsOf(f).length)
+    list.replaceChildren(...parts.flatMap(f => {
+      const all = element('ol', '', 'steps'), steps = stepsOf(f)
+      all.append(...steps.map((step, i) => {
+        const li = element('li', '', step.state)
+        li.dataset.step = step.id
+        li.append(draw(step, i === 0, i === steps.length - 1), tell(step, parts.length > 1 ? 'h4' : 'h3'))
+        return li
+      }))
+      return parts.length > 1 ? [element('h3', titleOf(f), 'part-of'), all] : [all]
+    }))
+    return parts.length > 0
   }
 
   // ---- the form
 
   const text = file => file && file.arrayBuffer().then(b => new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(b))
-  const put = (input, file) => {
+  const put = (input, chosen) => {
     const files = new DataTransfer()
-    files.items.add(file)
+    for (const file of chosen) files.items.add(file)
     input.files = files.files
   }
 
-  // attach makes a form check receipts. It has the files receipt and record, which may be
-  // dropped on it in any order; check gets their texts. What check finds is written to verdict
-  // and list, and way is shown where there are steps; done gets it last.
+  const PROOF = /"type"\s*:\s*"(?:CLRAnchorReceipt|CLROwnership|CLRIssuerCopies)"/
+
+  // attach makes a form check receipts, ownerships and issuers' copies. It has the files receipt,
+  // one or more, and record, which may be dropped on it in any order; check gets the texts of one
+  // and of the record. What check finds is written to verdict and list, and way is shown where
+  // there are steps; done gets it last: for each file { file, answer }.
   function attach(form, { verdict, way, list, check, done = () => {} }) {
     const { receipt, record } = form.elements
     let latest = 0
+    const judge = async file => {
+      try {
+        return await check(await text(file), await text(record.files[0]))
+      } catch (e) { // a file that can't be read says nothing about the receipt
+        return { outcome: 'could not check', sentence: `A file can’t be read: ${e.message}.` }
+      }
+    }
     form.addEventListener('submit', async event => {
       event.preventDefault()
       const turn = ++latest
       verdict.textContent = 'Checking…'
-      verdict.className = ''
       verdict.hidden = false
       way.hidden = true
-      let f
-      try {
-        f = await check(await text(receipt.files[0]), await text(record.files[0]))
-      } catch (e) { // a file that can't be read says nothing about the receipt
-        f = { outcome: 'could not check', sentence: `A file can’t be read: ${e.message}.` }
-      }
+      const found = []
+      for (const file of receipt.files) found.push({ file, answer: await judge(file) })
       if (turn !== latest) return // another check has begun
-      way.hidden = !show(f, verdict, list)
-      done(f)
+      way.hidden = !show(found, verdict, list)
+      done(found)
     })
     for (const kind of ['dragenter', 'dragover']) {
       form.addEventListener(kind, event => { event.preventDefault(); form.classList.add('over') })
@@ -262,12 +333,15 @@
     form.addEventListener('drop', async event => {
       event.preventDefault()
       form.classList.remove('over')
-      const files = [...event.dataTransfer.files].slice(0, 2)
-      const kinds = await Promise.all(files.map(f => text(f).then(t => /"type"\s*:\s*"CLRAnchorReceipt"/.test(t), () => false)))
-      for (const [i, file] of files.entries()) put(kinds[i] || files.length === 1 && !receipt.files.length ? receipt : record, file)
+      const files = [...event.dataTransfer.files].slice(0, 8)
+      const kinds = await Promise.all(files.map(f => text(f).then(t => PROOF.test(t), () => false)))
+      const alone = files.length === 1 && !receipt.files.length
+      const proofs = files.filter((_, i) => kinds[i] || alone), others = files.filter(f => !proofs.includes(f))
+      if (proofs.length) put(receipt, proofs)
+      if (others.length) put(record, others.slice(-1))
       if (receipt.files.length) form.requestSubmit()
     })
   }
 
-  root.clrReceiptPicture = { attach }
+  root.clrReceiptPicture = { attach, partsOf, titleOf, noun }
 })(self)

@@ -23,8 +23,13 @@ func anchoredRecord(t *testing.T, record string) (anchor.Receipt, [32]byte) {
 	_, c := start(t)
 	_, log := newLog(t, c)
 	digest := sha256.Sum256([]byte(record))
-	leaf := anchor.Leaf{Type: anchor.LeafCredential, Digest: digest, Salt: anchor.NewSalt()}
-	var r anchor.Receipt
+	return landed(t, c, log, anchor.LeafCredential, digest), digest
+}
+
+// landed is the receipt of a leaf that is in a final block.
+func landed(t *testing.T, c *Client, log anchor.Address, leafType byte, digest [32]byte) (r anchor.Receipt) {
+	t.Helper()
+	leaf := anchor.Leaf{Type: leafType, Digest: digest, Salt: anchor.NewSalt()}
 	for range 3 { // the last of them has neighbours in the contract's storage
 		tree := anchor.NewTree(anchor.Pad([][32]byte{leaf.Hash()}))
 		b := anchor.Batch{Log: log, Root: tree.Root(), Count: uint64(tree.Size())}
@@ -36,7 +41,7 @@ func anchoredRecord(t *testing.T, record string) (anchor.Receipt, [32]byte) {
 		}
 		r.StateProof = &p
 	}
-	return r, digest
+	return r
 }
 
 // land brings a batch into a final block.

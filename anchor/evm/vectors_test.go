@@ -22,15 +22,24 @@ import (
 
 var update = flag.Bool("update", false, "write the vectors of receipts anew")
 
-// A vector is a receipt, perhaps with its record and the hash of its block, and what every
-// checker has to say of it. The receipt is a text, as some are no JSON.
+// A vector is a receipt, an ownership or an issuer's copies, perhaps with its record and the
+// hash of its block, and what every checker has to say of it. The file is a text, as some are no
+// JSON.
 type vector struct {
-	Name      string  `json:"name"`
-	Receipt   string  `json:"receipt"`
-	Record    *string `json:"record,omitempty"`
-	BlockHash string  `json:"blockHash,omitempty"`
-	Outcome   string  `json:"outcome"`
-	Code      string  `json:"code"` // one of package anchor's; not_a_receipt where it can't be read
+	Name      string   `json:"name"`
+	Receipt   string   `json:"receipt"` // the file
+	Record    *string  `json:"record,omitempty"`
+	BlockHash string   `json:"blockHash,omitempty"` // several, with commas between them
+	Log       string   `json:"log,omitempty"`       // in which copies have to be; empty: nobody knows
+	Outcome   string   `json:"outcome"`             // of copies, the worst one's
+	Code      string   `json:"code"`                // one of package anchor's; not_a_receipt where it can't be read
+	Parts     []judged `json:"parts,omitempty"`     // of copies: the documents, and the status lists behind them
+}
+
+// judged is what is said of one copy.
+type judged struct {
+	Outcome string `json:"outcome"`
+	Code    string `json:"code"`
 }
 
 const vectorsFile = "../testdata/receipts.json"
@@ -39,28 +48,40 @@ const vectorsFile = "../testdata/receipts.json"
 const notAReceipt = "not_a_receipt"
 
 // check is what this program says of a vector.
-func (v vector) check(ctx context.Context) (outcome, code string) {
-	r, err := anchor.ParseReceipt([]byte(v.Receipt))
-	if err != nil {
-		return string(anchor.Failed), notAReceipt
+func (v vector) check(ctx context.Context) (judged, []judged) {
+	raw := []byte(v.Receipt)
+	if c, err := anchor.ParseIssuerCopies(raw); err == nil {
+		return v.checkCopies(ctx, c)
 	}
-	digest := [32]byte(r.Digest)
-	if v.Record != nil {
-		record, _ := vc.ParseSigned([]byte(*v.Record)) // what can't be read has the digest of no document
-		digest = record.Digest()
+	var f anchor.Finding
+	if o, err := anchor.ParseOwnership(raw); err == nil {
+		f, _ = v.checkOwnership(ctx, o)
+	} else if r, err := anchor.ParseReceipt(raw); err == nil {
+		digest := [32]byte(r.Digest)
+		if v.Record != nil {
+			record, _ := vc.ParseSigned([]byte(*v.Record)) // what can't be read has the digest of no document
+			digest = record.Digest()
+		}
+		f, _ = anchor.CheckReceipt(ctx, r, digest, v.reader(r))
+	} else {
+		return judged{string(anchor.Failed), notAReceipt}, nil
 	}
-	var reader anchor.Reader
-	if v.BlockHash != "" {
+	return judged{string(f.Outcome), f.Code}, nil
+}
+
+// reader reads the state proof of a receipt whose block has the hash that is known, or one of
+// those.
+func (v vector) reader(r anchor.Receipt) anchor.Reader {
+	for text := range strings.SplitSeq(v.BlockHash, ",") {
 		var block anchor.Hash
-		if err := block.UnmarshalText([]byte(v.BlockHash)); err != nil {
-			return "the hash is none", ""
+		if err := block.UnmarshalText([]byte(text)); err != nil {
+			continue
 		}
 		if o, err := NewOffline(r, block, anchor.Address{}); err == nil {
-			reader = o
+			return o
 		}
 	}
-	f, _ := anchor.CheckReceipt(ctx, r, digest, reader)
-	return string(f.Outcome), f.Code
+	return nil
 }
 
 // TestReceiptVectors: each receipt has the outcome that its vector states, here and in the
@@ -77,14 +98,15 @@ func TestReceiptVectors(t *testing.T) {
 	if err := json.Unmarshal(raw, &vectors); err != nil {
 		t.Fatal(err)
 	}
-	if len(vectors) < 75 {
+	if len(vectors) < 140 {
 		t.Errorf("only %d vectors", len(vectors))
 	}
 	outcomes := map[string]int{}
 	for _, v := range vectors {
 		outcomes[v.Outcome]++
-		if outcome, code := v.check(t.Context()); outcome != v.Outcome || code != v.Code {
-			t.Errorf("%s: %s, %s; want %s, %s", v.Name, outcome, code, v.Outcome, v.Code)
+		whole, parts := v.check(t.Context())
+		if whole != (judged{v.Outcome, v.Code}) || !slices.Equal(parts, v.Parts) {
+			t.Errorf("%s: %s %s; want %s, %s %s", v.Name, whole, parts, v.Outcome, v.Code, v.Parts)
 		}
 	}
 	if len(outcomes) != 4 {
@@ -95,21 +117,28 @@ func TestReceiptVectors(t *testing.T) {
 	}
 	const run = `
 const { check } = require(process.argv[1]), vectors = JSON.parse(require('fs').readFileSync(process.argv[2], 'utf8'))
-Promise.all(vectors.map(v => check(v.receipt, v.record, { blockHash: v.blockHash }))).then(all => console.log(JSON.stringify(all)))`
+Promise.all(vectors.map(v => check(v.receipt, v.record, { blockHash: v.blockHash, log: v.log }))).then(all => console.log(JSON.stringify(all)))`
 	out, err := exec.CommandContext(t.Context(), "node", "-e", run, "../checker/clr-receipt-check.js", vectorsFile).Output()
 	if err != nil {
 		var e *exec.ExitError
 		errors.As(err, &e)
 		t.Fatalf("the JavaScript checker: %v\n%s", err, e.Stderr)
 	}
-	var theirs []struct{ Outcome, Code, Sentence string }
+	var theirs []struct {
+		judged
+		Sentence string
+		Parts    []judged
+	}
 	if err := json.Unmarshal(out, &theirs); err != nil || len(theirs) != len(vectors) {
 		t.Fatalf("the JavaScript checker gave %d answers: %v", len(theirs), err)
 	}
 	for i, v := range vectors {
-		if theirs[i].Outcome != v.Outcome || theirs[i].Code != v.Code || theirs[i].Sentence == "" {
+		if theirs[i].judged != (judged{v.Outcome, v.Code}) || theirs[i].Sentence == "" || !slices.Equal(theirs[i].Parts, v.Parts) {
 			t.Errorf("%s: the JavaScript checker says %+v, want %s, %s", v.Name, theirs[i], v.Outcome, v.Code)
 		}
+	}
+	if text, _ := json.Marshal(anchor.NoProofOfOwnership); !strings.Contains(joined(string(checker.Script)), strings.Trim(string(text), `"`)) {
+		t.Errorf("the JavaScript checker doesn't say: %s", anchor.NoProofOfOwnership)
 	}
 	registry := regexp.MustCompile(`const REGISTRY = '(.*)'`).FindSubmatch(checker.Script)
 	if registry == nil || !strings.EqualFold(string(registry[1]), contracts.AnchorRegistryAddress.String()) {
@@ -130,7 +159,7 @@ func writeVectors(t *testing.T) {
 	block := r.Block.Hash.String()
 	var all []vector
 	add := func(name string, receipt string, record *string, block string, outcome anchor.Outcome, code string) {
-		all = append(all, vector{name, receipt, record, block, string(outcome), code})
+		all = append(all, vector{Name: name, Receipt: receipt, Record: record, BlockHash: block, Outcome: string(outcome), Code: code})
 	}
 	edited := func(name, code string, outcome anchor.Outcome, change func(*anchor.Receipt)) {
 		c, err := anchor.ParseReceipt(indented)
@@ -232,6 +261,8 @@ func writeVectors(t *testing.T) {
 	}
 	all = append(all, tokenVectors(t)...)
 	all = append(all, longVectors(t)...)
+	all = append(all, ownershipVectors(t)...)
+	all = append(all, copiesVectors(t)...)
 	edited("the log in lower case", anchor.CodeAnchored, anchor.OK, func(*anchor.Receipt) {})
 	last := &all[len(all)-1]
 	last.Receipt = strings.Replace(last.Receipt, r.Log.String(), strings.ToLower(r.Log.String()), 1)
@@ -256,11 +287,11 @@ func vectorsOf(t *testing.T, record string, is, isnt map[string]string) (all []v
 	}
 	for _, name := range slices.Sorted(maps.Keys(is)) {
 		text := is[name]
-		all = append(all, vector{name, string(raw), &text, r.Block.Hash.String(), string(anchor.OK), anchor.CodeAnchored})
+		all = append(all, vector{Name: name, Receipt: string(raw), Record: &text, BlockHash: r.Block.Hash.String(), Outcome: string(anchor.OK), Code: anchor.CodeAnchored})
 	}
 	for _, name := range slices.Sorted(maps.Keys(isnt)) {
 		text := isnt[name]
-		all = append(all, vector{name, string(raw), &text, r.Block.Hash.String(), string(anchor.Failed), anchor.CodeOtherDocument})
+		all = append(all, vector{Name: name, Receipt: string(raw), Record: &text, BlockHash: r.Block.Hash.String(), Outcome: string(anchor.Failed), Code: anchor.CodeOtherDocument})
 	}
 	return all
 }
@@ -308,6 +339,11 @@ func longVectors(t *testing.T) []vector {
 	}, map[string]string{
 		"a text of more than 64 KB, but for its last character": strings.TrimSuffix(long, `😀"}`) + `"}`,
 	})
+}
+
+// joined has the texts of a script in one piece that stand in it as several.
+func joined(script string) string {
+	return regexp.MustCompile(`" \+\s*"`).ReplaceAllString(script, "")
 }
 
 // swapCase turns the first letter of an address into a capital, or back.

@@ -43,7 +43,7 @@ type audit struct {
 func (p *program) auditCommand() *cobra.Command {
 	a := &audit{}
 	c := &cobra.Command{
-		Use:   "audit --log LOG | --receipt FILE | --ownership FILE --record FILE",
+		Use:   "audit --log LOG | --receipt FILE | --ownership FILE",
 		Short: "Audit a log on the chain, or one receipt: exit code 0 sound, 1 not, 2 could not check",
 		Long: `Audit an anchor log without asking who keeps it: every event since the chain began is
 read, and held against what the contract says now. No root may be missing, stand twice or
@@ -57,7 +57,8 @@ With --receipt, one receipt is held against the chain, and with --record the rec
 which it belongs. Receipts that wait for their anchor, or whose block is young, give 2.
 
 With --ownership, it is said whether the record that --record names belonged to the
-identifier (DID) that it names. ` + anchor.NoProofOfOwnership + `
+identifier (DID) that it names. Without --record that could not be checked, unless something
+is wrong already. ` + anchor.NoProofOfOwnership + `
 
 With --did, or --did-document for a document that was saved, it is also said whether the
 log is this DID's: its document has to name the log, and the log's key the DID.
@@ -132,8 +133,6 @@ func (p *program) audit(ctx context.Context, a *audit) (audited, error) {
 		return audited{}, usage("audit takes --log LOG or --receipt FILE, or --ownership FILE. See clrnode audit --help")
 	case a.record != "" && a.log != "":
 		return audited{}, usage("--record is compared with a receipt: name that with --receipt FILE")
-	case a.record == "" && a.ownership != "":
-		return audited{}, usage("--ownership is of a record: name that with --record FILE")
 	case a.resume != "" && a.log == "":
 		return audited{}, usage("--resume is for the audit of a whole log")
 	case (a.offline || a.blockHash != "") && a.log != "":

@@ -58,6 +58,9 @@ func readOwnership(a *audit) (asking, error) {
 	if err != nil {
 		return asking{}, fmt.Errorf("--ownership: %s: %w", a.ownership, err)
 	}
+	if a.record == "" {
+		return asking{o.Receipt, o.Statement.Record, o.CheckAlone}, nil
+	}
 	record, err := readSome(a.record)
 	if err != nil {
 		return asking{}, fmt.Errorf("--record: %w", err)

@@ -37,7 +37,9 @@ func (p *program) verifyCommand() *cobra.Command {
 		Use:   "verify FILE...|URL|-",
 		Short: "Check credentials: exit code 0 valid, 1 invalid, 2 could not check",
 		Long: `Check credentials. The exit code is 0 if all are valid, 1 if one is invalid, and
-2 if none is invalid but one could not be checked or is no credential.
+2 if none is invalid but one could not be checked or is no credential. Of several files,
+those that are exported beside records (receipts, what the issuer published) are named and
+not counted.
 
 Any issuer will do, with a warning, unless --trust names those that count. A
 receipt beside a file (FILE without its ending, with .receipt.json) is used.
@@ -69,7 +71,8 @@ issuer's log, which you know from the issuer and not from what came with the rec
 type checked struct {
 	Of     string     `json:"of"`
 	Exit   int        `json:"exit"`
-	Error  string     `json:"error,omitempty"` // why it is no credential
+	Beside string     `json:"beside,omitempty"` // what it is, where it is what lies beside a credential
+	Error  string     `json:"error,omitempty"`  // why it is no credential
 	Report *vc.Report `json:"report,omitempty"`
 }
 
@@ -84,9 +87,15 @@ func (p *program) verify(ctx context.Context, v *verifier, args []string) error 
 		return err
 	}
 	var all []checked
-	code := exitOK
+	code, beside := exitOK, 0
 	for _, of := range args {
 		c := p.verifyOne(ctx, v, policy, ask, of)
+		if c.Beside != "" {
+			beside++
+		}
+		if c.Beside != "" && len(args) > 1 {
+			c.Exit, c.Error = exitOK, "" // of many files, it is for another one to say how that stands
+		}
 		all = append(all, c)
 		if c.Exit == exitNo || code == exitOK {
 			code = c.Exit
@@ -95,6 +104,8 @@ func (p *program) verify(ctx context.Context, v *verifier, args []string) error 
 			continue
 		}
 		switch {
+		case c.Report == nil && c.Error == "":
+			fmt.Fprintf(p.out, "%s: not checked: it is %s\n", of, c.Beside)
 		case c.Report == nil:
 			fmt.Fprintf(p.out, "%s: could not check: %s\n", of, vc.Shown(c.Error))
 		case len(args) == 1:
@@ -114,10 +125,31 @@ func (p *program) verify(ctx context.Context, v *verifier, args []string) error 
 			return err
 		}
 	}
+	if beside == len(args) {
+		code = exitCouldNot // there was no credential
+	}
 	if code != exitOK {
 		return exit(code)
 	}
 	return nil
+}
+
+// besides says what the files are that are exported beside a record, by their type.
+var besides = map[string]string{
+	"CLRAnchorReceipt": "a receipt, which is checked with the record beside it, or by clrnode audit --receipt",
+	"CLRIssuerCopies":  "what the issuer published, which counts with the record beside it and --log",
+	"CLROwnership":     "a proof of ownership, which clrnode audit --ownership checks",
+}
+
+// besideOf says what raw is, if it is one of besides.
+func besideOf(raw []byte) string {
+	var file struct {
+		Type string `json:"type"`
+	}
+	if json.Unmarshal(raw, &file) != nil { // a credential's type is a list, as a rule
+		return ""
+	}
+	return besides[file.Type]
 }
 
 // policyOf is the policy that the flags ask for, and the question about anchors
@@ -242,6 +274,9 @@ func (p *program) verifyOne(ctx context.Context, v *verifier, policy vc.Policy, 
 	}
 	if err != nil {
 		return checked{Of: of, Exit: exitCouldNot, Error: err.Error()}
+	}
+	if beside := besideOf(raw); beside != "" {
+		return checked{Of: of, Exit: exitCouldNot, Beside: beside, Error: "not a credential: it is " + beside}
 	}
 	path := v.receipt
 	if path == "" && of != "-" && !isURL(of) {

@@ -10,23 +10,37 @@ function element(name, content) {
   return e;
 }
 
-/** What this node says of the record with this digest: its receipt as it is now, or null. */
-async function askNode(digest) {
-  const answer = await fetch(`/anchors/${digest.slice(2)}`, { headers: { Accept: "application/json" } });
+const { partsOf, titleOf, noun } = clrReceiptPicture;
+
+/** The row of the batch with a receipt's root, if the page has it. */
+const rowOf = (receipt) => [...document.querySelectorAll("tr[data-root]")].find((r) => r.dataset.root === receipt.root);
+
+/**
+ * What this node says of what a receipt is of: its receipt as it is now, or null. An ownership
+ * is the learner's to show: by its digest the node tells nobody anything.
+ */
+async function askNode(found) {
+  if (!found.receipt || found.kind === "ownership") return null;
+  const answer = await fetch(`/anchors/${found.receipt.digest.slice(2)}`, { headers: { Accept: "application/json" } });
   if (answer.status === 404) return null;
   if (!answer.ok) throw new Error(`it answers with status ${answer.status}`);
   return answer.json();
 }
 
-/** What the checker finds, and as node what this node says, or an Error. */
-async function check(receipt, record) {
+/** What the checker finds, and as node of each part what this node says, or an Error. */
+async function check(text, record) {
   const block = at("block").value.trim();
-  const found = await clrReceipt.check(receipt, record, block ? { blockHash: block } : {});
-  if (!found.receipt) return found;
-  const node = await askNode(found.receipt.digest).catch((e) => e);
-  if (found.code !== "no_chain" || block || !node?.block) return { ...found, node };
-  const again = await clrReceipt.check(receipt, record, { blockHash: node.block.hash, word: "this node’s" });
-  return again.code === "no_chain" ? { ...found, node } : { ...again, node, byNode: true };
+  let found = await clrReceipt.check(text, record, block ? { blockHash: block } : {});
+  const nodes = await Promise.all(partsOf(found).map((f) => askNode(f).catch((e) => e)));
+  if (!block && partsOf(found).some((f) => f.code === "no_chain")) {
+    const blocks = partsOf(found).map((f, i) => nodes[i]?.block?.hash ?? rowOf(f.receipt)?.dataset.block).filter(Boolean);
+    const again = await clrReceipt.check(text, record, { blockHash: blocks.join(), word: "this node’s" });
+    for (const f of partsOf(again)) f.byNode = f.code !== "no_chain";
+    again.byNode = again.code !== "no_chain";
+    if (partsOf(again).some((f) => f.byNode)) found = again;
+  }
+  partsOf(found).forEach((f, i) => { f.node = nodes[i]; });
+  return found;
 }
 
 const phases = {
@@ -34,13 +48,14 @@ const phases = {
   confirmed: "confirmed: in a block, almost final", final: "final",
 };
 
-/** The node's words, with a sentence for what differs from the receipt. */
-function nodeWords(receipt, node) {
-  const words = [];
+/** The node's words on one part, with a sentence for what differs from the receipt. */
+function nodeWords({ receipt, node, ...found }) {
+  const words = [], what = noun(found);
   const say = (sentence) => words.push(element("p", sentence));
   if (receipt.log !== form.dataset.log.toLowerCase().replace(/^.*:/, "")) say("The receipt is of another log than the one on this page.");
   if (node instanceof Error) say(`It gave no answer (${node.message}). Try again later.`);
-  else if (!node) say("It knows no record with this digest.");
+  else if (found.kind === "ownership") say("What shows an ownership is the learner’s to give, so this node says nothing of it to others, and wasn’t asked.");
+  else if (!node) say(`It knows no ${what} with this digest.`);
   else {
     const list = document.createElement("dl");
     list.className = "pairs";
@@ -48,7 +63,7 @@ function nodeWords(receipt, node) {
     pair("State", phases[node.phase] ?? node.phase);
     if (node.count) {
       pair("Root", node.root);
-      pair("Leaves", `${node.count}; the record is leaf ${node.index}, counted from 0`);
+      pair("Leaves", `${node.count}; the ${what} is leaf ${node.index}, counted from 0`);
     }
     if (node.block) {
       pair("Place in the log", `${node.seq}, after ${node.firstLeaf} leaves`);
@@ -59,7 +74,7 @@ function nodeWords(receipt, node) {
     words.push(list);
     if (node.count && receipt.count !== "0" && node.root !== receipt.root) say("That is another root than the one in the receipt.");
     if (node.block && !receipt.block) {
-      const p = element("p", "The receipt is older: since then the record was anchored. ");
+      const p = element("p", `The receipt is older: since then the ${what} was anchored. `);
       const link = element("a", "The newest receipt");
       link.href = `/anchors/${receipt.digest.slice(2)}`;
       link.download = "receipt.json";
@@ -67,7 +82,7 @@ function nodeWords(receipt, node) {
       words.push(p);
     } else if (node.block && node.block.hash !== receipt.block.hash) say("That is another block than the one in the receipt.");
   }
-  const row = [...document.querySelectorAll("tr[data-root]")].find((r) => r.dataset.root === receipt.root);
+  const row = rowOf(receipt);
   if (row) say(`The root is the one of batch ${row.querySelector("th").innerText.trim()} below.`);
   return words;
 }
@@ -75,32 +90,42 @@ function nodeWords(receipt, node) {
 /** A word of a command line, for a POSIX shell. */
 const quoted = (word) => (/^[\w./:@-]+$/.test(word) && !word.startsWith("-") ? word : `'${word.replace(/'/g, "'\\''")}'`);
 
-function commands(receipt) {
-  const files = form.elements;
-  let command = `clrnode audit --receipt ${quoted(files.receipt.files[0].name)}`;
-  if (files.record.files.length) command += ` --record ${quoted(files.record.files[0].name)}`;
-  const block = at("block").value.trim();
+/** The command that checks one file without this page. */
+function commandOf({ file, answer }, record, given) {
+  const { receipt } = partsOf(answer)[0];
+  const hashes = given.filter((h) => /^0x[0-9a-f]{64}$/.test(h));
   const url = receipt.chain.local ? "" : " --rpc URL";
+  if (answer.parts) return `node clr-receipt-check.js ${quoted(file.name)} ${hashes.length ? `--block-hash ${hashes.join()}` : "--rpc URL"}`;
+  let command = `clrnode audit --${answer.kind ?? "receipt"} ${quoted(file.name)}`;
+  if (record) command += ` --record ${quoted(record.name)}`;
+  if (!hashes.length) return command + url;
+  return `${command} --offline --block-hash ${hashes.find((h) => h === receipt.block?.hash) ?? hashes[0]}`;
+}
+
+function commands(found) {
+  const { receipt } = partsOf(found[0].answer)[0];
+  const given = at("block").value.trim().toLowerCase().split(/[\s,]+/).filter(Boolean);
   let hint = `Who doesn’t trust this node asks the chain with this command. URL is a node of chain ${receipt.chain.id} that you trust.`;
   if (receipt.chain.local) {
     hint = "Who doesn’t trust this page runs this command on the node’s machine, where the folder with its data is; " +
       "elsewhere with --rpc and the URL that clrnode chain info prints.";
   }
-  if (/^0x[0-9a-fA-F]{64}$/.test(block)) {
-    command += ` --offline --block-hash ${block}`;
-    hint = "Who doesn’t trust this page runs this command, which asks nobody.";
-  } else command += url;
-  at("command").textContent = command;
+  if (given.some((h) => /^0x[0-9a-f]{64}$/.test(h))) hint = "Who doesn’t trust this page runs this command, which asks nobody.";
+  if (found.some((one) => one.answer.parts)) hint += " The program for copies is the checker for Node.js, which this node has as /receipt-checker.js.";
+  at("command").textContent = found.map((one) => commandOf(one, form.elements.record.files[0], given)).join("\n");
   at("command-hint").textContent = hint;
-  at("command-log").textContent = `clrnode audit --log eip155:${receipt.chain.id}:${receipt.log}${url}`;
+  at("command-log").textContent = `clrnode audit --log eip155:${receipt.chain.id}:${receipt.log}${receipt.chain.local ? "" : " --rpc URL"}`;
 }
 
-function done(found) {
-  at("node-says").hidden = !found.receipt;
-  for (const row of document.querySelectorAll("tr[data-root]")) row.classList.toggle("found", row.dataset.root === found.receipt?.root);
-  if (!found.receipt) return;
-  at("node-words").replaceChildren(...nodeWords(found.receipt, found.node));
-  commands(found.receipt);
+/** Shows what this node says of the files that could be read. */
+function done(all) {
+  const found = all.filter((one) => partsOf(one.answer).some((f) => f.receipt));
+  const parts = found.flatMap((one) => partsOf(one.answer));
+  at("node-says").hidden = !parts.length;
+  for (const row of document.querySelectorAll("tr[data-root]")) row.classList.toggle("found", parts.some((f) => f.receipt.root === row.dataset.root));
+  if (!parts.length) return;
+  at("node-words").replaceChildren(...parts.flatMap((f) => [...parts.length > 1 ? [element("h3", titleOf(f))] : [], ...nodeWords(f)]));
+  commands(found);
 }
 
 clrReceiptPicture.attach(form, { verdict: at("verdict"), way: at("way"), list: at("steps"), check, done });

@@ -3,6 +3,7 @@ package node_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -158,7 +159,7 @@ func (l *awayLedger) State(ctx context.Context, b anchor.Batch, tx anchor.Tx) (a
 }
 
 // A node whose chain is away when it starts looks up again the batches that were final
-// when the chain is back.
+// when the chain is back, and before it anchors anything newer.
 func TestFinalBatchesAreLookedUpLater(t *testing.T) {
 	l := &awayLedger{Ledger: startChain(t)}
 	s := newShared(t, l)
@@ -197,7 +198,10 @@ func TestFinalBatchesAreLookedUpLater(t *testing.T) {
 	other := found
 	other.State.BlockHash[0] ^= 1 // of a block that the chain has lost
 	other.Chain.Registry[0] ^= 1  // and of an earlier contract
-	if err := db.Update(t.Context(), func(tx *registry.Tx) error { return tx.PutBatch(other) }); err != nil {
+	more := registry.OtherLeaf{Publisher: p, About: "more", Type: anchor.LeafDocument, Digest: strings.Repeat("01", 32), Content: []byte("{}")}
+	if err := db.Update(t.Context(), func(tx *registry.Tx) error {
+		return errors.Join(tx.PutBatch(other), tx.AwaitLeaf(more)) // which is for a batch that may not come first
+	}); err != nil {
 		t.Fatal(err)
 	}
 	l.away.Store(true)

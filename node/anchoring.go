@@ -27,6 +27,7 @@ type anchoring struct {
 	work   string // as which it is claimed
 	also   bool   // on the second chain: it has batches that the work on the first one sealed
 	woken  <-chan struct{}
+	looked map[string]time.Time // when each publisher's final batches were looked up last
 }
 
 // ledgerChain is the chain, if it is known.
@@ -87,7 +88,7 @@ func (n *Node) nudge() {
 // loop sees to it that what waits is anchored, as long as the node runs. What is to
 // be done is found in the registry, so nothing is lost when the process dies.
 func (n *anchoring) loop() {
-	var rechecked time.Time
+	n.looked = map[string]time.Time{}
 	wait := time.Duration(0)
 	for {
 		select {
@@ -98,17 +99,8 @@ func (n *anchoring) loop() {
 		}
 		wait = min(max(n.anchorAge()/4, n.step()), 10*time.Second)
 		due, err := n.due(n.background)
-		again := n.now().Sub(rechecked) > n.recheckEvery()
-		if err == nil && (due || again) {
-			_, err = n.claimed(n.background, n.work, func(ctx context.Context, db *registry.DB) error {
-				var unseen error
-				if again {
-					if unseen = n.recheckFinal(ctx, db); unseen == nil {
-						rechecked = n.now()
-					}
-				}
-				return errors.Join(unseen, n.turn(ctx, db))
-			})
+		if err == nil && due {
+			_, err = n.claimed(n.background, n.work, n.turn)
 		}
 		if n.background.Err() != nil {
 			return
@@ -137,7 +129,13 @@ func (n *anchoring) recheckEvery() time.Duration {
 	return 10 * time.Minute
 }
 
-// due tells whether there is a batch that isn't final, or has to be sealed.
+// recheckDue tells whether a publisher's final batches are to be looked up again.
+func (n *anchoring) recheckDue(publisher string) bool {
+	return n.now().Sub(n.looked[publisher]) > n.recheckEvery()
+}
+
+// due tells whether there is a batch that isn't final, has to be sealed, or has to be looked
+// up again.
 func (n *anchoring) due(ctx context.Context) (due bool, err error) {
 	err = n.db.View(ctx, func(tx *registry.Tx) error {
 		pubs, err := tx.Publishers()
@@ -145,6 +143,9 @@ func (n *anchoring) due(ctx context.Context) (due bool, err error) {
 			return err
 		}
 		for _, p := range pubs {
+			if due = n.recheckDue(p.ID); due {
+				return nil
+			}
 			if _, due, err = n.unfinished(tx, p.ID); err == nil && !due && !n.also {
 				due, err = n.sealDue(tx, p)
 			}
@@ -226,6 +227,12 @@ func (n *anchoring) all(ctx context.Context, db *registry.DB, later map[string]*
 // once moves the publisher's oldest unfinished batch one step, or goes on sealing one of
 // what waits.
 func (n *anchoring) once(ctx context.Context, db *registry.DB, p registry.Publisher) (open bool, err error) {
+	if n.recheckDue(p.ID) { // before anything newer is anchored
+		if err := n.recheckLog(ctx, db, p); err != nil {
+			return false, fmt.Errorf("look up the newest batches of publisher %s again: %w", p.ID, err)
+		}
+		n.looked[p.ID] = n.now()
+	}
 	b, grows, err := n.nextBatch(ctx, db, p)
 	if err != nil || b.Number == 0 {
 		return grows, err
@@ -401,24 +408,10 @@ func (n *anchoring) enroll(ctx context.Context, p registry.Publisher) error {
 	return n.ledger.Enroll(ctx, key, n.now().Add(enrolFor))
 }
 
-// recheckFinal looks again at each publisher's newest batches that were final: a chain
-// that lost blocks, as an embedded one may in a power cut and a public one if its rule of
-// finality was too bold, makes them unfinished again, and so does a registry contract that
-// isn't today's. What of one publisher can't be looked up keeps no other's from it; until
-// there is no error, it is to be done again.
-func (n *anchoring) recheckFinal(ctx context.Context, db *registry.DB) error {
-	pubs, err := n.Publishers(ctx)
-	if err != nil {
-		return err
-	}
-	for _, p := range pubs {
-		if e := n.recheckLog(ctx, db, p); e != nil {
-			err = errors.Join(err, fmt.Errorf("look up the newest batches of publisher %s again: %w", p.ID, e))
-		}
-	}
-	return err
-}
-
+// recheckLog looks again at a publisher's newest batches that were final, as far back as one
+// is where it was: a chain that lost blocks, as an embedded one may in a power cut and a
+// public one if its rule of finality was too bold, makes them unfinished again, and so does a
+// registry contract that isn't today's.
 func (n *anchoring) recheckLog(ctx context.Context, db *registry.DB, p registry.Publisher) error {
 	b, err := n.batch(ctx, p.ID, newest)
 	for ; err == nil; b, err = n.batch(ctx, p.ID, b.Number-1) {

@@ -394,7 +394,9 @@ func (n *anchoring) recheckFinal(ctx context.Context, db *registry.DB) error {
 		return err
 	}
 	for _, p := range pubs {
-		if e := n.recheckLog(ctx, db, p); e != nil {
+		e := n.recheckLog(ctx, db, p)
+		n.goesOn(workRecheck(n.work, p.ID), e)
+		if e != nil {
 			err = errors.Join(err, fmt.Errorf("look up the newest batches of publisher %s again: %w", p.ID, e))
 		}
 	}

@@ -227,17 +227,16 @@ func (n *anchoring) all(ctx context.Context, db *registry.DB, later map[string]*
 // once moves the publisher's oldest unfinished batch one step, or goes on sealing one of
 // what waits.
 func (n *anchoring) once(ctx context.Context, db *registry.DB, p registry.Publisher) (open bool, err error) {
-	if n.recheckDue(p.ID) { // before anything newer is anchored
-		if err := n.recheckLog(ctx, db, p); err != nil {
-			return false, fmt.Errorf("look up the newest batches of publisher %s again: %w", p.ID, err)
+	var b registry.Batch
+	if err = n.recheck(ctx, db, p); err == nil {
+		var grows bool
+		if b, grows, err = n.nextBatch(ctx, db, p); err != nil || b.Number == 0 {
+			return grows, err
 		}
-		n.looked[p.ID] = n.now()
+		err = n.move(ctx, db, p, &b)
+	} else if e := n.db.View(ctx, func(tx *registry.Tx) (e error) { b, open, e = n.unfinished(tx, p.ID); return e }); e != nil || !open {
+		return false, err
 	}
-	b, grows, err := n.nextBatch(ctx, db, p)
-	if err != nil || b.Number == 0 {
-		return grows, err
-	}
-	err = n.move(ctx, db, p, &b)
 	if ctx.Err() != nil || errors.Is(err, registry.ErrTakenOver) {
 		return true, err
 	}
@@ -406,6 +405,21 @@ func (n *anchoring) enroll(ctx context.Context, p registry.Publisher) error {
 		return fmt.Errorf("log key of publisher %s: %w", p.ID, err)
 	}
 	return n.ledger.Enroll(ctx, key, n.now().Add(enrolFor))
+}
+
+// recheck looks again at what was final, if it is time to, before anything newer of the
+// publisher's is anchored.
+func (n *anchoring) recheck(ctx context.Context, db *registry.DB, p registry.Publisher) error {
+	if !n.recheckDue(p.ID) {
+		return nil
+	}
+	err := n.recheckLog(ctx, db, p)
+	n.goesOn(workRecheck(n.work, p.ID), err)
+	if err != nil {
+		return fmt.Errorf("look up the newest batches of publisher %s again: %w", p.ID, err)
+	}
+	n.looked[p.ID] = n.now()
+	return nil
 }
 
 // recheckLog looks again at a publisher's newest batches that were final, as far back as one

@@ -41,7 +41,7 @@
 //
 // Anchoring finds what is in no batch by a query: it seals a batch, stores the
 // signed transaction before it sends it, and follows it until it is final
-// (anchorOnce); a batch that a dead process left takes the same path. Receipts
+// ([Node.AnchorNow] waits for no age); a batch that a dead process left takes the same path. Receipts
 // lie beside the record, never in it.
 //
 // A share is a ticket that is read, not taken; every opening is counted.
@@ -93,7 +93,7 @@
 //   - A revoked credential answers 410 with the reason at its id, hosted or not:
 //     whoever has it may know why.
 //   - Credentials wait for each other by age (--anchor-every): a batch is sealed
-//     when the oldest is old enough, and holds [registry.MaxBatch] at most.
+//     when the oldest is old enough or somebody asks, and holds [registry.MaxBatch] at most.
 //   - A receipt that says "pending" counts only from the issuer itself. Another
 //     chain than the verifier's is "could not check", as every embedded chain has
 //     the same id and its own genesis.
@@ -108,9 +108,11 @@
 //   - On a second chain a batch stands as a copy of its own ([registry.Tx.BatchAlso]), which
 //     work of its own moves, in the batches' order: neither chain waits for the other. A
 //     record names its log on the first one; a log is whoever's key its address is, so the
-//     log of that address on another chain that the verifier asks is the same.
+//     log of that address on another chain that the verifier asks is the same. The
+//     identifiers name it once for each chain id, also where the node has left the chain.
+//     Which chain the second one is, the store notes.
 //   - A large batch grows in bounded transactions and is unseen until the last; a kill leaves
-//     one that the next turn goes on with.
+//     one that the next turn goes on with. Other publishers have their turn in between.
 //   - That a record belonged to a DID is a leaf of its own, whose digest is that of a JSON
 //     statement ([anchor.Holding]) and not of concatenated hashes: the receipt is like every
 //     other, and the checker of receipts checks it with the statement in the record's place.
@@ -120,7 +122,8 @@
 //   - A nonce is the chain's next one, or the one after what this process sent; after a
 //     restart what is stored is sent again, and a nonce that went to another transaction
 //     makes a batch be prepared anew: the contract takes each root once.
-//   - What was final is looked at again, each minute on a local chain and every ten elsewhere.
+//   - What was final is looked at again, each minute on a local chain and every ten elsewhere,
+//     and when the node starts, before anything newer of the publisher's is anchored.
 //   - A transaction that waits too long is replaced, by an eighth more each time, and never
 //     by more than --max-fee: beyond that the batch waits, and says so.
 //   - The registry contract became cheaper before it was on any public chain, and so has

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -184,7 +185,7 @@ type AnchorStatus struct {
 type AlsoStatus struct {
 	Chain   anchor.Chain `json:"chain"`             // of which only the zero value is known until it has answered
 	Final   int          `json:"final"`             // the batches up to this one are final there
-	Trouble string       `json:"trouble,omitempty"` // why the next one isn't, a sentence
+	Trouble string       `json:"trouble,omitempty"` // why the next one isn't, or nothing can be looked up there, a sentence
 }
 
 func (n *Node) anchorStatus(tx *registry.Tx, p registry.Publisher) (s AnchorStatus, err error) {
@@ -199,7 +200,7 @@ func (n *Node) anchorStatus(tx *registry.Tx, p registry.Publisher) (s AnchorStat
 		if err != nil {
 			return s, err
 		}
-		s.Also.Trouble = b.Trouble
+		s.Also.Trouble = cmp.Or(b.Trouble, n.whyStopped(workRecheck(workAnchorAlso, p.ID)))
 	}
 	if c, ok := n.chain(); ok {
 		s.Chain = &c

@@ -26,6 +26,9 @@ const (
 	workSigned     = "which key signed what"
 )
 
+// workRecheck is the part of the anchoring work that looks again at one publisher's batches.
+func workRecheck(work, publisher string) string { return work + ": look again at " + publisher }
+
 func workImport(id string) string       { return "import " + id }
 func workIssue(publisher string) string { return "issue " + publisher }
 
@@ -187,6 +190,16 @@ func (n *Node) leave(name string, why error) {
 	if !n.running[name] && n.stopped[name] != why.Error() {
 		n.stopped[name] = why.Error()
 		n.log.Warn("work waits", "work", name, "error", why)
+	}
+}
+
+// goesOn notes of work that never ends why it can't be done now; nil is that it can.
+func (n *Node) goesOn(name string, err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.stopped, name)
+	if err != nil {
+		n.stopped[name] = err.Error()
 	}
 }
 

@@ -155,6 +155,7 @@ func TestOtherSecondChainIsRefused(t *testing.T) {
 			refusing := n.serve(on...)
 			refusing.says(other.why)
 			refusing.says("Nothing is anchored there")
+			n.until("the trouble is known while nothing waits", func(a node.AnchorStatus) bool { return strings.Contains(a.Also.Trouble, "Nothing is anchored there") })
 			n.does("issue", other.learner, "--data", "data")
 			n.until("the first chain has all, and the second's trouble is known", func(a node.AnchorStatus) bool {
 				return a.Waiting == 0 && strings.Contains(a.Also.Trouble, "Nothing is anchored there")

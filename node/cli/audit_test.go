@@ -92,7 +92,8 @@ func TestReceiptJudged(t *testing.T) {
 	}
 }
 
-// A program on ethers, which shares no code with this one, audits the log of a running node.
+// Programs on ethers, which share no code with this one, audit the log of a running node, and
+// say whose it is.
 func TestAuditByEthers(t *testing.T) {
 	peers, err := filepath.Abs("../../did/interop/peers")
 	if err != nil {
@@ -106,9 +107,23 @@ func TestAuditByEthers(t *testing.T) {
 		env.Setenv("PEERS", peers)
 		env.Setenv("CHECKER", filepath.Join(peers, "../../../anchor/checker/clr-receipt-check.js"))
 	})
-	p.Files = []string{"testdata/ethers/audit.txtar"}
-	p.Cmds["ethers"], p.Cmds["altered"] = ethersAudit, altered
+	p.Files = []string{"testdata/ethers/audit.txtar", "testdata/ethers/binding.txtar"}
+	p.Cmds["ethers"], p.Cmds["altered"], p.Cmds["bound"] = ethersAudit, altered, boundLog
 	testscript.Run(t, p)
+}
+
+// boundLog sets LOG, RPC and REGISTRY to those of a data folder's only publisher, of which
+// there is a list: bound DATA PUBLISHERS.
+func boundLog(ts *testscript.TestScript, _ bool, args []string) {
+	note, ok := readChainNote(Config{Data: ts.MkAbs(args[0])})
+	if !ok {
+		ts.Fatalf("%s notes no chain", args[0])
+	}
+	var pubs []registry.Publisher
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[1])), &pubs))
+	ts.Setenv("LOG", pubs[0].Log)
+	ts.Setenv("RPC", note.RPC)
+	ts.Setenv("REGISTRY", note.Registry.String())
 }
 
 // altered writes a receipt to forged.json in which one value is another one: the last digit of a

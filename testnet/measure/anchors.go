@@ -83,7 +83,8 @@ depend on the number of batches. A proof reads the record's version, its batch a
 hashes 2,046 times at most. The root alone of 2^20 leaves takes as long as the hashes that
 it needs (`+"`go test ./anchor -run - -bench Root`"+`: x-raw); most of the time of sealing is the store's.
 Memory of sealing is what is in use of what sealing asked for, by the heap profile; it is the same
-for any number of leaves. The process was kept to 150 MB (GOMEMLIMIT); a node, which has more, takes it.
+for any number of leaves. The process was kept to 150 MB (GOMEMLIMIT), as far as the store's filters
+leave room, which grow with it; a node, which has more, takes it.
 `, anchorsTitle, n, registry.MaxBatch, n, short((large-small)*(1<<20)/float64(n)), short(leafBytes(n)),
 		short(float64(n)/sealing.time.Seconds()), short(sealing.sealing), short(sealing.memory), short(ms(proofs[len(proofs)/2])), short(ms(proofs[len(proofs)*99/100])))
 	fmt.Print(table)

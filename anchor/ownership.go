@@ -154,7 +154,7 @@ func CheckOwnership(ctx context.Context, o Ownership, record [32]byte, subject, 
 
 // CheckAlone says what an ownership shows without its record, which is never that something
 // belonged to somebody: which log counts, only the record tells, and anybody may write into a
-// log of his own. Where nothing is wrong, it is [CouldNotCheck] with [CodeNoRecord].
+// log of their own. Where nothing is wrong, it is [CouldNotCheck] with [CodeNoRecord].
 func (o Ownership) CheckAlone(ctx context.Context, reader Reader) (Finding, error) {
 	log := o.Receipt.LogID()
 	f, err := CheckOwnership(ctx, o, o.Statement.Record, o.Statement.DID, log, reader)

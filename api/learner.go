@@ -63,10 +63,12 @@ func (s *server) downloadReceipt(w http.ResponseWriter, r *http.Request, learner
 const howToCheck = `record.json is the record as it was signed. The other files prove what it says without
 the site that it comes from:
 
-- record.receipt.json is the receipt of its anchor. clr-receipt-check.html, opened from a
-  disk, checks it: choose both files. It needs no network but for the chain.
+- record.receipt.json is the receipt of its anchor.
 - record.issuer.json has the issuer's DID document and status lists as they were anchored
   last. They stand for the issuer if it answers no more. It isn't there as long as none was.
+
+clr-receipt-check.html, opened from a disk, checks these files, and a proof of ownership, too:
+drop them all on it. It needs no network but for the chain.
 
 clrnode verify record.json --rpc URL --log LOG checks all of it: URL is a node of the
 chain, LOG the issuer's log by the issuer's own word.

@@ -2,8 +2,10 @@ package api
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,7 +35,8 @@ func TestReceiptChecker(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var vectors []struct{ Name, Receipt, Record, BlockHash string }
+	type vector struct{ Name, Receipt, Record, BlockHash string }
+	var vectors []vector
 	if err := json.Unmarshal(raw, &vectors); err != nil || vectors[0].Name != "sound" {
 		t.Fatalf("the first vector isn't the sound one: %v", err)
 	}
@@ -48,8 +51,10 @@ func TestReceiptChecker(t *testing.T) {
 	b := newTab(t, s, newBrowser(t))
 	check := func(record string) {
 		t.Helper()
-		b.do(chromedp.SetUploadFiles("#receipt", []string{files["#receipt"]}), chromedp.SetUploadFiles("#record", []string{record}),
-			chromedp.SetValue("#block", sound.BlockHash))
+		b.do(chromedp.SetUploadFiles("#receipt", []string{files["#receipt"]}), chromedp.SetValue("#block", sound.BlockHash))
+		if record != "" {
+			b.do(chromedp.SetUploadFiles("#record", []string{record}))
+		}
 		b.script(`document.querySelector("form").requestSubmit(), ""`)
 	}
 	b.width(320)
@@ -68,4 +73,34 @@ func TestReceiptChecker(t *testing.T) {
 	b.do(chromedp.Navigate("file://"+put(checker.PageName, checker.Page)), chromedp.WaitReady("main"))
 	check(files["#record"])
 	b.waitFor("Sound: It existed no later than")
+	b.mu.Lock()
+	b.wrong = nil // the page itself, which is of no site
+	b.mu.Unlock()
+	for _, c := range []struct{ name, verdict, says string }{
+		{"ownership: sound", "Sound: When this was anchored", anchor.NoProofOfOwnership},
+		{"ownership: without the record", "Could not check: The log eip155:", "only the record tells"},
+		{"ownership: of a token", "Sound: When this was anchored", "The record is about whoever holds"},
+		{"copies: sound", "Sound: The DID document is as of", "What was changed since, it can’t tell."},
+		{"copies: a list that was changed", "NOT SOUND: Status list:", "or the copy was changed"},
+	} {
+		i := slices.IndexFunc(vectors, func(v vector) bool { return v.Name == c.name })
+		if i < 0 {
+			t.Fatalf("there is no vector %q", c.name)
+		}
+		v := vectors[i]
+		files["#receipt"] = put("file.json", []byte(v.Receipt))
+		sound.BlockHash = v.BlockHash
+		b.script(`document.getElementById("record").value = ""`)
+		record := ""
+		if v.Record != "" {
+			record = put("record.json", []byte(v.Record))
+		}
+		check(record)
+		b.waitFor(c.verdict)
+		b.wants(c.says)
+		for _, width := range []int64{320, 1280} {
+			b.width(width)
+			b.look(fmt.Sprint("disk-", strings.ReplaceAll(strings.ReplaceAll(c.name, ": ", "-"), " ", "-"), "-", width))
+		}
+	}
 }

@@ -104,6 +104,7 @@ func TestAuditorsPageOfOwnershipsAndCopies(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := openAudit(t, s)
+	b.script(`window.asked = [], window.fetch = ((ask) => (url, options) => { asked.push(url); return ask(url, options); })(fetch), ""`)
 	const levels, block = "level=Right, level=Right, level=Right, level=Right, root=Right, entry=Right, head=Not in a receipt, ", "storage=Right, account=Right, block=Right, final=Not checked"
 	const tree = "salt=Right, leaf=Right, " + levels + block
 	const whole = "record=Right, holder=Right, content=Right, log=Right, " + tree
@@ -157,6 +158,10 @@ func TestAuditorsPageOfOwnershipsAndCopies(t *testing.T) {
 			b.width(width)
 			b.look(fmt.Sprint("audit-", c.name, "-", width))
 		}
+	}
+
+	if asked := b.script(`asked.join(" ")`); strings.Contains(asked, o.Receipt.Digest.String()[2:]) || !strings.Contains(asked, list.Digest.String()[2:]) {
+		t.Errorf("the node was asked for %s", asked)
 	}
 
 	// All that came with a record, dropped at once, here and on the page that needs no node.

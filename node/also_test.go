@@ -97,6 +97,25 @@ func TestSecondChain(t *testing.T) {
 		t.Errorf("offline: %+v, %v", f, err)
 	}
 
+	// So it is with what the publisher publishes, and with nothing else.
+	raw, err := n.ExportIssuer(t.Context(), ada.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copies, err := anchor.ParseIssuerCopies(raw)
+	if err != nil || len(copies.Documents) == 0 || len(copies.StatusLists) == 0 {
+		t.Fatalf("the copies are %s, %v", raw, err)
+	}
+	for _, c := range append(copies.Documents, copies.StatusLists...) {
+		r, err := n.ReceiptOn(t.Context(), c.Receipt.Digest.String()[2:], second.Chain().Genesis.String())
+		if err != nil || r.Chain.Genesis != second.Chain().Genesis || r.Root != c.Receipt.Root {
+			t.Errorf("the receipt of a copy on the second chain: %+v, %v", r, err)
+		}
+		if f, err := (anchor.Copy{Content: c.Content, Receipt: r}).Check(t.Context(), logs[0], c.Receipt.LeafType, second); f.Outcome != anchor.OK {
+			t.Errorf("a copy on the second chain: %+v, %v", f, err)
+		}
+	}
+
 	// It is away: the first goes on, and says nothing of it.
 	line.Set(anchortest.Fault{Instead: func(http.ResponseWriter, string, []json.RawMessage, int) bool { panic(http.ErrAbortHandler) }})
 	importFile(t, n, p, "more.csv", crowd(1))

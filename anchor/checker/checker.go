@@ -1,6 +1,6 @@
-// Package checker has a checker of anchor receipts for those who have neither this program
-// nor a library: one JavaScript file for Node.js, and one page for browsers, which works
-// from a disk.
+// Package checker has a checker of anchor receipts, ownerships and issuers' copies for those who
+// have neither this program nor a library: one JavaScript file for Node.js, and one page for
+// browsers, which works from a disk.
 package checker
 
 import (

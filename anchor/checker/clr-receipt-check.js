@@ -675,7 +675,7 @@
     let sentence = `${worst.title}: ${worst.sentence}`
     if (rank(worst) >= 3) {
       sentence = parts.map(f => `The ${f.title.replace('Status', 'status')} is as of ${f.time} (block ${f.block} of chain ${f.receipt.chain.id})`).join('. ') + '. What the issuer changed since, a copy can’t tell. '
-      sentence += o.log ? 'They stand in the log that you named.' : `They count if the issuer itself told you that its log is ${[...new Set(parts.map(f => f.log))].join(' and ')}: anybody may write into a log of his own.`
+      sentence += o.log ? 'They stand in the log that you named.' : `They count if the issuer itself told you that its log is ${[...new Set(parts.map(f => f.log))].join(' and ')}: anybody may write into a log of their own.`
       if (parts.some(f => f.local)) sentence += ' The chain is local, which proves nothing to others.'
     }
     return answer(worst.outcome, worst.code, sentence, { parts })

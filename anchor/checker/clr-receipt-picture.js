@@ -15,13 +15,14 @@
   const noun = f => NOUNS[f.kind] || 'record'
 
   // stepsOf tells the way from the file to the block. A step is { id, title, state, says, from,
-  // by, to, word }: what goes in, through which function, and what comes out; word is the state's
-  // if it isn't the usual one. Nothing comes behind a step that failed.
+  // by, to }: what goes in, through which function, and what comes out. It may have another word
+  // for its state than the usual one, and the command that checks it elsewhere. Nothing comes
+  // behind a step that failed.
   function stepsOf(f) {
     const all = [], r = f.receipt
     if (!r) return all
-    const add = (id, title, state, says, from, by, to, word) => {
-      if (!all.some(s => s.state === 'failed')) all.push({ id, title, state, says, from, by, to, word })
+    const add = (id, title, state, says, from, by, to, more) => {
+      if (!all.some(s => s.state === 'failed')) all.push({ id, title, state, says, from, by, to, ...more })
     }
     if (f.kind === 'ownership') ownershipSteps(f, r, add)
     else if (f.kind === 'copy') copySteps(f, r, add)
@@ -65,12 +66,12 @@
       [{ name: 'in the record', value: given ? f.subject || 'no identifier' : 'not given' }, { name: 'in the statement', value: s.did, own: true }],
       !given ? 'not compared' : equal ? 'equal' : 'not equal')
     contentStep(f, r, 'statement', `It says that control of the identifier was proven on ${s.proven} (${s.method}). That is the publisher’s word; it keeps what was signed.`, add)
-    logStep(f, r, given, 'the record names', 'Which log counts, only the record tells: anybody may write into a log of his own.', add)
+    logStep(f, r, given, 'the record names', 'log in the record', 'Which log counts, only the record tells: anybody may write into a log of their own.', add)
   }
 
   function copySteps(f, r, add) {
     contentStep(f, r, 'copy', 'It is what the issuer published, to the letter, if the steps below are right.', add)
-    logStep(f, r, f.logGiven, 'you named', 'Whose log this is, only the issuer tells: anybody may write into a log of his own.', add)
+    logStep(f, r, f.logGiven, 'you named', 'log that you named', 'Whose log this is, only the issuer tells: anybody may write into a log of their own.', add)
   }
 
   // contentStep is for what stands in the file itself, beside its receipt.
@@ -82,12 +83,12 @@
       { name: 'digest in the receipt', value: r.digest })
   }
 
-  function logStep(f, r, known, how, unknown, add) {
+  function logStep(f, r, known, how, name, unknown, add) {
     const wrong = f.code === 'other_log'
     let says = known ? `The receipt is for the log that ${how}.` : unknown
     if (wrong) says = f.log ? `The receipt is for another log than ${f.log}, which ${how}.` : `There is no log that ${how}.`
     add('log', 'Whose log', wrong ? 'failed' : known ? 'ok' : 'unsure', says,
-      [{ name: `log that ${known ? how : 'counts'}`, value: known ? (f.log || 'none').replace(/^.*:/, '') : 'not known' }, { name: 'log in the receipt', value: r.log, own: true }],
+      [{ name: known ? name : 'log that counts', value: known ? (f.log || 'none').replace(/^.*:/, '') : 'not known' }, { name: 'log in the receipt', value: r.log, own: true }],
       wrong ? 'not equal' : known ? 'equal' : 'not compared')
   }
 
@@ -133,9 +134,9 @@
       { name: 'entry', value: e ? `seq ${e.seq} · first ${e.firstLeaf} · ${e.count}` : 'none yet' })
     if (!e) return
     add('head', 'The hash chain of the log', 'unsure', 'Each root goes into the log’s head, on top of the head before it, so that none can be left out or moved later. ' +
-      `That is seen from all of the log, of which a receipt is one place: clrnode audit --log eip155:${r.chain.id}:${r.log} reads it, and computes each head.`,
+      'A receipt is of one place in the log and can’t show that: whoever wants to see it has the whole log checked, which this command does.',
     [{ name: 'head before', value: 'elsewhere' }, mine, { name: 'place, leaves', value: 'of the entry' }], 'SHA-256 with 0x02',
-    { name: 'head after it', value: 'in the registry' }, 'Not in a receipt')
+    { name: 'head after it', value: 'in the registry' }, { word: 'Not in a receipt', command: `clrnode audit --log eip155:${r.chain.id}:${r.log}` })
   }
 
   function blockSteps(f, r, add) {
@@ -184,7 +185,7 @@
     unsure: 'M3 2h18v20H3zM8.8 9.2a3.2 3.2 0 1 1 4.6 2.9c-1 .5-1.4 1-1.4 2.1m0 3v.6',
     warning: 'M12 2 23 21.5H1zM12 9v5.4m0 3v.6',
   }
-  const short = v => /^0x[0-9a-fA-F]{17,}$/.test(v) ? v.slice(0, 6) + '…' + v.slice(-4) : v.length > 19 ? v.slice(0, 11) + '…' + v.slice(-6) : v
+  const short = v => /^0x[0-9a-fA-F]{17,}$/.test(v) ? v.slice(0, 6) + '…' + v.slice(-4) : /^\S{20,}$/.test(v) ? v.slice(0, 11) + '…' + v.slice(-6) : v
   const element = (name, content, kind) => {
     const e = document.createElement(name)
     if (content) e.textContent = content
@@ -248,6 +249,11 @@
       const full = element('dd')
       full.append(element('code', part.value))
       values.append(element('dt', part === step.to && /256/.test(step.by) ? `${step.by} gives the ${part.name}` : part.name), full)
+    }
+    if (step.command) {
+      const full = element('dd')
+      full.append(element('code', step.command))
+      values.append(element('dt', 'To check it for the whole log'), full)
     }
     if (values.children.length) all.append(values)
     return all

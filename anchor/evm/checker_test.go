@@ -240,10 +240,11 @@ type judgement struct {
 	Block                         uint64
 }
 
-// checkedByScript runs the JavaScript checker, and gives its exit code, too.
-func checkedByScript(t *testing.T, r anchor.Receipt, options ...string) (j judgement, exit int) {
+// checkedByScript runs the JavaScript checker on a receipt or another file, and gives its exit
+// code, too.
+func checkedByScript(t *testing.T, checked any, options ...string) (j judgement, exit int) {
 	t.Helper()
-	raw, err := json.Marshal(r)
+	raw, err := json.Marshal(checked)
 	if err != nil {
 		t.Fatal(err)
 	}

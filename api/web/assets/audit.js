@@ -91,9 +91,8 @@ function nodeWords({ receipt, node, ...found }) {
 const quoted = (word) => (/^[\w./:@-]+$/.test(word) && !word.startsWith("-") ? word : `'${word.replace(/'/g, "'\\''")}'`);
 
 /** The command that checks one file without this page. */
-function commandOf({ file, answer }, record, given) {
+function commandOf({ file, answer }, record, hashes) {
   const { receipt } = partsOf(answer)[0];
-  const hashes = given.filter((h) => /^0x[0-9a-f]{64}$/.test(h));
   const url = receipt.chain.local ? "" : " --rpc URL";
   if (answer.parts) return `node clr-receipt-check.js ${quoted(file.name)} ${hashes.length ? `--block-hash ${hashes.join()}` : "--rpc URL"}`;
   let command = `clrnode audit --${answer.kind ?? "receipt"} ${quoted(file.name)}`;
@@ -102,18 +101,24 @@ function commandOf({ file, answer }, record, given) {
   return `${command} --offline --block-hash ${hashes.find((h) => h === receipt.block?.hash) ?? hashes[0]}`;
 }
 
-function commands(found) {
-  const { receipt } = partsOf(found[0].answer)[0];
-  const given = at("block").value.trim().toLowerCase().split(/[\s,]+/).filter(Boolean);
-  let hint = `Who doesn’t trust this node asks the chain with this command. URL is a node of chain ${receipt.chain.id} that you trust.`;
-  if (receipt.chain.local) {
+/** How the commands for files of one chain are to be run. */
+function hintOf(found, chain, offline) {
+  const copies = found.filter((one) => one.answer.parts).length;
+  let hint = `Who doesn’t trust this node asks the chain with this command. URL is a node of chain ${chain.id} that you trust.`;
+  if (offline) hint = "Who doesn’t trust this page runs this command, which asks nobody.";
+  else if (chain.local && copies === found.length) hint = "Who doesn’t trust this page runs this command, with the URL that clrnode chain info prints.";
+  else if (chain.local) {
     hint = "Who doesn’t trust this page runs this command on the node’s machine, where the folder with its data is; " +
       "elsewhere with --rpc and the URL that clrnode chain info prints.";
   }
-  if (given.some((h) => /^0x[0-9a-f]{64}$/.test(h))) hint = "Who doesn’t trust this page runs this command, which asks nobody.";
-  if (found.some((one) => one.answer.parts)) hint += " The program for copies is the checker for Node.js, which this node has as /receipt-checker.js.";
-  at("command").textContent = found.map((one) => commandOf(one, form.elements.record.files[0], given)).join("\n");
-  at("command-hint").textContent = hint;
+  return copies ? `${hint} Copies are checked by the program for Node.js that this node has as /receipt-checker.js.` : hint;
+}
+
+function commands(found) {
+  const { receipt } = partsOf(found[0].answer)[0];
+  const hashes = at("block").value.toLowerCase().match(/\b0x[0-9a-f]{64}\b/g) ?? [];
+  at("command").textContent = found.map((one) => commandOf(one, form.elements.record.files[0], hashes)).join("\n");
+  at("command-hint").textContent = hintOf(found, receipt.chain, hashes.length > 0);
   at("command-log").textContent = `clrnode audit --log eip155:${receipt.chain.id}:${receipt.log}${receipt.chain.local ? "" : " --rpc URL"}`;
 }
 

@@ -27,6 +27,7 @@ type anchoring struct {
 	work   string // as which it is claimed
 	also   bool   // on the second chain: it has batches that the work on the first one sealed
 	woken  <-chan struct{}
+	looked time.Time // when what was final was looked at again last, be it in vain
 }
 
 // ledgerChain is the chain, if it is known.
@@ -103,6 +104,7 @@ func (n *anchoring) loop() {
 			_, err = n.claimed(n.background, n.work, func(ctx context.Context, db *registry.DB) error {
 				var unseen error
 				if again {
+					n.looked = n.now()
 					if unseen = n.recheckFinal(ctx, db); unseen == nil {
 						rechecked = n.now()
 					}
@@ -160,12 +162,13 @@ func (n *anchoring) due(ctx context.Context) (due bool, err error) {
 // turn moves batches until all are final and none is due. The account that pays
 // numbers its transactions, so no other node does this at the same time. What can't be
 // done for one publisher is tried again after a while that gets longer, and keeps no
-// other's batches waiting; when nothing else moves, the turn ends with why.
+// other's batches waiting; when nothing else moves, the turn ends with why. It ends, too,
+// when it is time to look again at what was final: there may always be a batch that isn't.
 func (n *anchoring) turn(ctx context.Context, db *registry.DB) error {
 	later := map[string]*delay{}
 	for {
 		open, err := n.all(ctx, db, later)
-		if err != nil || !open {
+		if err != nil || !open || n.now().Sub(n.looked) > n.recheckEvery() {
 			return err
 		}
 		select {

@@ -271,20 +271,9 @@ func (r *trial) audit() {
 	if err != nil || found.Replay.Wrong != 0 || int(found.Replay.Roots) != len(batches)+r.strangers {
 		r.t.Errorf("the log has %+v, %v; want %d batches and %d roots of others", found.Replay, err, len(batches), r.strangers)
 	}
-	leaves := map[[2]int]bool{}
-	versions := 0
-	for _, l := range r.learners {
-		all, err := r.node.Versions(r.t.Context(), l.ID)
-		if err != nil {
-			r.t.Fatal(err)
-		}
-		for _, v := range all {
-			versions++
-			leaves[[2]int{v.Batch, v.Leaf}] = v.Batch > 0
-		}
-	}
-	if len(leaves) != versions || versions != 2*r.issued {
-		r.t.Errorf("%d versions are %d leaves", versions, len(leaves))
+	versions := leavesOf(r.t, r.node, r.learners[:]...)
+	if versions != 2*r.issued {
+		r.t.Errorf("%d versions are leaves, want %d", versions, 2*r.issued)
 	}
 	r.t.Logf("%d batches, %d versions: lost 0, doubled 0", len(batches), versions)
 }

@@ -272,6 +272,16 @@ func anchoredOnce(t *testing.T, n *node.Node, publisher string, learners ...regi
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
+	leavesOf(t, n, learners...)
+	if last := o.Anchor.Last; last == nil || int(last.State.Seq) != last.Number-1 || last.State.Phase != anchor.Final {
+		t.Errorf("the last batch is %+v: each should stand in the log once", last)
+	}
+}
+
+// leavesOf counts the versions of these learners' records, each of which has to be a leaf of
+// its own.
+func leavesOf(t *testing.T, n *node.Node, learners ...registry.Learner) int {
+	t.Helper()
 	leaves := map[[2]int]bool{}
 	for _, l := range learners {
 		versions, err := n.Versions(t.Context(), l.ID)
@@ -286,9 +296,7 @@ func anchoredOnce(t *testing.T, n *node.Node, publisher string, learners ...regi
 			leaves[at] = true
 		}
 	}
-	if last := o.Anchor.Last; last == nil || int(last.State.Seq) != last.Number-1 || last.State.Phase != anchor.Final {
-		t.Errorf("the last batch is %+v: each should stand in the log once", last)
-	}
+	return len(leaves)
 }
 
 // A node dies in the middle of an import and of a job; the other ends them.

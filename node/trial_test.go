@@ -31,6 +31,7 @@ type trial struct {
 	options evm.Options // of the node's client
 
 	node      *node.Node
+	shown     *shown
 	honest    *evm.Client
 	publisher string
 	learners  [2]registry.Learner
@@ -73,7 +74,10 @@ func newTrial(t *testing.T, nodes int, setup func(*trial)) *trial {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.node = startNode(t, client, r.clock)
+	r.shown = &shown{Engine: openEngine(t), phases: map[int][]anchor.Phase{}}
+	o := newOptions(t, r.shown, r.clock.now)
+	o.Ledger, o.AnchorEvery = client, time.Nanosecond
+	r.node = newNode(t, o)
 	r.publisher, r.learners[0], r.learners[1] = college(t, r.node)
 	r.issued = 1
 	if first {
@@ -267,20 +271,19 @@ func (r *trial) audit() {
 	if err != nil || found.Replay.Wrong != 0 || int(found.Replay.Roots) != len(batches)+r.strangers {
 		r.t.Errorf("the log has %+v, %v; want %d batches and %d roots of others", found.Replay, err, len(batches), r.strangers)
 	}
-	leaves := map[[2]int]bool{}
-	versions := 0
-	for _, l := range r.learners {
-		all, err := r.node.Versions(r.t.Context(), l.ID)
-		if err != nil {
-			r.t.Fatal(err)
-		}
-		for _, v := range all {
-			versions++
-			leaves[[2]int{v.Batch, v.Leaf}] = v.Batch > 0
-		}
-	}
-	if len(leaves) != versions || versions != 2*r.issued {
-		r.t.Errorf("%d versions are %d leaves", versions, len(leaves))
+	versions := leavesOf(r.t, r.node, r.learners[:]...)
+	if versions != 2*r.issued {
+		r.t.Errorf("%d versions are leaves, want %d", versions, 2*r.issued)
 	}
 	r.t.Logf("%d batches, %d versions: lost 0, doubled 0", len(batches), versions)
+}
+
+// blocks makes blocks on a chain that is held.
+func (r *trial) blocks(n int) {
+	r.t.Helper()
+	for range n {
+		if err := r.chain.MakeBlock(); err != nil {
+			r.t.Fatal(err)
+		}
+	}
 }

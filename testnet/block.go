@@ -27,6 +27,29 @@ const finalEvery = 32
 func (c *Chain) commit() error {
 	c.making.Lock()
 	defer c.making.Unlock()
+	if c.held {
+		return nil
+	}
+	return c.block()
+}
+
+// Hold keeps the chain from making blocks by itself, or lets it go on, so that tests see
+// each step: they make the blocks, see [Chain.MakeBlock].
+func (c *Chain) Hold(held bool) {
+	c.making.Lock()
+	defer c.making.Unlock()
+	c.held = held
+}
+
+// MakeBlock makes a block of what waits, be it nothing.
+func (c *Chain) MakeBlock() error {
+	c.making.Lock()
+	defer c.making.Unlock()
+	return c.block()
+}
+
+// block is commit while c.making is held.
+func (c *Chain) block() error {
 	if err := c.eth.TxPool().Sync(); err != nil {
 		return err
 	}
@@ -112,6 +135,8 @@ func (c *Chain) Reorganize(parent uint64) error {
 	if err := c.eth.ChainDb().Delete(nextKey); err != nil {
 		return err
 	}
-	_, err := c.eth.BlockChain().SetCanonical(block)
-	return err
+	if _, err := c.eth.BlockChain().SetCanonical(block); err != nil {
+		return err
+	}
+	return c.eth.TxPool().Sync()
 }

@@ -64,6 +64,7 @@ type Chain struct {
 	log     *slog.Logger
 
 	making  sync.Mutex // held while the newest block changes
+	held    bool       // guarded by making; see Hold
 	stop    chan struct{}
 	stopped chan struct{}
 	closing sync.Once

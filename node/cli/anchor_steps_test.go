@@ -33,7 +33,7 @@ var anchorSteps = []struct {
 	{"not signed", "eth_estimateGas", 1, false, false, anchor.Unknown},
 	{"signed and stored, not sent", "eth_sendRawTransaction", 1, false, true, anchor.Unknown},
 	{"sent, and no answer heard", "eth_sendRawTransaction", 1, true, true, anchor.Unknown},
-	{"sent and noted, looked for", "eth_getTransactionReceipt", 2, true, true, anchor.Submitted},
+	{"sent and noted, looked for", "eth_getTransactionReceipt", 1, true, true, anchor.Submitted},
 	{"in a block, not noted, without its state proof", "eth_getProof", 1, false, true, anchor.Submitted},
 	{"not known to be final", "clrnode_durable", 2, false, true, anchor.Submitted},
 }

@@ -144,7 +144,7 @@ var faultRows = []struct {
 		r.issue()
 		r.troubled("exceeds the configured cap")
 		r.fault(anchortest.Fault{})
-		r.clock.advance(time.Minute) // since it was signed
+		r.clock.advance(20 * time.Second) // since it was signed: longer than one waits for a block
 	}},
 	{"a replacement that is refused", 1, nil, func(r *trial) {
 		r.fault(anchortest.Fault{Instead: func(w http.ResponseWriter, method string, _ []json.RawMessage, _ int) bool {
@@ -210,7 +210,7 @@ var faultRows = []struct {
 		var asked atomic.Int64
 		r.fault(anchortest.Fault{Answer: func(method string, params []json.RawMessage, result json.RawMessage) json.RawMessage {
 			if method == "eth_getProof" && !gone.Load() { // the node is about to show that it is in a block
-				r.clock.advance(time.Minute) // since it was signed
+				r.clock.advance(20 * time.Second) // since it was signed: longer than one waits for a block
 				gone.Store(true)
 				return result
 			}

@@ -126,7 +126,7 @@ func TestAuditorsPageOfOwnershipsAndCopies(t *testing.T) {
 		says         []string
 	}{
 		{"ownership", owned, record, "Sound, if this node tells the truth: When this was anchored", whole,
-			[]string{anchor.NoProofOfOwnership, "had proven control of it", o.Statement.DID, "the learner’s to give", "The root is the one of batch No.",
+			[]string{anchor.NoProofOfOwnership, "is by this node’s word, and whether the anchor was taken back later", "had proven control of it", o.Statement.DID, "the learner’s to give", "The root is the one of batch No.",
 				"clrnode audit --ownership ownership.json --record record.json"}},
 		{"ownership-alone", owned, nil, "Could not check: The log eip155:", alone, []string{"only the record tells: give it, too"}},
 		{"ownership-other", owned, other, "NOT SOUND: The ownership is of another record", "record=Wrong", nil},
@@ -137,7 +137,7 @@ func TestAuditorsPageOfOwnershipsAndCopies(t *testing.T) {
 		{"ownership-log", changed(owned, `"log": "`+o.Receipt.Log.String(), `"log": "0x00000000000000000000000000000000000000ff`), record, "NOT SOUND: The receipt is for the log 0x",
 			"record=Right, holder=Right, content=Right, log=Wrong", nil},
 		{"copies", issuer, nil, "Sound, if this node tells the truth: The DID document is as of", copied + ", " + copied,
-			[]string{"The status list is as of", "They count if the issuer itself told you that its log is eip155:", "DID document did:web:", "the copy is leaf",
+			[]string{"The status list is as of", "is by this node’s word, and whether the anchor was taken back later", "They count if the issuer itself told you that its log is eip155:", "DID document did:web:", "the copy is leaf",
 				"Status list http", list.Salt.String(), list.Block.Hash.String(), "node clr-receipt-check.js copies.json --rpc URL"}},
 		{"copies-forged", changed(issuer, `"encodedList": "u`, `"encodedList": "v`), nil, "NOT SOUND: Status list: The receipt belongs to another document", copied + ", content=Wrong", nil},
 		{"no-copies", []byte(`{"type":"CLRIssuerCopies","version":1,"documents":[],"statusLists":[]}`), nil, "Could not check: There is no copy in this file.", "", nil},
@@ -197,7 +197,7 @@ func TestAuditorsPageOfOwnershipsAndCopies(t *testing.T) {
 	b.script(fmt.Sprintf(`document.getElementById("block").value = "%s %s, %s %s", ""`, copies.Documents[0].Receipt.Block.Hash, list.Block.Hash, o.Receipt.Block.Hash, r.Block.Hash))
 	drop("#form")
 	b.waitFor("file 3.json: Sound: It existed no later than")
-	b.wants("file 1.json: Sound: The DID document is as of", "file 2.json: Sound: When this was anchored", anchor.NoProofOfOwnership)
+	b.wants("file 1.json: Sound: The DID document is as of", "file 2.json: Sound: When this was anchored", "Nobody was asked: that the block is part", anchor.NoProofOfOwnership)
 	for _, width := range []int64{320, 1280} {
 		b.width(width)
 		b.look(fmt.Sprint("receipt-checker-all-", width))

@@ -660,7 +660,7 @@
     let sentence = `When this was anchored, no later than ${a.time} (block ${a.block} of chain ${r.chain.id}), whoever held ${s.did} had proven control of it, on ${when(s.proven).slice(0, 10)}, and the record was about them. ${NO_PROOF}`
     if (a.local) sentence += ' The chain is local, which proves nothing to others: who runs the node could rewrite it.'
     if (a.outcome === 'warning') sentence += ' The block is young and may still be replaced, or the receipt names another one: fetch it again.'
-    return { ...a, sentence }
+    return { ...a, sentence: sentence + (a.trust || '') }
   }
 
   async function checkCopies({ copies }, _, o) {
@@ -677,6 +677,7 @@
       sentence = parts.map(f => `The ${f.title.replace('Status', 'status')} is as of ${f.time} (block ${f.block} of chain ${f.receipt.chain.id})`).join('. ') + '. What the issuer changed since, a copy can’t tell. '
       sentence += o.log ? 'They stand in the log that you named.' : `They count if the issuer itself told you that its log is ${[...new Set(parts.map(f => f.log))].join(' and ')}: anybody may write into a log of their own.`
       if (parts.some(f => f.local)) sentence += ' The chain is local, which proves nothing to others.'
+      sentence += parts[0].trust || ''
     }
     return answer(worst.outcome, worst.code, sentence, { parts })
   }
@@ -722,8 +723,8 @@
     if (!b.final) return answer('warning', 'anchor_not_final', sentence + ' The block is young and may still be replaced.', f)
     if (r.block && r.block.hash !== b.hash) return answer('warning', 'anchor_moved', sentence + ' The receipt names another block; the chain was reorganized since.', f)
     if (r.block && (r.block.number !== b.number || r.block.time !== b.time)) return answer('failed', 'receipt_contradicted', 'The receipt has a wrong number or time for the block of the anchor.', f)
-    if (known.length) sentence += ` ${o.word ? 'That' : 'Nobody was asked: that'} the block is part of the chain is by ${o.word || 'your'} word, and whether the anchor was taken back later isn’t known.`
-    return answer('ok', 'anchored', sentence, f)
+    f.trust = known.length ? ` ${o.word ? 'That' : 'Nobody was asked: that'} the block is part of the chain is by ${o.word || 'your'} word, and whether the anchor was taken back later isn’t known.` : ''
+    return answer('ok', 'anchored', sentence + f.trust, f)
   }
 
   const exitCode = f => f.outcome === 'failed' ? 1 : f.outcome === 'ok' || f.code === 'anchor_moved' ? 0 : 2

@@ -88,7 +88,7 @@
     let says = known ? `The receipt is for the log that ${how}.` : unknown
     if (wrong) says = f.log ? `The receipt is for another log than ${f.log}, which ${how}.` : `There is no log that ${how}.`
     add('log', 'Whose log', wrong ? 'failed' : known ? 'ok' : 'unsure', says,
-      [{ name: known ? name : 'log that counts', value: known ? (f.log || 'none').replace(/^.*:/, '') : 'not known' }, { name: 'log in the receipt', value: r.log, own: true }],
+      [{ name: known ? name : 'log that counts', value: known ? (f.log || 'none').replace(/^.*:/, '').toLowerCase() : 'not known' }, { name: 'log in the receipt', value: r.log, own: true }],
       wrong ? 'not equal' : known ? 'equal' : 'not compared')
   }
 

@@ -28,6 +28,10 @@ type anchoring struct {
 	also   bool   // on the second chain: it has batches that the work on the first one sealed
 	woken  <-chan struct{}
 	looked time.Time // when what was final was looked at again last, be it in vain
+
+	// Up to which of a publisher's batches those that were final were found to be, at the
+	// last look.
+	found map[string]int
 }
 
 // ledgerChain is the chain, if it is known.
@@ -407,7 +411,8 @@ func (n *anchoring) enroll(ctx context.Context, p registry.Publisher) error {
 // recheckFinal looks again at each publisher's newest batches that were final: a chain
 // that lost blocks, as an embedded one may in a power cut and a public one if its rule of
 // finality was too bold, makes them unfinished again, and so does a registry contract that
-// isn't today's. What of one publisher can't be looked up keeps no other's from it; until
+// isn't today's. It looks back to one that it found final the last time: a batch may be
+// lost before a newer one is anchored in its place. What of one publisher can't be looked up keeps no other's from it; until
 // there is no error, it is to be done again.
 func (n *anchoring) recheckFinal(ctx context.Context, db *registry.DB) error {
 	pubs, err := n.Publishers(ctx)
@@ -422,7 +427,11 @@ func (n *anchoring) recheckFinal(ctx context.Context, db *registry.DB) error {
 	return err
 }
 
+// firstLook is how many batches are looked at again by a process that has found none yet.
+const firstLook = 10
+
 func (n *anchoring) recheckLog(ctx context.Context, db *registry.DB, p registry.Publisher) error {
+	last, good, found := n.found[p.ID], 0, 0
 	b, err := n.batch(ctx, p.ID, newest)
 	for ; err == nil; b, err = n.batch(ctx, p.ID, b.Number-1) {
 		if b.State.Phase != anchor.Final {
@@ -435,15 +444,23 @@ func (n *anchoring) recheckLog(ctx context.Context, db *registry.DB, p registry.
 		chain, known := n.ledgerChain()
 		earlier := known && b.Chain.Registry != chain.Registry
 		if err == nil && state.Phase == anchor.Final && state.BlockHash == b.State.BlockHash && !earlier {
-			return nil
+			good++
+			found = max(found, b.Number)
+			if b.Number <= last || last == 0 && good == firstLook {
+				break
+			}
+			continue
 		}
+		found, last = b.Number-1, min(last, b.Number-1) // what is after it is looked at once more
+		n.found[p.ID] = last
 		b.State, b.Tx = anchor.State{Phase: anchor.Unknown}, nil
 		if err := n.put(ctx, db, b); err != nil {
 			return err
 		}
 	}
-	if errors.Is(err, registry.ErrNotFound) {
-		return nil
+	if err != nil && !errors.Is(err, registry.ErrNotFound) {
+		return err
 	}
-	return err
+	n.found[p.ID] = found
+	return nil
 }

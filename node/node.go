@@ -170,10 +170,10 @@ func New(ctx context.Context, o Options) (*Node, error) {
 		return nil, err
 	}
 	if n.ledger != nil {
-		n.work.Go((&anchoring{Node: n, ledger: n.ledger, work: workAnchor, woken: n.wake}).loop)
+		n.work.Go((&anchoring{Node: n, ledger: n.ledger, work: workAnchor, woken: n.wake, found: map[string]int{}}).loop)
 	}
 	if n.alsoLedger != nil {
-		n.work.Go((&anchoring{Node: n, ledger: n.alsoLedger, work: workAnchorAlso, also: true}).loop)
+		n.work.Go((&anchoring{Node: n, ledger: n.alsoLedger, work: workAnchorAlso, also: true, found: map[string]int{}}).loop)
 	}
 	n.work.Go(n.tend)
 	n.work.Go(n.keepTrust)

@@ -28,6 +28,7 @@ type anchoring struct {
 	also   bool   // on the second chain: it has batches that the work on the first one sealed
 	woken  <-chan struct{}
 	looked map[string]time.Time // when each publisher's final batches were looked up last
+	found  map[string]int       // and up to which one they were found to be
 }
 
 // ledgerChain is the chain, if it is known.
@@ -88,7 +89,7 @@ func (n *Node) nudge() {
 // loop sees to it that what waits is anchored, as long as the node runs. What is to
 // be done is found in the registry, so nothing is lost when the process dies.
 func (n *anchoring) loop() {
-	n.looked = map[string]time.Time{}
+	n.looked, n.found = map[string]time.Time{}, map[string]int{}
 	wait := time.Duration(0)
 	for {
 		select {
@@ -422,11 +423,16 @@ func (n *anchoring) recheck(ctx context.Context, db *registry.DB, p registry.Pub
 	return nil
 }
 
-// recheckLog looks again at a publisher's newest batches that were final, as far back as one
-// is where it was: a chain that lost blocks, as an embedded one may in a power cut and a
-// public one if its rule of finality was too bold, makes them unfinished again, and so does a
-// registry contract that isn't today's.
+// firstLook is how many batches are looked at again by a process that has found none yet.
+const firstLook = 10
+
+// recheckLog looks again at a publisher's newest batches that were final: a chain that lost
+// blocks, as an embedded one may in a power cut and a public one if its rule of finality was
+// too bold, makes them unfinished again, and so does a registry contract that isn't today's.
+// It looks back to one that it found final the last time: a batch may be lost before a newer
+// one is anchored in its place.
 func (n *anchoring) recheckLog(ctx context.Context, db *registry.DB, p registry.Publisher) error {
+	last, good, found := n.found[p.ID], 0, 0
 	b, err := n.batch(ctx, p.ID, newest)
 	for ; err == nil; b, err = n.batch(ctx, p.ID, b.Number-1) {
 		if b.State.Phase != anchor.Final {
@@ -439,15 +445,23 @@ func (n *anchoring) recheckLog(ctx context.Context, db *registry.DB, p registry.
 		chain, known := n.ledgerChain()
 		earlier := known && b.Chain.Registry != chain.Registry
 		if err == nil && state.Phase == anchor.Final && state.BlockHash == b.State.BlockHash && !earlier {
-			return nil
+			good++
+			found = max(found, b.Number)
+			if b.Number <= last || last == 0 && good == firstLook {
+				break
+			}
+			continue
 		}
+		found, last = b.Number-1, min(last, b.Number-1) // what is after it is looked at once more
+		n.found[p.ID] = last
 		b.State, b.Tx = anchor.State{Phase: anchor.Unknown}, nil
 		if err := n.put(ctx, db, b); err != nil {
 			return err
 		}
 	}
-	if errors.Is(err, registry.ErrNotFound) {
-		return nil
+	if err != nil && !errors.Is(err, registry.ErrNotFound) {
+		return err
 	}
-	return err
+	n.found[p.ID] = found
+	return nil
 }

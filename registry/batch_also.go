@@ -34,7 +34,9 @@ func (tx *Tx) PutBatchAlso(b Batch) error {
 	now := done
 	switch final := b.State.Phase == anchor.Final; {
 	case final && b.Number == done+1:
-		now = b.Number
+		if now, err = tx.finalAlso(b.Publisher, b.Number); err != nil {
+			return err
+		}
 	case !final && b.Number <= done: // a chain may go back
 		now = b.Number - 1
 	}
@@ -42,6 +44,21 @@ func (tx *Tx) PutBatchAlso(b Batch) error {
 		err = put(tx, tableAlsoDone, VersionRef{b.Publisher, now}, b.Publisher)
 	}
 	return errors.Join(err, put(tx, tableAlso, b, b.Publisher, batchKey(b.Number)))
+}
+
+// finalAlso is up to which number all batches after this one, too, are final on the second
+// chain: a chain may lose one and keep newer ones.
+func (tx *Tx) finalAlso(publisher string, number int) (int, error) {
+	for {
+		next, err := tx.BatchAlso(publisher, number+1)
+		if errors.Is(err, ErrNotFound) {
+			return number, nil
+		}
+		if err != nil || next.State.Phase != anchor.Final {
+			return number, err
+		}
+		number++
+	}
 }
 
 // DoneAlso tells up to which number all of a publisher's batches are final on the second

@@ -24,18 +24,18 @@ import (
 var anchorSteps = []struct {
 	name   string
 	method string // with which the step begins
-	nth    int    // time that it is asked; the first one of some is about the batch before
+	since  string // only what is asked after this counts: what came before may be about earlier batches
 	after  bool   // killed when the chain has done what it was asked, and nobody has heard it
 	signed bool   // the transaction is in the store
 	phase  anchor.Phase
 }{
-	{"sealed, and nothing asked", "eth_call", 2, false, false, anchor.Unknown},
-	{"not signed", "eth_estimateGas", 1, false, false, anchor.Unknown},
-	{"signed and stored, not sent", "eth_sendRawTransaction", 1, false, true, anchor.Unknown},
-	{"sent, and no answer heard", "eth_sendRawTransaction", 1, true, true, anchor.Unknown},
-	{"sent and noted, looked for", "eth_getTransactionReceipt", 1, true, true, anchor.Submitted},
-	{"in a block, not noted, without its state proof", "eth_getProof", 1, false, true, anchor.Submitted},
-	{"not known to be final", "clrnode_durable", 2, false, true, anchor.Submitted},
+	{"sealed, and nothing asked", "eth_call of the newest block", "", false, false, anchor.Unknown},
+	{"not signed", "eth_estimateGas", "", false, false, anchor.Unknown},
+	{"signed and stored, not sent", "eth_sendRawTransaction", "", false, true, anchor.Unknown},
+	{"sent, and no answer heard", "eth_sendRawTransaction", "", true, true, anchor.Unknown},
+	{"sent and noted, looked for", "eth_getTransactionReceipt", "", true, true, anchor.Submitted},
+	{"in a block, not noted, without its state proof", "eth_getProof", "", false, true, anchor.Submitted},
+	{"not known to be final", "clrnode_durable", "eth_sendRawTransaction", false, true, anchor.Submitted},
 }
 
 // TestKilledAtEachStepOfAnchoring kills the program with SIGKILL at each step of the way
@@ -73,7 +73,7 @@ func TestKilledAtEachStepOfAnchoring(t *testing.T) {
 	for _, step := range anchorSteps {
 		for there := 0; there < *crashPoints; {
 			cmd := c.command(t.Context(), s, another()...)
-			killed := killAt(line, cmd, step.method, step.nth, step.after)
+			killed := killAt(line, cmd, step.method, step.since, step.after)
 			out, err := cmd.CombinedOutput()
 			line.Set(anchortest.Fault{})
 			if err == nil || !killed.Load() {
@@ -124,22 +124,29 @@ func (c *crasher) lastBatch(s site) (b registry.Batch) {
 	return b
 }
 
-// killAt makes a line kill the program when it asks for method the nth time.
-func killAt(line *anchortest.Line, cmd *exec.Cmd, method string, nth int, after bool) (killed *atomic.Bool) {
+// killAt makes a line kill the program when it first asks for method, after it asked for
+// since.
+func killAt(line *anchortest.Line, cmd *exec.Cmd, method, since string, after bool) (killed *atomic.Bool) {
 	killed = new(atomic.Bool)
-	var asked atomic.Int64
+	var counts atomic.Bool
+	counts.Store(since == "")
 	kill := func(m string) bool {
-		if m != method || asked.Add(1) != int64(nth) {
+		if m == since {
+			counts.Store(true)
+		}
+		if m != method || !counts.Load() || killed.Swap(true) {
 			return false
 		}
-		killed.Store(true)
 		cmd.Process.Kill()
 		return true
 	}
 	if after {
 		line.Set(anchortest.Fault{Lost: kill})
 	} else {
-		line.Set(anchortest.Fault{Instead: func(_ http.ResponseWriter, m string, _ []json.RawMessage, _ int) bool {
+		line.Set(anchortest.Fault{Instead: func(_ http.ResponseWriter, m string, params []json.RawMessage, _ int) bool {
+			if m == "eth_call" && string(params[1]) == `"latest"` { // as it is asked before a transaction
+				m += " of the newest block"
+			}
 			if kill(m) {
 				panic(http.ErrAbortHandler)
 			}

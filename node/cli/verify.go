@@ -134,22 +134,19 @@ func (p *program) verify(ctx context.Context, v *verifier, args []string) error 
 	return nil
 }
 
-// besides says what the files are that are exported beside a record, by their type.
-var besides = map[string]string{
-	"CLRAnchorReceipt": "a receipt, which is checked with the record beside it, or by clrnode audit --receipt",
-	"CLRIssuerCopies":  "what the issuer published, which counts with the record beside it and --log",
-	"CLROwnership":     "a proof of ownership, which clrnode audit --ownership checks",
-}
-
-// besideOf says what raw is, if it is one of besides.
+// besideOf says what raw is, if it is soundly one of the files that are exported beside a
+// record: nothing that could be read as a credential passes for one.
 func besideOf(raw []byte) string {
-	var file struct {
-		Type string `json:"type"`
+	if _, err := anchor.ParseReceipt(raw); err == nil {
+		return "a receipt, which is checked with the record beside it, or by clrnode audit --receipt"
 	}
-	if json.Unmarshal(raw, &file) != nil { // a credential's type is a list, as a rule
-		return ""
+	if _, err := anchor.ParseIssuerCopies(raw); err == nil {
+		return "what the issuer published, which counts with the record beside it and --log"
 	}
-	return besides[file.Type]
+	if _, err := anchor.ParseOwnership(raw); err == nil {
+		return "a proof of ownership, which clrnode audit --ownership checks"
+	}
+	return ""
 }
 
 // policyOf is the policy that the flags ask for, and the question about anchors

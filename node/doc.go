@@ -123,7 +123,10 @@
 //     restart what is stored is sent again, and a nonce that went to another transaction
 //     makes a batch be prepared anew: the contract takes each root once.
 //   - What was final is looked at again, each minute on a local chain and every ten elsewhere,
-//     and when the node starts, before anything newer of the publisher's is anchored.
+//     and when the node starts, before anything newer of the publisher's is anchored; back to
+//     what was found final the last time, as a newer batch may stand in a lost one's place.
+//   - A signed transaction is sent before any node is asked whether it knows it: one that
+//     says so, untruly, would keep it from the others.
 //   - A transaction that waits too long is replaced, by an eighth more each time, and never
 //     by more than --max-fee: beyond that the batch waits, and says so.
 //   - The registry contract became cheaper before it was on any public chain, and so has

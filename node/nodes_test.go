@@ -278,27 +278,6 @@ func anchoredOnce(t *testing.T, n *node.Node, publisher string, learners ...regi
 	}
 }
 
-// leavesOf counts the versions of these learners' records, each of which has to be a leaf of
-// its own.
-func leavesOf(t *testing.T, n *node.Node, learners ...registry.Learner) int {
-	t.Helper()
-	leaves := map[[2]int]bool{}
-	for _, l := range learners {
-		versions, err := n.Versions(t.Context(), l.ID)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, v := range versions {
-			at := [2]int{v.Batch, v.Leaf}
-			if v.Batch == 0 || leaves[at] {
-				t.Errorf("version %d of %s: batch %d, leaf %d: no batch, or taken", v.Number, v.Credential, v.Batch, v.Leaf)
-			}
-			leaves[at] = true
-		}
-	}
-	return len(leaves)
-}
-
 // A node dies in the middle of an import and of a job; the other ends them.
 func TestNodeDies(t *testing.T) {
 	t.Parallel()

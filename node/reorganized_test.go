@@ -80,7 +80,16 @@ func TestReorganizedAtEachState(t *testing.T) {
 			r.still.Store(true)
 			r.until("no transaction waits", func() bool { return r.chain.Info().Waiting == 0 })
 			r.chain.Hold(true)
-			r.blocks(5)
+			r.until("what came before is final", func() bool {
+				o, err := r.node.Overview(t.Context(), r.publisher)
+				if err == nil && o.Anchor.Waiting == 0 && r.last().State.Phase == anchor.Final {
+					return true
+				}
+				r.blocks(1)
+				time.Sleep(250 * time.Millisecond) // the node looks
+				return false
+			})
+			r.blocks(5) // it stays so
 			before := r.last().Number
 			if at == anchor.Unknown {
 				r.fault(anchortest.Fault{Instead: func(w http.ResponseWriter, method string, _ []json.RawMessage, _ int) bool {

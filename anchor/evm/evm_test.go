@@ -185,6 +185,38 @@ func TestEnrollGoesOnWhereItStopped(t *testing.T) {
 	}
 }
 
+// Of two nodes that enroll the same poster at once, the one whose transaction found its place
+// taken hears so, and doesn't wait for what never comes.
+func TestEnrollByTwoAtOnce(t *testing.T) {
+	t.Parallel()
+	chain, c := start(t)
+	key, err := GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.fund(t.Context(), common.Address(AddressOf(key)), big.NewInt(1e16)); err != nil {
+		t.Fatal(err)
+	}
+	chain.Hold(true)
+	earlier, later := time.Now().Add(time.Hour), time.Now().Add(2*time.Hour)
+	enrolls := func(until time.Time) <-chan error {
+		done := make(chan error, 1)
+		go func() { done <- c.Enroll(t.Context(), KeyBytes(key), until) }()
+		time.Sleep(500 * time.Millisecond) // time to send it
+		return done
+	}
+	first, second := enrolls(earlier), enrolls(later)
+	chain.Hold(false)
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+	err = <-second
+	until, e := c.Enrolled(t.Context(), AddressOf(key))
+	if e != nil || until.Before(later.Add(-time.Second)) && !errors.Is(err, anchor.ErrStale) {
+		t.Errorf("enrolled until %v, %v; the later one says %v, want ErrStale where it isn't until %v", until, e, err, later)
+	}
+}
+
 func TestReplacePaysMoreForTheSamePlace(t *testing.T) {
 	t.Parallel()
 	_, c := start(t)

@@ -240,11 +240,12 @@ const (
 )
 
 // until polls done until it is true, sending raw (again) when it doesn't come
-// true by itself.
+// true by itself. It is ErrStale if raw can't make it true any more, as another transaction
+// has its nonce: that of another node, say, which did the same.
 func (c *Client) until(ctx context.Context, what string, raw []byte, done func() (bool, error)) error {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
-	sent := time.Now()
+	sent, taken := time.Now(), false
 	for {
 		ok, err := done()
 		if ok || err != nil && !errors.Is(err, anchor.ErrCouldNotCheck) {
@@ -252,7 +253,11 @@ func (c *Client) until(ctx context.Context, what string, raw []byte, done func()
 		}
 		if time.Since(sent) > resendAfter {
 			sent = time.Now()
-			c.send(ctx, raw) // what comes of it is seen by done
+			low := says(c.send(ctx, raw), "nonce too low") // what else comes of it is seen by done
+			if low && taken {
+				return fmt.Errorf("%s: %w: another transaction took its place. Try again", what, anchor.ErrStale)
+			}
+			taken = low // or it is in a block that done didn't see yet
 		}
 		select {
 		case <-ctx.Done():

@@ -228,6 +228,8 @@ func (n *Node) anchorStatus(tx *registry.Tx, p registry.Publisher) (s AnchorStat
 	}
 	if len(open) > 0 {
 		s.Trouble = open[0].Trouble
+	} else if !s.Next.IsZero() { // what waits isn't sealed before what was final is looked up
+		s.Trouble = n.whyStopped(workRecheck(workAnchor, p.ID))
 	}
 	return s, nil
 }

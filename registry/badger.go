@@ -42,6 +42,9 @@ const (
 	maxHalfMade = 4 // files that one kill can leave so, and some more
 )
 
+// locked is what Badger says where another has the folder open.
+const locked = "Cannot acquire directory lock"
+
 // valueThreshold is the size in bytes from which a document, as it is stored, lies in
 // the value log beside the tables; entryOverhead is more than what Badger reckons for an
 // entry beyond its key and value.
@@ -51,7 +54,8 @@ const (
 )
 
 // OpenBadger opens the embedded store in the folder dir, and makes it where
-// there is none. One process at a time may have it open: ErrLocked otherwise.
+// there is none. One process at a time may have it open: ErrLocked otherwise, after
+// two seconds, as a process that is being stopped may hold it that long.
 // What Update wrote is on the disk when it returns. Its caches and memtables are
 // bounded, however much is stored. Where the disk is nearly full it takes no Update:
 // ErrDiskFull.
@@ -95,11 +99,17 @@ func openBadger(dir string, merge bool) (*badgerEngine, error) {
 		WithVerifyValueChecksum(true).       // a page that the disk lost reads as zeros
 		WithValueLogFileSize(64 << 20)
 	db, err := badger.OpenManaged(o)
+	// A program that this process starts holds all that is open until it runs, also what is
+	// closed here meanwhile.
+	for since := time.Now(); err != nil && strings.Contains(err.Error(), locked) && time.Since(since) < 2*time.Second; {
+		time.Sleep(20 * time.Millisecond)
+		db, err = badger.OpenManaged(o)
+	}
 	for tries := 0; err != nil && strings.Contains(err.Error(), halfMade) && tries < maxHalfMade; tries++ {
 		db, err = badger.OpenManaged(o)
 	}
 	if err != nil {
-		if strings.Contains(err.Error(), "Cannot acquire directory lock") {
+		if strings.Contains(err.Error(), locked) {
 			return nil, fmt.Errorf("open %s: %w: stop it first, or choose another folder with --data", dir, ErrLocked)
 		}
 		return nil, fmt.Errorf("open store %s: %w", dir, err)

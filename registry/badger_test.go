@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"clrnode/registry"
 	"clrnode/registry/enginetest"
@@ -28,9 +29,20 @@ func TestBadgerIsLocked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer e.Close()
 	if _, err := registry.OpenBadger(dir); !errors.Is(err, registry.ErrLocked) {
 		t.Errorf("a second OpenBadger = %v, want ErrLocked", err)
+	}
+	closed := make(chan error)
+	go func() {
+		time.Sleep(100 * time.Millisecond)
+		closed <- e.Close()
+	}()
+	e, err = registry.OpenBadger(dir)
+	if err != nil {
+		t.Fatalf("OpenBadger while the other ends: %v", err)
+	}
+	if err := errors.Join(<-closed, e.Close()); err != nil {
+		t.Error(err)
 	}
 }
 

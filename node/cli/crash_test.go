@@ -227,11 +227,6 @@ func (c *crasher) inside(s site, withChain bool, f func(*house)) {
 // store opens the store alone, as a node that only starts does. err is that of opening.
 func (c *crasher) store(s site, f func(*registry.DB)) error {
 	e, err := openEngine(c.t.Context(), s.config())
-	// What this process held a moment ago, a child that another test starts holds until it runs.
-	for try := 0; errors.Is(err, registry.ErrLocked) && try < 50; try++ {
-		time.Sleep(100 * time.Millisecond)
-		e, err = openEngine(c.t.Context(), s.config())
-	}
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package node_test
 import (
 	"bytes"
 	"errors"
+	"flag"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -20,6 +21,16 @@ import (
 	"clrnode/testnet"
 	"clrnode/vc"
 )
+
+// TestMain runs more tests at once than there are processors: they wait for chains and disks
+// most of their time.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if p := flag.Lookup("test.parallel"); p.Value.String() == p.DefValue {
+		p.Value.Set("6")
+	}
+	m.Run()
+}
 
 // startChain starts an embedded chain with the registry contract on it.
 func startChain(t *testing.T) node.Ledger {

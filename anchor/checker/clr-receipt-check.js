@@ -142,6 +142,15 @@
 
   class Num { constructor(text) { this.text = text } }
 
+  // few fails for a text that has more values than one of its length needs: some readers take
+  // dozens of bytes for each, and refuse it.
+  function few(s) {
+    const most = 16384 + Math.floor(utf8.encode(s).length / 12)
+    let n = 0
+    for (const c of s) if (c === ',' || c === '[' || c === '{') n++
+    if (n > most) throw new Error('it has more values than a text of its length may have, one for 12 bytes')
+  }
+
   // parseJSON gives Maps, arrays, strings, booleans, null, and numbers as they were spelled. It
   // refuses what two programs could read in two ways.
   function parseJSON(s) {
@@ -209,6 +218,7 @@
       i += n[0].length
       return new Num(n[0])
     }
+    few(s)
     const v = value(0)
     space()
     if (i < s.length) fail('there is more after the end')
@@ -262,6 +272,7 @@
       return v.map(n => bytes(match(n, /^0x(?:[0-9a-f]{2}){1,600}$/, 'a node of the state proof')))
     }
     short(text, 256 << 10)
+    few(text)
     if (!(m instanceof Map) || m.get('type') !== 'CLRAnchorReceipt') throw new Error('its type should be CLRAnchorReceipt')
     members(m, ['type', 'version', 'canonicalization', 'digest', 'leafType', 'salt', 'index', 'count', 'path', 'root', 'chain', 'log', 'seq', 'firstLeaf', 'phase'], ['tx', 'block', 'stateProof'])
     const c = members(m.get('chain'), ['id', 'genesis', 'registry', 'finality', 'local'])
@@ -295,6 +306,8 @@
     const s = members(m.get('statement'), ['type', 'did', 'record', 'method', 'proof', 'proven'])
     const statement = { did: str(s.get('did')), record: hash(s.get('record')), method: str(s.get('method')), proof: hash(s.get('proof')), proven: seconds(s.get('proven'), 'the statement’s time') }
     if (s.get('type') !== 'CLROwnershipStatement') throw new Error('the type of its statement should be CLROwnershipStatement')
+    short(statement.did, 2048)
+    short(statement.method, 64)
     if (!statement.did.startsWith('did:') || !statement.method || statement.record === ZERO || statement.proof === ZERO || statement.proven === YEAR1) throw new Error('something in the statement is empty that may not be')
     return { statement, content: s, receipt: readReceipt(m.get('receipt'), within(m.get('receipt'), text)) }
   }
@@ -311,6 +324,7 @@
         const content = members(one, ['content', 'receipt']).get('content')
         if (!(content instanceof Map)) throw new Error('a content is no object')
         full(content)
+        few(within(content, text))
         return { leafType, title, content, receipt: readReceipt(one.get('receipt'), within(one.get('receipt'), text)) }
       })
     }

@@ -261,6 +261,7 @@
     return BigInt(ms) / 1000n
   }
   const YEAR1 = -62135596800n // the first second of the year 1, which stands for no time
+  const LAST = 1n << 37n // the last second, of some 4,300 years from now, that is taken for a time
   const short = (text, most) => { if (utf8.encode(text).length > most) throw new Error('it is too long') }
   const firstVersion = v => { if (int(v) !== 1n) throw new Error(`version ${v.text} is not known here: a newer program may read it`) }
 
@@ -455,7 +456,7 @@
     const p = r.stateProof
     if (hex(keccak256(p.header)) !== blockHash) throw new Error('the header is not that of the block')
     const h = decodeRLP(p.header)
-    if (!Array.isArray(h) || h.length < 15 || h[3].length !== 32 || h[8].length > 8 || h[11].length > 8) throw new Error('the header is not sound')
+    if (!Array.isArray(h) || h.length < 15 || h[3].length !== 32 || h[8].length > 8 || h[11].length > 8 || number(h[11]) > LAST) throw new Error('the header is not sound')
     way.stateRoot = hex(h[3])
     const account = decodeRLP(walk(h[3], keccak256(bytes(registry)), p.account))
     if (!Array.isArray(account) || account.length !== 4) throw new Error('the account is not sound')
@@ -521,7 +522,9 @@
     if (!/^0x[0-9a-f]{320}$/.test(answer)) throw new Error('there is no registry at its address')
     const [block, seq, firstLeaf, count, revoked] = answer.slice(2).match(/.{64}/g).map(w => BigInt('0x' + w))
     if (count === 0n) return {}
+    if (revoked > LAST) throw new Error('a time is out of range')
     const b = await ask(o.rpc, 'eth_getBlockByNumber', ['0x' + block.toString(16), false])
+    if (quantity(b.timestamp) > LAST) throw new Error('a time is out of range')
     const rule = o.finality || (id === LOCAL_CHAIN ? 'depth:0' : 'tag:finalized')
     const last = await lastFinal(o.rpc, rule, id === LOCAL_CHAIN)
     return { entry: { block, seq, firstLeaf, count, revoked }, block: { number: quantity(b.number), hash: b.hash, time: quantity(b.timestamp), final: last >= block }, local: id === LOCAL_CHAIN, rule }
@@ -529,7 +532,13 @@
 
   // ---- the check
 
-  const answer = (outcome, code, sentence, more) => ({ outcome, code, sentence, ...more })
+  // seen is a text that may be a stranger's, fit for a line on a terminal: what moves the
+  // cursor, ends the line, changes the direction of writing or can't be seen becomes U+FFFD,
+  // and what is longer than 2000 characters is cut off.
+  const seen = s => (s.length > 2000 ? s.slice(0, 2000) + '…' : s).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, c => GOOD.test(c) ? c : '\ufffd')
+  const GOOD = /[\u200c\u200d\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2]/
+
+  const answer = (outcome, code, sentence, more) => ({ outcome, code, sentence: seen(sentence), ...more })
   const when = seconds => new Date(Number(seconds) * 1000).toISOString().slice(0, 19).replace('T', ' ') + ' UTC'
 
   // recordOf reads a record's text. Its digest is that of the token, if it is a JSON Web Token
@@ -625,7 +634,7 @@
     if (recordText !== undefined && recordText !== null) {
       try { record = recordOf(recordText) } catch (e) { record = { digest: '', says: new Map() } } // what can't be read is another document
     }
-    return judge(it, record, o)
+    return JSON.parse(JSON.stringify(await judge(it, record, o), (_, v) => typeof v === 'string' ? seen(v) : v))
   }
 
   const begun = r => ({ receipt: plain(r), salted: hex(saltedOf(r)), leaf: hex(leafOf(r)), path: [] })

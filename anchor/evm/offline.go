@@ -122,7 +122,7 @@ func headerOf(raw []byte) (h blockHeader, err error) {
 		return h, errors.New("it has too few fields")
 	}
 	err = errors.Join(rlp.DecodeBytes(fields[3], &h.Root), rlp.DecodeBytes(fields[8], &h.Number), rlp.DecodeBytes(fields[11], &h.Time))
-	if err == nil && (!h.Number.IsUint64() || h.Time > 1<<37) {
+	if err == nil && (!h.Number.IsUint64() || h.Time > lastSecond) {
 		err = errors.New("its number or time is out of range")
 	}
 	return h, err

@@ -120,7 +120,8 @@ const clocksDiffer = 5 * time.Minute
 // NoProofOfOwnership says what an ownership doesn't prove. It stands wherever one is given
 // away or found sound.
 const NoProofOfOwnership = "It doesn't prove who that is, that they control the DID today, or that who shows it is the one: " +
-	"ask for a fresh signature by the DID. That control was proven is the publisher's word."
+	"ask for a fresh signature by the DID. That control was proven is the publisher's word, and that the record is the publisher's " +
+	"only its signature shows, which has to be checked, too."
 
 // CheckOwnership says whether the record with this digest, whose signed bytes name subject
 // as whom it is about and log (CAIP-10) as where it is anchored, belonged to the DID that o

@@ -605,7 +605,8 @@
 
   // What an ownership doesn't prove, which is said wherever one is found sound.
   const NO_PROOF = "It doesn't prove who that is, that they control the DID today, or that who shows it is the one: " +
-    "ask for a fresh signature by the DID. That control was proven is the publisher's word."
+    "ask for a fresh signature by the DID. That control was proven is the publisher's word, and that the record is the publisher's " +
+    "only its signature shows, which has to be checked, too."
 
   const KINDS = { // by the type of the file: how it is called, read and checked
     CLRAnchorReceipt: ['receipt', (m, text) => ({ receipt: readReceipt(m, text) }), checkReceipt],

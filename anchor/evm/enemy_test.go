@@ -78,6 +78,42 @@ func TestErrorsKeepSecretsOfURLs(t *testing.T) {
 	check("a closed port", err)
 }
 
+// Why a chain's node refuses is read on terminals and pages: it moves no cursor there.
+func TestRefusalsAreOneLine(t *testing.T) {
+	t.Parallel()
+	chain, _ := start(t)
+	line := anchortest.NewLine(t, chain.URL())
+	c := dial(t, line.URL, Options{})
+	const cursor = "\x1b[2K\r\nall is well\u009b1A\u202e\u2028"
+	asText, err := json.Marshal(cursor)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, says := range map[string]func(http.ResponseWriter){
+		"a refusal": func(w http.ResponseWriter) {
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprintf(w, `{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":%s}}`, asText)
+		},
+		"a long one": func(w http.ResponseWriter) {
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprintf(w, `{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":%s}}`, strings.Replace(string(asText), "well", strings.Repeat("well", 1000), 1))
+		},
+		"a page": func(w http.ResponseWriter) {
+			w.WriteHeader(http.StatusForbidden)
+			fmt.Fprint(w, cursor)
+		},
+	} {
+		line.Set(anchortest.Fault{Instead: func(w http.ResponseWriter, _ string, _ []json.RawMessage, _ int) bool {
+			says(w)
+			return true
+		}})
+		_, err := c.Block(t.Context(), 1)
+		if !errors.Is(err, anchor.ErrCouldNotCheck) || !strings.Contains(err.Error(), "all is well") || strings.ContainsAny(err.Error(), "\x1b\r\n\u009b\u202e\u2028") {
+			t.Errorf("%s: %q", name, err)
+		}
+	}
+}
+
 // A chain's node can't send a client on to another address, such as one inside the network of who
 // asks.
 func TestRedirectionIsRefused(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rpc"
@@ -185,10 +186,35 @@ func (s *server) call(ctx context.Context, patience int, answer any, method stri
 	err = s.discreet(err)
 	var refused rpc.Error
 	if errors.As(err, &refused) && len(refused.Error()) > maxRefusal {
-		return refusal{refused}
+		err = refusal{refused}
+	}
+	if err != nil && strings.ContainsFunc(err.Error(), misleads) {
+		return lineError{err}
 	}
 	return err
 }
+
+// A lineError is an error with a text of a chain's node in it, on one line: it is stored, and
+// read on pages and terminals.
+type lineError struct{ error }
+
+func (e lineError) Error() string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\r' || r == '\t':
+			return ' '
+		case misleads(r):
+			return unicode.ReplacementChar
+		}
+		return r
+	}, e.error.Error())
+}
+
+func (e lineError) Unwrap() error { return e.error }
+
+// misleads says whether a rune does something else than to stand there: it moves a cursor, ends
+// the line or changes the direction of writing.
+func misleads(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) }
 
 // discreet takes a URL out of an error: people read this, and what stands behind its host may be
 // a secret.

@@ -549,7 +549,12 @@
       return { digest: hex(sha256(utf8.encode(token))), says: claimsOf(token.split('.')[1]) }
     }
     // White space is all that Unicode has, and a byte-order mark is none.
-    const bare = text.replace(/^[\s\u0085]+|[\s\u0085]+$/g, all => all.includes('\ufeff') ? all : '')
+    // (An expression that looks for it at the end begins anew at each space, and never ends.)
+    const white = c => c !== '\ufeff' && /[\s\u0085]/.test(c)
+    let from = 0, to = text.length
+    while (from < to && white(text[from])) from++
+    while (to > from && white(text[to - 1])) to--
+    const bare = text.slice(from, to)
     if (bare.startsWith('ey')) return of(bare)
     const v = parseJSON(text)
     if (!(v instanceof Map)) throw new Error('it is no object')
@@ -757,7 +762,7 @@
     const fs = require('fs')
     const o = {}, files = []
     for (let i = 0; i < args.length; i++) {
-      const named = { '--rpc': 'rpc', '--log': 'log', '--block-hash': 'blockHash', '--registry': 'registry', '--finality': 'finality' }[args[i]]
+      const named = { __proto__: null, '--rpc': 'rpc', '--log': 'log', '--block-hash': 'blockHash', '--registry': 'registry', '--finality': 'finality' }[args[i]]
       if (named && i + 1 < args.length) o[named] = args[++i]
       else if (args[i] === '--json') o.json = true
       else if (args[i].startsWith('--')) files.length = 9

@@ -53,6 +53,25 @@ func TestCheckerShowsNoControls(t *testing.T) {
 	}
 }
 
+// A record may have megabytes of white space. The JavaScript checker reads them once: at one time
+// it would have taken hours.
+func TestCheckerReadsWhiteSpaceOnce(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("node"); err != nil {
+		t.Skip("SKIP: Node.js isn't installed, which runs the JavaScript checker")
+	}
+	const much = 4 << 20
+	r, _ := anchoredRecord(t, `{"a":"ä","b":1}`)
+	record := filepath.Join(t.TempDir(), "record.json")
+	text := strings.Repeat(" \n", much/8) + `{"a":"ä",` + strings.Repeat(" ", much) + `"b":1}` + strings.Repeat("\t", much/4)
+	if err := os.WriteFile(record, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if js, exit := checkedByScript(t, r, record, "--block-hash", r.Block.Hash.String()); js.Code != anchor.CodeAnchored || exit != 0 {
+		t.Errorf("the JavaScript checker says %+v, and ends with %d", js, exit)
+	}
+}
+
 // A chain's node that tells of a time that no calendar has gives no answer, for this program and
 // for the JavaScript checker.
 func TestCheckerOfTimesWithoutEnd(t *testing.T) {

@@ -78,6 +78,31 @@ func TestErrorsKeepSecretsOfURLs(t *testing.T) {
 	check("a closed port", err)
 }
 
+// The audit of a chain whose newest block has the greatest of all numbers ends.
+func TestHeightWithoutEnd(t *testing.T) {
+	t.Parallel()
+	chain, log := history(t)
+	line := anchortest.NewLine(t, chain.URL())
+	c := dial(t, line.URL, Options{Finality: "depth:0"})
+	for _, number := range []string{"0xffffffffffffffff", "0x7fffffffffffffff"} {
+		var block json.RawMessage
+		line.Set(anchortest.Fault{Answer: func(method string, params []json.RawMessage, was json.RawMessage) json.RawMessage {
+			switch {
+			case method == "eth_getLogs":
+				return json.RawMessage("[]")
+			case method != "eth_getBlockByNumber" || string(params[0]) == `"0x0"`:
+				return was
+			case string(params[0]) == `"latest"`:
+				block = height(number)(method, params, was)
+			}
+			return block
+		}})
+		if _, err := c.Audit(t.Context(), log, Checkpoint{}, nil); !errors.Is(err, anchor.ErrCouldNotCheck) {
+			t.Errorf("%s: %v", number, err)
+		}
+	}
+}
+
 // Why a chain's node refuses is read on terminals and pages: it moves no cursor there.
 func TestRefusalsAreOneLine(t *testing.T) {
 	t.Parallel()

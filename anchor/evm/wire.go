@@ -35,13 +35,16 @@ type header struct {
 // have no form in a receipt.
 const lastSecond = 1 << 37
 
+// lastBlock is more than any chain has blocks, so that numbers behind it can be counted with.
+const lastBlock = 1 << 53
+
 func (h *header) UnmarshalJSON(raw []byte) error {
 	type fields header
 	if err := json.Unmarshal(raw, (*fields)(h)); err != nil {
 		return err
 	}
-	if h.Time > lastSecond {
-		return errors.New("its time is out of range")
+	if h.Time > lastSecond || h.Number > lastBlock {
+		return errors.New("its time or its number is out of range")
 	}
 	return nil
 }

@@ -102,6 +102,9 @@ func parseIssuerCopies(raw []byte) (IssuerCopies, error) {
 			if len(one.Content) == 0 || one.Content[0] != '{' {
 				return IssuerCopies{}, fmt.Errorf("%s: a content is no object", name)
 			}
+			if _, err := jcs.Parse(one.Content); err != nil { // which allows it less than the whole file
+				return IssuerCopies{}, fmt.Errorf("%s: %w", name, err)
+			}
 			*list.to = append(*list.to, Copy{one.Content, r})
 		}
 	}

@@ -1,7 +1,6 @@
 package anchor
 
 import (
-	"bytes"
 	"context"
 	_ "embed"
 	"encoding/json"
@@ -16,6 +15,8 @@ const (
 	ownershipType    = "CLROwnership"
 	holdingType      = "CLROwnershipStatement"
 	ownershipVersion = 1
+
+	maxHeldDID, maxMethod = 2048, 64 // bytes
 )
 
 // OwnershipSchema is the JSON Schema of an [Ownership], which refers to [ReceiptSchema].
@@ -78,22 +79,17 @@ func parseOwnership(raw []byte) (Ownership, error) {
 	if members, ok := given.(map[string]any); !ok || members["type"] != ownershipType {
 		return Ownership{}, fmt.Errorf("its type should be %q", ownershipType)
 	}
-	var file struct {
-		Type      string
-		Version   int
-		Statement Holding
-		Receipt   json.RawMessage
-	}
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&file); err != nil {
+	var o Ownership
+	if err := decode(given, &o); err != nil {
 		return Ownership{}, err
 	}
-	r, err := ParseReceipt(file.Receipt)
-	if err != nil {
+	var file struct{ Receipt json.RawMessage }
+	if err := json.Unmarshal(raw, &file); err != nil {
 		return Ownership{}, err
 	}
-	o := Ownership{file.Type, file.Version, file.Statement, r}
+	if o.Receipt, err = ParseReceipt(file.Receipt); err != nil {
+		return Ownership{}, err
+	}
 	if err := o.consistent(); err != nil {
 		return Ownership{}, err
 	}
@@ -110,6 +106,8 @@ func (o Ownership) consistent() error {
 		return fmt.Errorf("the type of its statement should be %q", holdingType)
 	case !strings.HasPrefix(h.DID, "did:"), h.Method == "", h.Record.IsZero(), h.Proof.IsZero():
 		return fmt.Errorf("the statement's did, record, method and proof may not be empty")
+	case len(h.DID) > maxHeldDID, len(h.Method) > maxMethod:
+		return fmt.Errorf("the statement's did may have %d bytes, and its method %d", maxHeldDID, maxMethod)
 	case h.Proven.IsZero(), h.Proven.Location() != time.UTC, h.Proven.Nanosecond() != 0:
 		return fmt.Errorf("the statement's time should be in UTC (Z) and whole seconds")
 	}
@@ -122,7 +120,8 @@ const clocksDiffer = 5 * time.Minute
 // NoProofOfOwnership says what an ownership doesn't prove. It stands wherever one is given
 // away or found sound.
 const NoProofOfOwnership = "It doesn't prove who that is, that they control the DID today, or that who shows it is the one: " +
-	"ask for a fresh signature by the DID. That control was proven is the publisher's word."
+	"ask for a fresh signature by the DID. That control was proven is the publisher's word, and that the record is the publisher's " +
+	"only its signature shows, which has to be checked, too."
 
 // CheckOwnership says whether the record with this digest, whose signed bytes name subject
 // as whom it is about and log (CAIP-10) as where it is anchored, belonged to the DID that o

@@ -118,9 +118,7 @@ func ParseReceipt(raw []byte) (Receipt, error) {
 		return Receipt{}, fmt.Errorf("not a receipt: its type should be %q", receiptType)
 	}
 	var r Receipt
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&r); err != nil {
+	if err := decode(given, &r); err != nil {
 		return Receipt{}, fmt.Errorf("read the receipt: %w", err)
 	}
 	if err := r.consistent(); err != nil {
@@ -130,6 +128,18 @@ func ParseReceipt(raw []byte) (Receipt, error) {
 		return Receipt{}, fmt.Errorf("read the receipt: %w", err)
 	}
 	return r, nil
+}
+
+// decode reads what was given, as [jcs.Parse] reads it, into a struct that has to know all its
+// members. encoding/json hands a time on with its escapes, so it gets a text without any.
+func decode(given, into any) error {
+	plain, err := json.Marshal(given)
+	if err != nil {
+		return err
+	}
+	d := json.NewDecoder(bytes.NewReader(plain))
+	d.DisallowUnknownFields()
+	return d.Decode(into)
 }
 
 // sameMembers fails where what was given, as [jcs.Parse] reads it, isn't spelt like what it

@@ -170,10 +170,11 @@ func TestAuditorsPageOfOwnershipsAndCopies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	name := "file "
 	drop := func(form string) {
 		b.script(`(() => {
 			const files = new DataTransfer();
-			for (const [i, text] of ` + string(texts) + `.entries()) files.items.add(new File([text], "file " + i + ".json"));
+			for (const [i, text] of ` + string(texts) + `.entries()) files.items.add(new File([text], "` + name + `" + i + ".json"));
 			document.querySelector("` + form + ` label").dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: files }));
 			return "";
 		})()`)
@@ -189,6 +190,15 @@ func TestAuditorsPageOfOwnershipsAndCopies(t *testing.T) {
 		b.width(width)
 		b.look(fmt.Sprint("audit-all-", width))
 	}
+	// A name that a terminal would take for keys: Ctrl-U, a command, Enter.
+	b.open("/p/" + s.publisher.ID + "/anchors")
+	name = `\u0015true;\r\u202e`
+	drop("#audit")
+	b.waitFor("3.json: Sound, if this node tells the truth")
+	if got := b.script(`document.getElementById("command").textContent`); strings.ContainsAny(got, "\x15\r\u202e") || !strings.Contains(got, "--receipt FILE") {
+		t.Errorf("a name with control characters: the commands are %q", got)
+	}
+	name = "file "
 	r, err := anchor.ParseReceipt(receipt)
 	if err != nil {
 		t.Fatal(err)

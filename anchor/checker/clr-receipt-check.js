@@ -142,6 +142,15 @@
 
   class Num { constructor(text) { this.text = text } }
 
+  // few fails for a text that has more values than one of its length needs: some readers take
+  // dozens of bytes for each, and refuse it.
+  function few(s) {
+    const most = 16384 + Math.floor(utf8.encode(s).length / 12)
+    let n = 0
+    for (const c of s) if (c === ',' || c === '[' || c === '{') n++
+    if (n > most) throw new Error('it has more values than a text of its length may have, one for 12 bytes')
+  }
+
   // parseJSON gives Maps, arrays, strings, booleans, null, and numbers as they were spelled. It
   // refuses what two programs could read in two ways.
   function parseJSON(s) {
@@ -209,6 +218,7 @@
       i += n[0].length
       return new Num(n[0])
     }
+    few(s)
     const v = value(0)
     space()
     if (i < s.length) fail('there is more after the end')
@@ -251,6 +261,7 @@
     return BigInt(ms) / 1000n
   }
   const YEAR1 = -62135596800n // the first second of the year 1, which stands for no time
+  const LAST = 1n << 37n // the last second, of some 4,300 years from now, that is taken for a time
   const short = (text, most) => { if (utf8.encode(text).length > most) throw new Error('it is too long') }
   const firstVersion = v => { if (int(v) !== 1n) throw new Error(`version ${v.text} is not known here: a newer program may read it`) }
 
@@ -262,6 +273,7 @@
       return v.map(n => bytes(match(n, /^0x(?:[0-9a-f]{2}){1,600}$/, 'a node of the state proof')))
     }
     short(text, 256 << 10)
+    few(text)
     if (!(m instanceof Map) || m.get('type') !== 'CLRAnchorReceipt') throw new Error('its type should be CLRAnchorReceipt')
     members(m, ['type', 'version', 'canonicalization', 'digest', 'leafType', 'salt', 'index', 'count', 'path', 'root', 'chain', 'log', 'seq', 'firstLeaf', 'phase'], ['tx', 'block', 'stateProof'])
     const c = members(m.get('chain'), ['id', 'genesis', 'registry', 'finality', 'local'])
@@ -295,6 +307,8 @@
     const s = members(m.get('statement'), ['type', 'did', 'record', 'method', 'proof', 'proven'])
     const statement = { did: str(s.get('did')), record: hash(s.get('record')), method: str(s.get('method')), proof: hash(s.get('proof')), proven: seconds(s.get('proven'), 'the statement’s time') }
     if (s.get('type') !== 'CLROwnershipStatement') throw new Error('the type of its statement should be CLROwnershipStatement')
+    short(statement.did, 2048)
+    short(statement.method, 64)
     if (!statement.did.startsWith('did:') || !statement.method || statement.record === ZERO || statement.proof === ZERO || statement.proven === YEAR1) throw new Error('something in the statement is empty that may not be')
     return { statement, content: s, receipt: readReceipt(m.get('receipt'), within(m.get('receipt'), text)) }
   }
@@ -311,6 +325,7 @@
         const content = members(one, ['content', 'receipt']).get('content')
         if (!(content instanceof Map)) throw new Error('a content is no object')
         full(content)
+        few(within(content, text))
         return { leafType, title, content, receipt: readReceipt(one.get('receipt'), within(one.get('receipt'), text)) }
       })
     }
@@ -441,7 +456,7 @@
     const p = r.stateProof
     if (hex(keccak256(p.header)) !== blockHash) throw new Error('the header is not that of the block')
     const h = decodeRLP(p.header)
-    if (!Array.isArray(h) || h.length < 15 || h[3].length !== 32 || h[8].length > 8 || h[11].length > 8) throw new Error('the header is not sound')
+    if (!Array.isArray(h) || h.length < 15 || h[3].length !== 32 || h[8].length > 8 || h[11].length > 8 || number(h[11]) > LAST) throw new Error('the header is not sound')
     way.stateRoot = hex(h[3])
     const account = decodeRLP(walk(h[3], keccak256(bytes(registry)), p.account))
     if (!Array.isArray(account) || account.length !== 4) throw new Error('the account is not sound')
@@ -507,7 +522,9 @@
     if (!/^0x[0-9a-f]{320}$/.test(answer)) throw new Error('there is no registry at its address')
     const [block, seq, firstLeaf, count, revoked] = answer.slice(2).match(/.{64}/g).map(w => BigInt('0x' + w))
     if (count === 0n) return {}
+    if (revoked > LAST) throw new Error('a time is out of range')
     const b = await ask(o.rpc, 'eth_getBlockByNumber', ['0x' + block.toString(16), false])
+    if (quantity(b.timestamp) > LAST) throw new Error('a time is out of range')
     const rule = o.finality || (id === LOCAL_CHAIN ? 'depth:0' : 'tag:finalized')
     const last = await lastFinal(o.rpc, rule, id === LOCAL_CHAIN)
     return { entry: { block, seq, firstLeaf, count, revoked }, block: { number: quantity(b.number), hash: b.hash, time: quantity(b.timestamp), final: last >= block }, local: id === LOCAL_CHAIN, rule }
@@ -515,7 +532,13 @@
 
   // ---- the check
 
-  const answer = (outcome, code, sentence, more) => ({ outcome, code, sentence, ...more })
+  // seen is a text that may be a stranger's, fit for a line on a terminal: what moves the
+  // cursor, ends the line, changes the direction of writing or can't be seen becomes U+FFFD,
+  // and what is longer than 2000 characters is cut off.
+  const seen = s => (s.length > 2000 ? s.slice(0, 2000) + '…' : s).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, c => GOOD.test(c) ? c : '\ufffd')
+  const GOOD = /[\u200c\u200d\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2]/
+
+  const answer = (outcome, code, sentence, more) => ({ outcome, code, sentence: seen(sentence), ...more })
   const when = seconds => new Date(Number(seconds) * 1000).toISOString().slice(0, 19).replace('T', ' ') + ' UTC'
 
   // recordOf reads a record's text. Its digest is that of the token, if it is a JSON Web Token
@@ -526,7 +549,12 @@
       return { digest: hex(sha256(utf8.encode(token))), says: claimsOf(token.split('.')[1]) }
     }
     // White space is all that Unicode has, and a byte-order mark is none.
-    const bare = text.replace(/^[\s\u0085]+|[\s\u0085]+$/g, all => all.includes('\ufeff') ? all : '')
+    // (An expression that looks for it at the end begins anew at each space, and never ends.)
+    const white = c => c !== '\ufeff' && /[\s\u0085]/.test(c)
+    let from = 0, to = text.length
+    while (from < to && white(text[from])) from++
+    while (to > from && white(text[to - 1])) to--
+    const bare = text.slice(from, to)
     if (bare.startsWith('ey')) return of(bare)
     const v = parseJSON(text)
     if (!(v instanceof Map)) throw new Error('it is no object')
@@ -582,7 +610,8 @@
 
   // What an ownership doesn't prove, which is said wherever one is found sound.
   const NO_PROOF = "It doesn't prove who that is, that they control the DID today, or that who shows it is the one: " +
-    "ask for a fresh signature by the DID. That control was proven is the publisher's word."
+    "ask for a fresh signature by the DID. That control was proven is the publisher's word, and that the record is the publisher's " +
+    "only its signature shows, which has to be checked, too."
 
   const KINDS = { // by the type of the file: how it is called, read and checked
     CLRAnchorReceipt: ['receipt', (m, text) => ({ receipt: readReceipt(m, text) }), checkReceipt],
@@ -611,7 +640,7 @@
     if (recordText !== undefined && recordText !== null) {
       try { record = recordOf(recordText) } catch (e) { record = { digest: '', says: new Map() } } // what can't be read is another document
     }
-    return judge(it, record, o)
+    return JSON.parse(JSON.stringify(await judge(it, record, o), (_, v) => typeof v === 'string' ? seen(v) : v))
   }
 
   const begun = r => ({ receipt: plain(r), salted: hex(saltedOf(r)), leaf: hex(leafOf(r)), path: [] })
@@ -733,7 +762,7 @@
     const fs = require('fs')
     const o = {}, files = []
     for (let i = 0; i < args.length; i++) {
-      const named = { '--rpc': 'rpc', '--log': 'log', '--block-hash': 'blockHash', '--registry': 'registry', '--finality': 'finality' }[args[i]]
+      const named = { __proto__: null, '--rpc': 'rpc', '--log': 'log', '--block-hash': 'blockHash', '--registry': 'registry', '--finality': 'finality' }[args[i]]
       if (named && i + 1 < args.length) o[named] = args[++i]
       else if (args[i] === '--json') o.json = true
       else if (args[i].startsWith('--')) files.length = 9

@@ -87,7 +87,7 @@ func (a *auditor) about(ctx context.Context, roots []*asked) error {
 	}
 	err := errSeveral
 	if len(a.servers) == 1 {
-		err = a.servers[0].rpc.BatchCallContext(ctx, batch)
+		err = a.servers[0].discreet(a.servers[0].rpc.BatchCallContext(ctx, batch))
 	}
 	for i := range batch {
 		if err == nil && batch[i].Error == nil {

@@ -287,6 +287,9 @@ func (c *Client) entry(ctx context.Context, log anchor.Address, root, leaf [32]b
 		return anchor.Entry{}, false, fmt.Errorf("%w: %w", anchor.ErrCouldNotCheck, err)
 	}
 	entry := anchor.Entry{Seq: e.Seq, FirstLeaf: e.FirstLeaf, Count: e.Count, Block: e.Block}
+	if e.Revoked > lastSecond {
+		return anchor.Entry{}, false, fmt.Errorf("%w: the time at which the root was taken back is out of range", anchor.ErrCouldNotCheck)
+	}
 	if e.Revoked != 0 {
 		entry.Revoked = time.Unix(int64(e.Revoked), 0).UTC()
 	}

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rpc"
@@ -40,7 +41,7 @@ func connect(ctx context.Context, urls string, o Options) ([]*server, error) {
 		u = strings.TrimSpace(u)
 		parsed, err := url.Parse(u)
 		if err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
-			return nil, fmt.Errorf("the chain's URL should be like https://rpc.example.org, or several with commas between them, not %q", u)
+			return nil, fmt.Errorf("the chain's URL should be like https://rpc.example.org, or several with commas between them, not %s", NameOf(u))
 		}
 		client := http.Client{Timeout: 20 * time.Second}
 		if o.HTTP != nil {
@@ -48,12 +49,32 @@ func connect(ctx context.Context, urls string, o Options) ([]*server, error) {
 		}
 		s := &server{name: parsed.Host, line: &transport{next: cmp.Or(client.Transport, http.DefaultTransport)}}
 		client.Transport = s.line
+		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // it may lead anywhere
 		if s.rpc, err = rpc.DialOptions(ctx, u, rpc.WithHTTPClient(&client)); err != nil {
 			return nil, fmt.Errorf("connect to the chain: %w: %w", anchor.ErrCouldNotCheck, err)
 		}
 		all = append(all, s)
 	}
 	return all, nil
+}
+
+// NameOf is what people may see of a chain's URL, or of several with commas between them: the
+// rest may be a secret, by which its owner pays for answers.
+func NameOf(urls string) string {
+	var names []string
+	for u := range strings.SplitSeq(urls, ",") {
+		parsed, err := url.Parse(strings.TrimSpace(u))
+		if err != nil || parsed.Host == "" {
+			names = append(names, "one that can't be read")
+			continue
+		}
+		name := parsed.Scheme + "://" + parsed.Host
+		if strings.Trim(parsed.Path, "/")+parsed.RawQuery+parsed.Fragment != "" || parsed.User != nil {
+			name += "/..."
+		}
+		names = append(names, name)
+	}
+	return strings.Join(names, ",")
 }
 
 // maxAnswer bounds an answer of a chain's node, in bytes, and maxRefusal what it says
@@ -91,7 +112,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 			t.until.Store(time.Now().Add(pause).UnixNano())
 		}
 	}
-	resp.Body = http.MaxBytesReader(nil, resp.Body, maxAnswer)
+	resp.Body = &sparse{ReadCloser: http.MaxBytesReader(nil, resp.Body, maxAnswer)}
 	if resp.StatusCode >= 300 {
 		resp.Body = struct {
 			io.Reader
@@ -99,6 +120,37 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}{io.LimitReader(resp.Body, maxRefusal), resp.Body}
 	}
 	return resp, nil
+}
+
+// A sparse body is JSON that isn't nothing but values of a few bytes, each of which would be a
+// hundred in memory: events and blocks, of which an answer may have many, have more than fifty
+// for each comma.
+type sparse struct {
+	io.ReadCloser
+	bytes, values int
+}
+
+// What a body may have of values, however long it is, and how many bytes for each of the others.
+const (
+	fewValues     = 4 << 10
+	bytesOfAValue = 24
+)
+
+// errDense is for an answer that isn't read.
+var errDense = errors.New("its answer has more values than one of its length may have")
+
+func (s *sparse) Read(p []byte) (int, error) {
+	n, err := s.ReadCloser.Read(p)
+	s.bytes += n
+	for _, c := range p[:n] {
+		if c == ',' || c == '[' || c == '{' {
+			s.values++
+		}
+	}
+	if s.values > fewValues+s.bytes/bytesOfAValue {
+		return 0, errDense
+	}
+	return n, err
 }
 
 // pause is for how long the node wants to be left alone.
@@ -131,13 +183,45 @@ func (s *server) call(ctx context.Context, patience int, answer any, method stri
 			return ctx.Err()
 		}
 	}
-	var asked *url.Error
-	if errors.As(err, &asked) {
-		asked.URL = s.name // people read this, and the rest of the URL may be a secret
-	}
+	err = s.discreet(err)
 	var refused rpc.Error
 	if errors.As(err, &refused) && len(refused.Error()) > maxRefusal {
-		return refusal{refused}
+		err = refusal{refused}
+	}
+	if err != nil && strings.ContainsFunc(err.Error(), misleads) {
+		return lineError{err}
+	}
+	return err
+}
+
+// A lineError is an error with a text of a chain's node in it, on one line: it is stored, and
+// read on pages and terminals.
+type lineError struct{ error }
+
+func (e lineError) Error() string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\r' || r == '\t':
+			return ' '
+		case misleads(r):
+			return unicode.ReplacementChar
+		}
+		return r
+	}, e.error.Error())
+}
+
+func (e lineError) Unwrap() error { return e.error }
+
+// misleads says whether a rune does something else than to stand there: it moves a cursor, ends
+// the line or changes the direction of writing.
+func misleads(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) }
+
+// discreet takes a URL out of an error: people read this, and what stands behind its host may be
+// a secret.
+func (s *server) discreet(err error) error {
+	var asked *url.Error
+	if errors.As(err, &asked) {
+		asked.URL = s.name
 	}
 	return err
 }

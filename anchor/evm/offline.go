@@ -122,7 +122,7 @@ func headerOf(raw []byte) (h blockHeader, err error) {
 		return h, errors.New("it has too few fields")
 	}
 	err = errors.Join(rlp.DecodeBytes(fields[3], &h.Root), rlp.DecodeBytes(fields[8], &h.Number), rlp.DecodeBytes(fields[11], &h.Time))
-	if err == nil && (!h.Number.IsUint64() || h.Time > 1<<37) {
+	if err == nil && (!h.Number.IsUint64() || h.Time > lastSecond) {
 		err = errors.New("its number or time is out of range")
 	}
 	return h, err
@@ -170,6 +170,9 @@ type Offline struct {
 	chain   anchor.Chain
 }
 
+// localChain is the id of the chains that nodes bring with them: [clrnode/testnet.ChainID].
+const localChain = 271828
+
 // NewOffline makes the reader for r, whose block has to have the hash block. registry is
 // the contract that counts; zero is the one of this program. The error says why the receipt
 // can't be checked so, and wraps [anchor.ErrCouldNotCheck].
@@ -181,13 +184,15 @@ func NewOffline(r anchor.Receipt, block anchor.Hash, registry anchor.Address) (*
 		return nil, fmt.Errorf("%w: the receipt is for another block than the one whose hash was given", anchor.ErrCouldNotCheck)
 	}
 	o := &Offline{receipt: r, trusted: block, chain: r.Chain}
+	o.chain.Local = r.Chain.ID == localChain // whatever the receipt says of it
 	if o.chain.Registry = registry; registry.IsZero() {
 		o.chain.Registry = anchor.Address(contracts.AnchorRegistryAddress)
 	}
 	return o, nil
 }
 
-// Chain is the receipt's: the block's hash is of no other, since it was trusted.
+// Chain is the receipt's: the block's hash is of no other, since it was trusted. That it is
+// local is told by its id.
 func (o *Offline) Chain() anchor.Chain { return o.chain }
 
 // Entry is what the proof shows. It is false, and no error, where the proof is broken: the

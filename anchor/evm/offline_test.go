@@ -3,12 +3,14 @@ package evm
 import (
 	"crypto/sha256"
 	"encoding/json"
+	"os/exec"
 	"strings"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/crypto"
 
 	"clrnode/anchor"
+	"clrnode/testnet"
 )
 
 // anchored is a receipt with its state proof, of a batch in a log of several.
@@ -66,6 +68,25 @@ func offline(t *testing.T, r anchor.Receipt, digest [32]byte, block anchor.Hash)
 	}
 	f, _ := anchor.CheckReceipt(t.Context(), r, digest, reader)
 	return f
+}
+
+// A receipt can't make the chain of a node pass for one that proves something to others.
+func TestLocalChainOffline(t *testing.T) {
+	t.Parallel()
+	if localChain != testnet.ChainID {
+		t.Errorf("local chains have the id %d", testnet.ChainID)
+	}
+	r, digest := anchored(t)
+	r.Chain.Local = false
+	if f := offline(t, r, digest, r.Block.Hash); f.Outcome != anchor.OK || !f.Local || !strings.Contains(f.Sentence, "proves nothing to others") {
+		t.Errorf("a receipt that says that its chain isn't local: %+v", f)
+	}
+	if _, err := exec.LookPath("node"); err != nil {
+		t.Skip("SKIP: Node.js isn't installed, which runs the JavaScript checker")
+	}
+	if js, _ := checkedByScript(t, r, "--block-hash", r.Block.Hash.String()); js.Outcome != string(anchor.OK) || !strings.Contains(js.Sentence, "proves nothing to others") {
+		t.Errorf("the JavaScript checker: %+v", js)
+	}
 }
 
 // TestOffline: a receipt is checked by its state proof, and nothing in it may be changed.

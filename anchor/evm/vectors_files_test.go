@@ -186,6 +186,8 @@ func ownershipVectors(t *testing.T) (all []vector) {
 		add(e.name, e.of(t, string(raw)), &record, block, anchor.Failed, anchor.CodeOtherDocument)
 	}
 	salt := edit{"another salt", `"salt": "0x` + o.Receipt.Salt.String()[2:3], `"salt": "0x` + string("10"[min(1, o.Receipt.Salt[0]>>4)])}
+	escaped := edit{"a time with an escape", `"proven": "2`, `"proven": "\u0032`}
+	add(escaped.name, escaped.of(t, string(raw)), &record, block, anchor.OK, anchor.CodeAnchored)
 	add(salt.name, salt.of(t, string(raw)), &record, block, anchor.Failed, anchor.CodeNotIncluded)
 	for _, e := range []edit{
 		{"a version of later days", `"version": 1`, `"version": 2`},
@@ -199,6 +201,9 @@ func ownershipVectors(t *testing.T) (all []vector) {
 		{"no method", `"presentation"`, `""`},
 		{"no DID", `"` + holder + `"`, `"z6Mk"`},
 		{"a proof of zeros", `"proof": "` + o.Statement.Proof.String() + `"`, `"proof": "` + anchor.Hash{}.String() + `"`},
+		{"a DID too long", holder, holder + strings.Repeat("z", 2048)},
+		{"a DID of many commas", holder, "did:web:" + strings.Repeat(",", 20000)},
+		{"a method too long", `"presentation"`, `"` + strings.Repeat("p", 65) + `"`},
 		{"another statement", `"CLROwnershipStatement"`, `"CLROwnershipstatement"`},
 		{"a time with a fraction", o.Statement.Proven.Format("15:04:05Z"), o.Statement.Proven.Format("15:04:05.5Z")},
 		{"a time of another zone", o.Statement.Proven.Format("15:04:05Z"), o.Statement.Proven.Format("15:04:05+00:00")},
@@ -286,6 +291,7 @@ func copiesVectors(t *testing.T) (all []vector) {
 		{"a content that is a text", `"content": {`, `"content": "", "was": {`},
 		{"a content with a null", "1.50", "null"},
 		{"a content with a null in a list", `"https://example.edu/é"`, `{"a":[null]}`},
+		{"a content of more values than its length allows", "1.50", "[" + strings.Repeat("1,", 20000) + "1]"},
 		{"a content with a member twice", `"n":`, `"id": 1, "n":`},
 		{"a receipt that is none", `"leafType": 4`, `"leafType": 0`},
 		{"another type", `"CLRIssuerCopies"`, `"CLRIssuercopies"`},

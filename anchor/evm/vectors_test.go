@@ -263,6 +263,12 @@ func writeVectors(t *testing.T) {
 	all = append(all, longVectors(t)...)
 	all = append(all, ownershipVectors(t)...)
 	all = append(all, copiesVectors(t)...)
+	edited("a time with an escape", anchor.CodeAnchored, anchor.OK, func(*anchor.Receipt) {})
+	escaped := &all[len(all)-1]
+	escaped.Receipt = strings.Replace(escaped.Receipt, `"time": "2`, `"time": "\u0032`, 1)
+	spelled("more values than its length allows", `"depth:0"`, `"`+strings.Repeat(",", 20000)+`"`)
+	dense := "[" + strings.Repeat("1,", 20000) + "1]"
+	add("a record of more values than its length allows", sound, &dense, block, anchor.Failed, anchor.CodeOtherDocument)
 	edited("the log in lower case", anchor.CodeAnchored, anchor.OK, func(*anchor.Receipt) {})
 	last := &all[len(all)-1]
 	last.Receipt = strings.Replace(last.Receipt, r.Log.String(), strings.ToLower(r.Log.String()), 1)

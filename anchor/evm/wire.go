@@ -1,6 +1,8 @@
 package evm
 
 import (
+	"encoding/json"
+	"errors"
 	"math/big"
 	"time"
 
@@ -27,6 +29,24 @@ type header struct {
 	Hash    common.Hash  `json:"hash"`
 	Time    quantity     `json:"timestamp"`
 	BaseFee *bigQuantity `json:"baseFeePerGas"` // nil before EIP-1559
+}
+
+// lastSecond is the last one, of some 4,300 years from now, that is taken for a time: others
+// have no form in a receipt.
+const lastSecond = 1 << 37
+
+// lastBlock is more than any chain has blocks, so that numbers behind it can be counted with.
+const lastBlock = 1 << 53
+
+func (h *header) UnmarshalJSON(raw []byte) error {
+	type fields header
+	if err := json.Unmarshal(raw, (*fields)(h)); err != nil {
+		return err
+	}
+	if h.Time > lastSecond || h.Number > lastBlock {
+		return errors.New("its time or its number is out of range")
+	}
+	return nil
 }
 
 func (h *header) time() time.Time { return time.Unix(int64(h.Time), 0).UTC() }

@@ -18,12 +18,12 @@ func (p *program) disagreed(ctx context.Context, a *audit, f evm.Audit, r *audit
 		switch {
 		case err == nil:
 		case !errors.Is(err, evm.ErrDisagree) && !errors.Is(err, anchor.ErrCouldNotCheck):
-			return fmt.Errorf("--compare %s: %w", url, err)
+			return fmt.Errorf("--compare %s: %w", evm.NameOf(url), err)
 		case r.Exit == exitNo:
-			r.Sentence += fmt.Sprintf(" And %s doesn't confirm it: %v.", url, err)
+			r.Sentence += fmt.Sprintf(" And %s doesn't confirm it: %v.", evm.NameOf(url), err)
 		default:
 			r.Outcome, r.Exit = auditCouldNot, exitCouldNot
-			r.Sentence = fmt.Sprintf("Could not check: %s doesn't confirm it: %v.", url, err)
+			r.Sentence = fmt.Sprintf("Could not check: %s doesn't confirm it: %v.", evm.NameOf(url), err)
 			return nil
 		}
 	}
@@ -51,10 +51,10 @@ func (p *program) receiptEverywhere(ctx context.Context, a *audit, o evm.Options
 		other.rpc = url
 		r, err := p.auditReceipt(ctx, &other, o)
 		if err != nil {
-			return audited{}, fmt.Errorf("--compare %s: %w", url, err)
+			return audited{}, fmt.Errorf("--compare %s: %w", evm.NameOf(url), err)
 		}
 		if r.Exit != first.Exit || r.Receipt.Block != first.Receipt.Block || !r.Receipt.Time.Equal(first.Receipt.Time) {
-			first.Sentence = fmt.Sprintf("Could not check: the chain's nodes don't say the same. The first one: %s %s: %s", first.Sentence, url, r.Sentence)
+			first.Sentence = fmt.Sprintf("Could not check: the chain's nodes don't say the same. The first one: %s %s: %s", first.Sentence, evm.NameOf(url), r.Sentence)
 			first.Outcome, first.Exit = auditCouldNot, exitCouldNot
 			break
 		}

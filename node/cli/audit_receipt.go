@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"clrnode/anchor"
@@ -32,7 +31,7 @@ type asking struct {
 
 // readReceipt reads what --receipt and --record name.
 func readReceipt(a *audit) (asking, error) {
-	raw, err := os.ReadFile(a.receipt)
+	raw, err := readMost(a.receipt, maxProof)
 	if err != nil {
 		return asking{}, fmt.Errorf("--receipt: %w", err)
 	}

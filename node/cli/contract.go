@@ -170,7 +170,8 @@ func (p *program) chainInfoCommand() *cobra.Command {
 		Use:   "info",
 		Short: "Say what an outside tool needs to know of the chain: exit code 2 if it doesn't answer",
 		Long: `Say what an outside tool needs to know of the chain: its URL, id and first block, when a
-block is final, and where the contract is; --json has the contract's ABI too. Without --rpc
+block is final, and where the contract is; --json has the contract's ABI too. Of a URL that
+has more than a host, the rest isn't shown, as it may be a secret. Without --rpc
 it is the chain that --chain names, or that of the node on the data folder.`,
 		Args: exactly(0, "only flags"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -191,7 +192,7 @@ it is the chain that --chain names, or that of the node on the data folder.`,
 			if err != nil {
 				return p.noAnswer(url, err)
 			}
-			return p.show(chainInfo{url, info, json.RawMessage(contracts.AnchorRegistryABI())}, func(w *tabwriter.Writer) { tableOfChain(w, url, info) })
+			return p.show(chainInfo{evm.NameOf(url), info, json.RawMessage(contracts.AnchorRegistryABI())}, func(w *tabwriter.Writer) { tableOfChain(w, evm.NameOf(url), info) })
 		},
 	}
 	c.Flags().StringVar(&rpc, "rpc", "", "JSON-RPC URL of the chain")
@@ -201,7 +202,7 @@ it is the chain that --chain names, or that of the node on the data folder.`,
 
 func (p *program) noAnswer(url string, err error) error {
 	if errors.Is(err, anchor.ErrCouldNotCheck) {
-		return fmt.Errorf("the chain at %s doesn't answer: %w", url, err)
+		return fmt.Errorf("the chain at %s doesn't answer: %w", evm.NameOf(url), err)
 	}
 	return err
 }

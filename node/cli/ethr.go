@@ -26,6 +26,7 @@ func (c Config) ethrNetworks() ([]did.Network, error) {
 	var all []did.Network
 	for _, s := range c.EthrNetworks {
 		n, err := parseNetwork(s)
+		s, _, _ = strings.Cut(s, "=") // what follows may be a secret
 		if err != nil {
 			return nil, usage(fmt.Sprintf("--ethr-network %s: %v. Write NAME:CHAINID=URL, such as sepolia:11155111=https://rpc.example.org, and #0x... after it where the ERC-1056 contract isn't at %s", s, err, publicDIDRegistry))
 		}
@@ -62,7 +63,7 @@ func parseNetwork(s string) (did.Network, error) {
 		}
 	}
 	if !strings.HasPrefix(url, "https://") && !strings.HasPrefix(url, "http://") {
-		return n, fmt.Errorf("the URL %q should begin with https:// or http://", url)
+		return n, fmt.Errorf("its URL (%s) should begin with https:// or http://", evm.NameOf(url))
 	}
 	return did.Network{Name: name, ChainID: chain, Registry: address, Chain: &otherChain{url: url, id: chain}}, nil
 }

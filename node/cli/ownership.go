@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -50,7 +49,7 @@ clrnode audit --ownership FILE --record RECORD checks it.`,
 // readOwnership reads what --ownership and --record name, as what is asked of
 // a chain.
 func readOwnership(a *audit) (asking, error) {
-	raw, err := os.ReadFile(a.ownership)
+	raw, err := readMost(a.ownership, maxProof)
 	if err != nil {
 		return asking{}, fmt.Errorf("--ownership: %w", err)
 	}

@@ -110,13 +110,20 @@ func (q *question) resolve(p *program, cmd *cobra.Command, text string) (did.Res
 
 // readSome reads a file, and of one that is longer than any log may be only so much that
 // the resolver sees it.
-func readSome(name string) ([]byte, error) {
+func readSome(name string) ([]byte, error) { return readMost(name, 64<<20) }
+
+// maxProof is more than any receipt, proof of ownership or file of copies has, in bytes.
+const maxProof = 8<<20 + 1
+
+// readMost reads a file, and of one that is longer than most, or doesn't end, the beginning. Whoever
+// reads it says that it is too long, or no sound file.
+func readMost(name string, most int64) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, 64<<20))
+	return io.ReadAll(io.LimitReader(f, most))
 }
 
 // showResolution writes a document for people, or the whole result as JSON. People also

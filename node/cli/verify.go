@@ -105,13 +105,13 @@ func (p *program) verify(ctx context.Context, v *verifier, args []string) error 
 		}
 		switch {
 		case c.Report == nil && c.Error == "":
-			fmt.Fprintf(p.out, "%s: not checked: it is %s\n", of, c.Beside)
+			fmt.Fprintf(p.out, "%s: not checked: it is %s\n", vc.Shown(of), c.Beside)
 		case c.Report == nil:
-			fmt.Fprintf(p.out, "%s: could not check: %s\n", of, vc.Shown(c.Error))
+			fmt.Fprintf(p.out, "%s: could not check: %s\n", vc.Shown(of), vc.Shown(c.Error))
 		case len(args) == 1:
 			fmt.Fprint(p.out, c.Report.Text())
 		default:
-			fmt.Fprintf(p.out, "%s: %s: %s\n", of, c.Report.Verdict, c.Report.Sentence)
+			fmt.Fprintf(p.out, "%s: %s: %s\n", vc.Shown(of), c.Report.Verdict, c.Report.Sentence)
 		}
 	}
 	if p.json {
@@ -280,7 +280,7 @@ func (p *program) verifyOne(ctx context.Context, v *verifier, policy vc.Policy, 
 		path = receiptPath(of)
 	}
 	if path != "" {
-		receipt, err := os.ReadFile(path)
+		receipt, err := readMost(path, maxProof)
 		if err == nil {
 			ask.Receipt = receipt
 		} else if v.receipt != "" {
@@ -317,7 +317,7 @@ func (v *verifier) withCopies(policy vc.Policy, chain anchor.Reader, of string, 
 	if path == "" {
 		return policy, nil
 	}
-	raw, err := os.ReadFile(path)
+	raw, err := readMost(path, maxProof)
 	if errors.Is(err, os.ErrNotExist) && v.issuer == "" {
 		return policy, nil
 	}

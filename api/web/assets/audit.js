@@ -87,8 +87,11 @@ function nodeWords({ receipt, node, ...found }) {
   return words;
 }
 
-/** A word of a command line, for a POSIX shell. */
-const quoted = (word) => (/^[\w./:@-]+$/.test(word) && !word.startsWith("-") ? word : `'${word.replace(/'/g, "'\\''")}'`);
+/**
+ * A word of a command line, for a POSIX shell. A name with control characters in it, which a
+ * terminal would take for keys, has to be typed by who wants it.
+ */
+const quoted = (word) => (/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(word) ? "FILE" : /^[\w./:@-]+$/.test(word) && !word.startsWith("-") ? word : `'${word.replace(/'/g, "'\\''")}'`);
 
 /** The command that checks one file without this page. */
 function commandOf({ file, answer }, record, hashes) {

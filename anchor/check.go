@@ -23,6 +23,7 @@ const (
 	CodeNotFinal      = "anchor_not_final"     // warning: in the log, in a block that may still be replaced
 	CodeMoved         = "anchor_moved"         // warning: in the log, in another block than the receipt says
 	CodePending       = "anchor_pending"       // warning: not in the log, and the receipt doesn't say that it is
+	CodeNotReceipt    = "not_a_receipt"        // failed: it can't be read as a receipt, or as an ownership
 	CodeOtherDocument = "receipt_of_other"     // failed: the receipt is of another document
 	CodeNotIncluded   = "not_under_root"       // failed: the path doesn't lead to the root
 	CodeOtherLog      = "other_log"            // failed: not the log that the credential names

@@ -96,6 +96,9 @@ func CheckReceipt(ctx context.Context, r Receipt, digest [32]byte, reader Reader
 	if reader == nil {
 		return couldNot(CodeNoChain, nil, "The receipt is sound, but no chain was given to compare it with. Name one with --rpc.")
 	}
+	if away, ok := reader.(Away); ok {
+		return couldNot(CodeNoAnswer, away.Err, "The receipt is sound in itself, but the chain gave no answer (%v). Try again later.", away.Err)
+	}
 	chain := reader.Chain()
 	if chain.ID != r.Chain.ID || chain.Genesis != Hash(r.Chain.Genesis) {
 		return couldNot(CodeOtherChain, nil, "The receipt is for the chain %d (genesis %s), and the chain at hand is %d (genesis %s): ask the right one.",

@@ -94,13 +94,12 @@ func (p *program) auditReceipt(ctx context.Context, a *audit, o evm.Options) (au
 	case err == nil:
 		defer chain.Close()
 		reader = chain
-	case !errors.Is(err, anchor.ErrCouldNotCheck) && !errors.Is(err, errNoChain):
+	case errors.Is(err, anchor.ErrCouldNotCheck):
+		reader = anchor.Away{Err: err}
+	case !errors.Is(err, errNoChain):
 		return audited{}, err
 	}
 	finding, _ := q.check(ctx, reader) // the finding has the error's sentence
-	if errors.Is(err, anchor.ErrCouldNotCheck) && finding.Code == anchor.CodeNoChain {
-		finding.Code, finding.Sentence = anchor.CodeNoAnswer, fmt.Sprintf("The receipt is sound in itself, but the chain gave no answer (%v). Try again later.", err)
-	}
 	return q.judged(finding, f), nil
 }
 

@@ -68,7 +68,8 @@ the site that it comes from:
   last. They stand for the issuer if it answers no more. It isn't there as long as none was.
 
 clr-receipt-check.html, opened from a disk, checks these files, and a proof of ownership, too:
-drop them all on it. It needs no network but for the chain.
+drop them all on it. It needs no network but for the chain. clr-receipt-check.js does the same
+with Node.js: node clr-receipt-check.js record.receipt.json record.json --rpc URL
 
 clrnode verify record.json --rpc URL --log LOG checks all of it: URL is a node of the
 chain, LOG the issuer's log by the issuer's own word.
@@ -92,7 +93,7 @@ func (s *server) downloadProofs(w http.ResponseWriter, r *http.Request, learner 
 	for _, part := range []struct {
 		name    string
 		content []byte
-	}{{"record.json", signed}, {"record.receipt.json", receipt}, {"record.issuer.json", issuer}, {checker.PageName, checker.Page}, {"how-to-check.txt", []byte(howToCheck)}} {
+	}{{"record.json", signed}, {"record.receipt.json", receipt}, {"record.issuer.json", issuer}, {checker.PageName, checker.Page}, {checker.ScriptName, checker.Script}, {"how-to-check.txt", []byte(howToCheck)}} {
 		if part.content == nil {
 			continue
 		}

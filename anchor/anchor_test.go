@@ -356,6 +356,33 @@ func TestReceiptText(t *testing.T) {
 			t.Errorf("ParseReceipt() takes %s for %s", to, from)
 		}
 	}
+	// The schema refuses, too, what goes against a receipt's phase, and other spellings.
+	raw, _ = json.Marshal(r)
+	for from, to := range map[string]string{
+		`"phase":"final"`:         `"phase":"unknown"`,
+		`"tx":`:                   `"was":`,
+		`"count":16`:              `"count":0`,
+		`"time":"2026-11-23T12:`:  `"time":"2026-11-23t12:`,
+		`12:00:00Z"`:              `12:00:00.5Z"`,
+		`T12:00:00Z"`:             `T14:00:00+02:00"`,
+		`"index":2,`:              `"index":-2,`,
+		`"canonicalization":"jcs`: `"canonicalization":"rdfc`,
+	} {
+		bad := strings.Replace(string(raw), from, to, 1)
+		if bad == string(raw) {
+			t.Fatalf("%s isn't in the receipt", from)
+		}
+		if _, err := anchor.ParseReceipt([]byte(bad)); err == nil {
+			t.Errorf("ParseReceipt() takes %s for %s", to, from)
+		}
+		doc, err := jsonschema.UnmarshalJSON(strings.NewReader(bad))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if schema.Validate(doc) == nil {
+			t.Errorf("the schema takes %s for %s", to, from)
+		}
+	}
 	for _, bad := range []string{"", "null", "[]", "{}", `{"type":"CLRAnchorReceipt"}`, string(raw) + "x", strings.Repeat(" ", 1<<19)} {
 		if _, err := anchor.ParseReceipt([]byte(bad)); err == nil {
 			t.Errorf("ParseReceipt(%.40q) is no error", bad)

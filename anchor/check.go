@@ -23,6 +23,7 @@ const (
 	CodeNotFinal      = "anchor_not_final"     // warning: in the log, in a block that may still be replaced
 	CodeMoved         = "anchor_moved"         // warning: in the log, in another block than the receipt says
 	CodePending       = "anchor_pending"       // warning: not in the log, and the receipt doesn't say that it is
+	CodeNotReceipt    = "not_a_receipt"        // failed: it can't be read as a receipt, or as an ownership
 	CodeOtherDocument = "receipt_of_other"     // failed: the receipt is of another document
 	CodeNotIncluded   = "not_under_root"       // failed: the path doesn't lead to the root
 	CodeOtherLog      = "other_log"            // failed: not the log that the credential names
@@ -94,6 +95,9 @@ func CheckReceipt(ctx context.Context, r Receipt, digest [32]byte, reader Reader
 	}
 	if reader == nil {
 		return couldNot(CodeNoChain, nil, "The receipt is sound, but no chain was given to compare it with. Name one with --rpc.")
+	}
+	if away, ok := reader.(Away); ok {
+		return couldNot(CodeNoAnswer, away.Err, "The receipt is sound in itself, but the chain gave no answer (%v). Try again later.", away.Err)
 	}
 	chain := reader.Chain()
 	if chain.ID != r.Chain.ID || chain.Genesis != Hash(r.Chain.Genesis) {

@@ -134,3 +134,18 @@ type Reader interface {
 	// Block gives the block with this number on the chain that counts now.
 	Block(ctx context.Context, number uint64) (Block, error)
 }
+
+// Away is the [Reader] of a chain that was named, and gave no answer: nobody knows which one
+// it is.
+type Away struct{ Err error } // wraps ErrCouldNotCheck
+
+// Chain is the zero one.
+func (Away) Chain() Chain { return Chain{} }
+
+// Entry fails.
+func (a Away) Entry(context.Context, Address, [32]byte, [32]byte) (Entry, bool, error) {
+	return Entry{}, false, a.Err
+}
+
+// Block fails.
+func (a Away) Block(context.Context, uint64) (Block, error) { return Block{}, a.Err }

@@ -64,7 +64,7 @@ func (s *server) receiptChecker(w http.ResponseWriter, r *http.Request) error {
 	h.Set("Cache-Control", "no-cache")
 	if strings.HasSuffix(r.URL.Path, ".js") {
 		h.Set("Content-Type", "text/javascript; charset=utf-8")
-		h.Set("Content-Disposition", `attachment; filename="clr-receipt-check.js"`)
+		h.Set("Content-Disposition", `attachment; filename="`+checker.ScriptName+`"`)
 		_, err := w.Write(checker.Script)
 		return err
 	}

@@ -63,12 +63,14 @@ func (s *server) downloadReceipt(w http.ResponseWriter, r *http.Request, learner
 const howToCheck = `record.json is the record as it was signed. The other files prove what it says without
 the site that it comes from:
 
-- record.receipt.json is the receipt of its anchor.
+- record.receipt.json is the receipt of its anchor. Where it was anchored on a second chain,
+  too, the receipt of that has the chain's number in its name.
 - record.issuer.json has the issuer's DID document and status lists as they were anchored
   last. They stand for the issuer if it answers no more. It isn't there as long as none was.
 
 clr-receipt-check.html, opened from a disk, checks these files, and a proof of ownership, too:
-drop them all on it. It needs no network but for the chain.
+drop them all on it. It needs no network but for the chain. clr-receipt-check.js does the same
+with Node.js: node clr-receipt-check.js record.receipt.json record.json --rpc URL
 
 clrnode verify record.json --rpc URL --log LOG checks all of it: URL is a node of the
 chain, LOG the issuer's log by the issuer's own word.
@@ -87,12 +89,20 @@ func (s *server) downloadProofs(w http.ResponseWriter, r *http.Request, learner 
 	if err != nil {
 		return err
 	}
+	also, chain, err := s.node.ExportAlso(r.Context(), learner)
+	if err != nil {
+		return err
+	}
 	var file bytes.Buffer
 	z := zip.NewWriter(&file)
 	for _, part := range []struct {
 		name    string
 		content []byte
-	}{{"record.json", signed}, {"record.receipt.json", receipt}, {"record.issuer.json", issuer}, {checker.PageName, checker.Page}, {"how-to-check.txt", []byte(howToCheck)}} {
+	}{
+		{"record.json", signed}, {"record.receipt.json", receipt},
+		{"record.receipt." + strconv.FormatUint(chain, 10) + ".json", also}, {"record.issuer.json", issuer},
+		{checker.PageName, checker.Page}, {checker.ScriptName, checker.Script}, {"how-to-check.txt", []byte(howToCheck)},
+	} {
 		if part.content == nil {
 			continue
 		}

@@ -29,8 +29,11 @@ var Style []byte
 //go:embed page.html
 var page string
 
-// PageName is what the page is called where it lies beside receipts.
-const PageName = "clr-receipt-check.html"
+// What the page and the script are called where they lie beside receipts.
+const (
+	PageName   = "clr-receipt-check.html"
+	ScriptName = "clr-receipt-check.js"
+)
 
 // Page is the checker as a page, with all that it needs in it.
 var Page = []byte(whole)

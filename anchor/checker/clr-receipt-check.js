@@ -567,11 +567,21 @@
     return of(id.slice(prefix.length))
   }
 
+  // written is the text that bytes are, in UTF-8 without a byte-order mark.
+  function written(file) {
+    if (typeof file === 'string') return file
+    try {
+      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(file)
+    } catch (e) {
+      throw new Error('it is not UTF-8')
+    }
+  }
+
   // claimsOf is the credential in the payload of a token. What can't be read says nothing.
   function claimsOf(payload) {
     try {
       const binary = atob(payload.replace(/-/g, '+').replace(/_/g, '/'))
-      const claims = parseJSON(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Uint8Array.from(binary, c => c.charCodeAt(0))))
+      const claims = parseJSON(written(Uint8Array.from(binary, c => c.charCodeAt(0))))
       const inner = claims.get('vc')
       if (!(inner instanceof Map)) return claims
       const subject = inner.get('credentialSubject')
@@ -625,10 +635,12 @@
   // The outcome is "ok", "failed", "warning" or "could not check", and the code is that of the
   // Go package anchor. Beside them stands each step of the way that was found; for copies in
   // parts, of which each is such an answer.
-  async function check(text, recordText, options = {}) {
+  // Files are given as texts, or as the bytes that are in them.
+  async function check(file, recordFile, options = {}) {
     const o = { ...options, registry: (options.registry || REGISTRY).toLowerCase() }
     let [name, read, judge] = KINDS.CLRAnchorReceipt, it
     try {
+      const text = written(file)
       short(text, 8 << 20)
       const m = parseJSON(text)
       if (m instanceof Map && Object.hasOwn(KINDS, m.get('type'))) [name, read, judge] = KINDS[m.get('type')]
@@ -637,8 +649,8 @@
       return answer('failed', 'not_a_receipt', `This is no sound ${name}: ${e.message}.`)
     }
     let record = null
-    if (recordText !== undefined && recordText !== null) {
-      try { record = recordOf(recordText) } catch (e) { record = { digest: '', says: new Map() } } // what can't be read is another document
+    if (recordFile !== undefined && recordFile !== null) {
+      try { record = recordOf(written(recordFile)) } catch (e) { record = { digest: '', says: new Map() } } // what can't be read is another document
     }
     return JSON.parse(JSON.stringify(await judge(it, record, o), (_, v) => typeof v === 'string' ? seen(v) : v))
   }
@@ -774,8 +786,8 @@
     }
     let f
     try {
-      const texts = files.map(f => new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(fs.readFileSync(f)))
-      f = await check(texts[0], texts[1], o)
+      const read = files.map(f => fs.readFileSync(f))
+      f = await check(read[0], read[1], o)
     } catch (e) { // a file that can't be read says nothing about the receipt
       f = answer('could not check', 'unreadable', `A file can’t be read: ${e.message}.`)
     }

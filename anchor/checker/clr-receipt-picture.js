@@ -297,7 +297,7 @@
 
   // ---- the form
 
-  const text = file => file && file.arrayBuffer().then(b => new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(b))
+  const bytes = file => file && file.arrayBuffer()
   const put = (input, chosen) => {
     const files = new DataTransfer()
     for (const file of chosen) files.items.add(file)
@@ -307,15 +307,15 @@
   const PROOF = /"type"\s*:\s*"(?:CLRAnchorReceipt|CLROwnership|CLRIssuerCopies)"/
 
   // attach makes a form check receipts, ownerships and issuers' copies. It has the files receipt,
-  // one or more, and record, which may be dropped on it in any order; check gets the texts of one
-  // and of the record. What check finds is written to verdict and list, and way is shown where
+  // one or more, and record, which may be dropped on it in any order; check gets what is in one
+  // and in the record. What check finds is written to verdict and list, and way is shown where
   // there are steps; done gets it last: for each file { file, answer }.
   function attach(form, { verdict, way, list, check, done = () => {} }) {
     const { receipt, record } = form.elements
     let latest = 0
     const judge = async file => {
       try {
-        return await check(await text(file), await text(record.files[0]))
+        return await check(await bytes(file), await bytes(record.files[0]))
       } catch (e) { // a file that can't be read says nothing about the receipt
         return { outcome: 'could not check', sentence: `A file can’t be read: ${e.message}.` }
       }
@@ -340,7 +340,7 @@
       event.preventDefault()
       form.classList.remove('over')
       const files = [...event.dataTransfer.files].slice(0, 8)
-      const kinds = await Promise.all(files.map(f => text(f).then(t => PROOF.test(t), () => false)))
+      const kinds = await Promise.all(files.map(f => f.text().then(t => PROOF.test(t), () => false)))
       const alone = files.length === 1 && !receipt.files.length
       const proofs = files.filter((_, i) => kinds[i] || alone), others = files.filter(f => !proofs.includes(f))
       if (proofs.length) put(receipt, proofs)

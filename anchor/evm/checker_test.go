@@ -234,6 +234,39 @@ func TestCheckerOnChain(t *testing.T) {
 	check("another chain behind the URL", young, "depth:0", all, anchor.CouldNotCheck, anchor.CodeOtherChain, couldNot)
 }
 
+// What isn't UTF-8 is no receipt, and no record, to both.
+func TestCheckerOfOtherBytes(t *testing.T) {
+	if _, err := exec.LookPath("node"); err != nil {
+		t.Skip("SKIP: Node.js isn't installed, which runs the JavaScript checker")
+	}
+	raw, err := os.ReadFile(vectorsFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var vectors []vector
+	if err := json.Unmarshal(raw, &vectors); err != nil {
+		t.Fatal(err)
+	}
+	whole := vectors[0]
+	if whole.Code != anchor.CodeAnchored || whole.Record == nil {
+		t.Fatalf("the first vector is %q, %s", whole.Name, whole.Code)
+	}
+	receipt := strings.Replace(whole.Receipt, "depth", "d\xffpth", 1)
+	record := filepath.Join(t.TempDir(), "record.json")
+	if err := os.WriteFile(record, []byte(strings.Replace(*whole.Record, "a", "\xff", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := anchor.ParseReceipt([]byte(receipt)); err == nil {
+		t.Error("this program reads a receipt that isn't UTF-8")
+	}
+	if js, exit := checkedByScript(t, json.RawMessage(receipt), "--block-hash", whole.BlockHash); js.Code != anchor.CodeNotReceipt || exit != 1 {
+		t.Errorf("of a receipt that isn't UTF-8 the JavaScript checker says %+v, and ends with %d", js, exit)
+	}
+	if js, exit := checkedByScript(t, json.RawMessage(whole.Receipt), record, "--block-hash", whole.BlockHash); js.Code != anchor.CodeOtherDocument || exit != 1 {
+		t.Errorf("of a record that isn't UTF-8 the JavaScript checker says %+v, and ends with %d", js, exit)
+	}
+}
+
 // A judgement is what the JavaScript checker writes with --json.
 type judgement struct {
 	Outcome, Code, Sentence, Time string

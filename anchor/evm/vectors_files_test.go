@@ -211,7 +211,7 @@ func ownershipVectors(t *testing.T) (all []vector) {
 		{"a receipt that is none", `"leafType": 6`, `"leafType": 7`},
 		{"another type", `"CLROwnership"`, `"CLRownership"`},
 	} {
-		add(e.name, e.of(t, string(raw)), &record, block, anchor.Failed, notAReceipt)
+		add(e.name, e.of(t, string(raw)), &record, block, anchor.Failed, anchor.CodeNotReceipt)
 	}
 	return all
 }
@@ -296,7 +296,7 @@ func copiesVectors(t *testing.T) (all []vector) {
 		{"a receipt that is none", `"leafType": 4`, `"leafType": 0`},
 		{"another type", `"CLRIssuerCopies"`, `"CLRIssuercopies"`},
 	} {
-		add(e.name, e.of(t, both), blocks, name, "failed "+notAReceipt)
+		add(e.name, e.of(t, both), blocks, name, "failed "+anchor.CodeNotReceipt)
 	}
 	return all
 }

@@ -32,7 +32,7 @@ type vector struct {
 	BlockHash string   `json:"blockHash,omitempty"` // several, with commas between them
 	Log       string   `json:"log,omitempty"`       // in which copies have to be; empty: nobody knows
 	Outcome   string   `json:"outcome"`             // of copies, the worst one's
-	Code      string   `json:"code"`                // one of package anchor's; not_a_receipt where it can't be read
+	Code      string   `json:"code"`                // one of package anchor's
 	Parts     []judged `json:"parts,omitempty"`     // of copies: the documents, and the status lists behind them
 }
 
@@ -43,9 +43,6 @@ type judged struct {
 }
 
 const vectorsFile = "../testdata/receipts.json"
-
-// notAReceipt is the code of what can't be read as one.
-const notAReceipt = "not_a_receipt"
 
 // check is what this program says of a vector.
 func (v vector) check(ctx context.Context) (judged, []judged) {
@@ -64,7 +61,7 @@ func (v vector) check(ctx context.Context) (judged, []judged) {
 		}
 		f, _ = anchor.CheckReceipt(ctx, r, digest, v.reader(r))
 	} else {
-		return judged{string(anchor.Failed), notAReceipt}, nil
+		return judged{string(anchor.Failed), anchor.CodeNotReceipt}, nil
 	}
 	return judged{string(f.Outcome), f.Code}, nil
 }
@@ -177,7 +174,7 @@ func writeVectors(t *testing.T) {
 		if !strings.Contains(sound, from) {
 			t.Fatalf("%s: %s isn't in the receipt", name, from)
 		}
-		add(name, strings.Replace(sound, from, to, 1), &record, block, anchor.Failed, notAReceipt)
+		add(name, strings.Replace(sound, from, to, 1), &record, block, anchor.Failed, anchor.CodeNotReceipt)
 	}
 	add("sound", sound, &record, block, anchor.OK, anchor.CodeAnchored)
 	add("sound, without the record", sound, nil, block, anchor.OK, anchor.CodeAnchored)
@@ -245,10 +242,10 @@ func writeVectors(t *testing.T) {
 	spelled("a leaf of an unknown type", `"leafType": 1`, `"leafType": 257`)
 	spelled("an address with a wrong checksum", r.Log.String(), swapCase(r.Log.String()))
 	spelled("half a character", `"version": 2`, `"version": 2, "\ud800": 1`)
-	add("a byte-order mark", "\ufeff"+sound, &record, block, anchor.Failed, notAReceipt)
-	add("more after its end", sound+"x", &record, block, anchor.Failed, notAReceipt)
-	add("a list", "["+sound+"]", &record, block, anchor.Failed, notAReceipt)
-	add("nothing", "", &record, block, anchor.Failed, notAReceipt)
+	add("a byte-order mark", "\ufeff"+sound, &record, block, anchor.Failed, anchor.CodeNotReceipt)
+	add("more after its end", sound+"x", &record, block, anchor.Failed, anchor.CodeNotReceipt)
+	add("a list", "["+sound+"]", &record, block, anchor.Failed, anchor.CodeNotReceipt)
+	add("nothing", "", &record, block, anchor.Failed, anchor.CodeNotReceipt)
 	for _, v := range []struct{ name, record string }{
 		{"a record behind a byte-order mark", "\ufeff" + record},
 		{"a record behind a space and a byte-order mark", " \ufeff" + record},

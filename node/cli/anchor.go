@@ -9,6 +9,7 @@ import (
 
 	"clrnode/anchor"
 	"clrnode/node"
+	"clrnode/registry"
 )
 
 func (p *program) anchorCommand() *cobra.Command {
@@ -57,12 +58,8 @@ func writeAnchoring(w *tabwriter.Writer, s node.AnchorStatus) {
 		fmt.Fprintln(w, "the chain has not answered yet, or there is none: nothing is anchored until it does")
 	case b == nil:
 		fmt.Fprintln(w, "no batch yet: the first is made once a record is issued for the chain")
-	case b.State.BlockHash.IsZero():
-		fmt.Fprintf(w, "batch %d: %s, in no block yet\n", b.Number, count(int64(b.Records), "record"))
-	case b.State.Phase == anchor.Final:
-		fmt.Fprintf(w, "batch %d: %s, block %d, final\n", b.Number, count(int64(b.Records), "record"), b.State.BlockNumber)
 	default:
-		fmt.Fprintf(w, "batch %d: %s, block %d, not final yet\n", b.Number, count(int64(b.Records), "record"), b.State.BlockNumber)
+		fmt.Fprintf(w, "batch %d: %s\n", b.Number, standing(b))
 	}
 	if !s.Next.IsZero() {
 		fmt.Fprintf(w, "more waits: the next batch is sealed at %s at the latest; clrnode anchor --now seals it at once\n",
@@ -71,4 +68,18 @@ func writeAnchoring(w *tabwriter.Writer, s node.AnchorStatus) {
 	if s.Trouble != "" {
 		fmt.Fprintf(w, "stands still: %s\n", s.Trouble)
 	}
+}
+
+// standing says how many records are in a batch and how far it came, as it was seen last.
+func standing(b *registry.Batch) string {
+	records, phase := count(int64(b.Records), "record"), b.State.Phase
+	switch {
+	case phase == anchor.Unknown:
+		return records + ", pending, in no block yet"
+	case b.State.BlockHash.IsZero():
+		return fmt.Sprintf("%s, %s, in no block yet", records, phase)
+	case phase == anchor.Final:
+		return fmt.Sprintf("%s, block %d, final", records, b.State.BlockNumber)
+	}
+	return fmt.Sprintf("%s, block %d, %s, not final yet", records, b.State.BlockNumber, phase)
 }

@@ -76,6 +76,9 @@ program, give 2 and never 1. What a local chain says proves nothing to others.`,
 		Args: p.onlyFlags,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r, err := p.audit(cmd.Context(), a)
+			if err != nil && p.json { // who reads JSON gets some
+				p.showAudited(audited{Outcome: auditCouldNot, Exit: exitCouldNot, Sentence: fmt.Sprintf("Could not check: %v.", err)})
+			}
 			if err != nil {
 				return err
 			}

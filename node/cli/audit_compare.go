@@ -43,8 +43,8 @@ func agrees(ctx context.Context, url string, f evm.Audit) error {
 // its log is.
 func (p *program) receiptEverywhere(ctx context.Context, a *audit, o evm.Options) (audited, error) {
 	first, err := p.auditReceipt(ctx, a, o)
-	if err != nil {
-		return audited{}, err
+	if err != nil || first.Receipt.Code == anchor.CodeNotReceipt {
+		return first, err
 	}
 	for _, url := range a.compare {
 		other := *a

@@ -14,8 +14,8 @@ import (
 // A found is what the check of a receipt found, as --json writes it.
 type found struct {
 	Code   string      `json:"code"`            // what package anchor calls it
-	Digest anchor.Hash `json:"digest"`          // of the record
-	Log    string      `json:"log"`             // by its name across chains
+	Digest anchor.Hash `json:"digest,omitzero"` // of the record
+	Log    string      `json:"log,omitempty"`   // by its name across chains
 	Block  uint64      `json:"block,omitempty"` // that proves it
 	Time   time.Time   `json:"time,omitzero"`   // the record existed no later than then
 	Local  bool        `json:"local"`           // the chain proves nothing to others
@@ -24,9 +24,24 @@ type found struct {
 
 // An asking is what is asked of the chain about a receipt.
 type asking struct {
-	receipt anchor.Receipt
-	digest  [32]byte // of the record
-	check   func(context.Context, anchor.Reader) (anchor.Finding, error)
+	receipt  anchor.Receipt
+	digest   [32]byte // of the record
+	noRecord error    // why what stands for the record is none: then it has the digest of no document
+	check    func(context.Context, anchor.Reader) (anchor.Finding, error)
+}
+
+// notReceipt is why a file is no receipt, or no ownership: that is an answer, too.
+type notReceipt struct{ err error }
+
+func (n notReceipt) Error() string { return n.err.Error() }
+
+// notA says why raw, which a flag names, isn't what it should be. Another of the files that
+// are exported beside a record was only given to the wrong question.
+func notA(flag string, raw []byte, err error) error {
+	if other := besideOf(raw); other != "" {
+		return usage(flag + ": the file is " + other)
+	}
+	return notReceipt{err}
 }
 
 // readReceipt reads what --receipt and --record name.
@@ -37,17 +52,20 @@ func readReceipt(a *audit) (asking, error) {
 	}
 	r, err := anchor.ParseReceipt(raw)
 	if err != nil {
-		return asking{}, fmt.Errorf("--receipt: %s: %w", a.receipt, err)
+		return asking{}, notA("--receipt", raw, err)
 	}
-	digest := [32]byte(r.Digest)
+	q := asking{receipt: r, digest: r.Digest}
 	if a.record != "" {
-		if digest, err = digestOf(a.record); err != nil {
-			return asking{}, fmt.Errorf("--record: %s: %w", a.record, err)
+		s, no, err := readRecord(a.record)
+		if err != nil {
+			return asking{}, err
 		}
+		q.digest, q.noRecord = s.Digest(), no
 	}
-	return asking{r, digest, func(ctx context.Context, reader anchor.Reader) (anchor.Finding, error) {
-		return anchor.CheckReceipt(ctx, r, digest, reader)
-	}}, nil
+	q.check = func(ctx context.Context, reader anchor.Reader) (anchor.Finding, error) {
+		return anchor.CheckReceipt(ctx, r, q.digest, reader)
+	}
+	return q, nil
 }
 
 // auditReceipt holds one receipt against the chain, and against the record if there is one.
@@ -57,6 +75,11 @@ func (p *program) auditReceipt(ctx context.Context, a *audit, o evm.Options) (au
 		read = readOwnership
 	}
 	q, err := read(a)
+	var no notReceipt
+	if errors.As(err, &no) {
+		f := &found{Code: anchor.CodeNotReceipt, Record: a.record != ""}
+		return audited{Outcome: auditNot, Exit: exitNo, Sentence: fmt.Sprintf("NOT SOUND: %v.", no), Receipt: f}, nil
+	}
 	if err != nil {
 		return audited{}, err
 	}
@@ -70,15 +93,13 @@ func (p *program) auditReceipt(ctx context.Context, a *audit, o evm.Options) (au
 	case err == nil:
 		defer chain.Close()
 		reader = chain
-	case !errors.Is(err, anchor.ErrCouldNotCheck) && !errors.Is(err, errNoChain):
+	case errors.Is(err, anchor.ErrCouldNotCheck):
+		reader = anchor.Away{Err: err}
+	case !errors.Is(err, errNoChain):
 		return audited{}, err
 	}
 	finding, _ := q.check(ctx, reader) // the finding has the error's sentence
-	if errors.Is(err, anchor.ErrCouldNotCheck) && finding.Code == anchor.CodeNoChain {
-		finding.Code, finding.Sentence = anchor.CodeNoAnswer, fmt.Sprintf("The receipt is sound in itself, but the chain gave no answer (%v). Try again later.", err)
-	}
-	f.Code, f.Block, f.Time, f.Local = finding.Code, finding.Block, finding.Time, finding.Local
-	return receiptJudged(finding, f), nil
+	return q.judged(finding, f), nil
 }
 
 // auditOffline checks a receipt by the state proof that it carries, and asks nobody.
@@ -99,8 +120,17 @@ func (p *program) auditOffline(ctx context.Context, a *audit, q asking, registry
 	case finding.Outcome == anchor.OK:
 		finding.Sentence += " Nobody was asked: that the block is part of the chain is by your word, and whether the anchor was taken back later isn't known."
 	}
+	return q.judged(finding, f), nil
+}
+
+// judged is the outcome of a check, of which f gets the particulars.
+func (q asking) judged(finding anchor.Finding, f *found) audited {
 	f.Code, f.Block, f.Time, f.Local = finding.Code, finding.Block, finding.Time, finding.Local
-	return receiptJudged(finding, f), nil
+	r := receiptJudged(finding, f)
+	if q.noRecord != nil && finding.Outcome == anchor.Failed {
+		r.Sentence += fmt.Sprintf(" It is no record: %v.", q.noRecord)
+	}
+	return r
 }
 
 // receiptJudged is the outcome of a check of a receipt. What is not in a final block yet
@@ -118,15 +148,13 @@ func receiptJudged(finding anchor.Finding, f *found) audited {
 	return audited{Outcome: auditCouldNot, Exit: exitCouldNot, Sentence: "Could not check: " + finding.Sentence, Receipt: f}
 }
 
-// digestOf is the digest of a record in a file, as its anchor has it.
-func digestOf(path string) ([32]byte, error) {
+// readRecord reads the record in a file. no says why what is in it is none, err why nothing
+// could be read.
+func readRecord(path string) (s vc.Signed, no, err error) {
 	raw, err := readSome(path)
 	if err != nil {
-		return [32]byte{}, err
+		return vc.Signed{}, nil, fmt.Errorf("--record: %w", err)
 	}
-	s, err := vc.ParseSigned(raw)
-	if err != nil {
-		return [32]byte{}, fmt.Errorf("it is no record: %w", err)
-	}
-	return s.Digest(), nil
+	s, no = vc.ParseSigned(raw)
+	return s, no, nil
 }

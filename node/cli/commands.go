@@ -295,7 +295,7 @@ func (p *program) statusCommand() *cobra.Command {
 					fmt.Fprintf(w, "  learners\t%d\n  records issued\t%d\n  records to issue\t%d\n  conflicts to settle\t%d\n  records with nothing left\t%d\n  revoked\t%d\n  shares\t%d\n  waiting for an anchor\t%d\n",
 						o.Learners, o.Issued, o.Changed, o.Conflicts, o.Emptied, o.Revoked, o.Shares, o.Anchor.Waiting)
 					if b := o.Anchor.Last; b != nil {
-						fmt.Fprintf(w, "  last batch\t%d: %s, %s, block %d\n", b.Number, count(int64(b.Records), "record"), b.State.Phase, b.State.BlockNumber)
+						fmt.Fprintf(w, "  last batch\t%d: %s\n", b.Number, standing(b))
 					}
 					if o.Anchor.Trouble != "" {
 						fmt.Fprintf(w, "  trouble\t%s\n", o.Anchor.Trouble)

@@ -9,7 +9,6 @@ import (
 
 	"clrnode/anchor"
 	"clrnode/node"
-	"clrnode/vc"
 )
 
 func ownership(ctx context.Context, n *node.Node, learner string, _ didArgs) (anchor.Ownership, error) {
@@ -55,27 +54,26 @@ func readOwnership(a *audit) (asking, error) {
 	}
 	o, err := anchor.ParseOwnership(raw)
 	if err != nil {
-		return asking{}, fmt.Errorf("--ownership: %s: %w", a.ownership, err)
+		return asking{}, notA("--ownership", raw, err)
 	}
 	if a.record == "" {
-		return asking{o.Receipt, o.Statement.Record, o.CheckAlone}, nil
+		return asking{receipt: o.Receipt, digest: o.Statement.Record, check: o.CheckAlone}, nil
 	}
-	record, err := readSome(a.record)
+	s, no, err := readRecord(a.record)
 	if err != nil {
-		return asking{}, fmt.Errorf("--record: %w", err)
+		return asking{}, err
 	}
-	s, err := vc.ParseSigned(record)
-	if err != nil {
-		return asking{}, fmt.Errorf("--record: %s: it is no record: %w", a.record, err)
-	}
-	log := "" // the record has to name it
-	_, logs := s.Elected()
-	for i, l := range logs {
-		if i == 0 || l == o.Receipt.LogID() {
-			log = l
+	var subject, log string // the record has to name the log
+	if no == nil {
+		subject = s.SubjectID()
+		_, logs := s.Elected()
+		for i, l := range logs {
+			if i == 0 || l == o.Receipt.LogID() {
+				log = l
+			}
 		}
 	}
-	return asking{o.Receipt, s.Digest(), func(ctx context.Context, reader anchor.Reader) (anchor.Finding, error) {
-		return anchor.CheckOwnership(ctx, o, s.Digest(), s.SubjectID(), log, reader)
+	return asking{o.Receipt, s.Digest(), no, func(ctx context.Context, reader anchor.Reader) (anchor.Finding, error) {
+		return anchor.CheckOwnership(ctx, o, s.Digest(), subject, log, reader)
 	}}, nil
 }

@@ -177,12 +177,8 @@ func (p *program) policyOf(ctx context.Context, v *verifier) (vc.Policy, node.An
 	if policy.Trust, err = p.trustOf(ctx, client, v.trust); err != nil {
 		return policy, ask, err
 	}
-	var chain *evm.Client
-	if policy.Resolver, chain, err = p.resolver(ctx, client, v.rpc); err != nil {
+	if policy.Resolver, ask.Reader, err = p.resolver(ctx, client, v.rpc); err != nil {
 		return policy, ask, err
-	}
-	if chain != nil {
-		ask.Reader = chain
 	}
 	policy.Fetch, policy.Linked = node.Fetcher(client), vc.LinkedFetch
 	ask.Resolver, ask.Fetch = policy.Resolver, policy.Fetch
@@ -199,36 +195,26 @@ func (p *program) client() (*http.Client, error) {
 	return did.NewClient(outgoing), nil
 }
 
-// resolver asks client, the networks of --ethr-network, and the chain of [program.chainReader],
-// which it returns too, nil when there is none.
-func (p *program) resolver(ctx context.Context, client *http.Client, rpc string) (did.Resolver, *evm.Client, error) {
-	chain, err := p.chainReader(ctx, rpc)
-	if err != nil {
+// resolver asks client, the networks of --ethr-network, and the chain that --rpc names, or
+// that of the data folder at hand while its node runs. The chain is returned too, nil when
+// there is none: then anchors can't be checked, nor where it doesn't answer.
+func (p *program) resolver(ctx context.Context, client *http.Client, rpc string) (did.Resolver, anchor.Reader, error) {
+	dialing, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	var own ownChain
+	var reader anchor.Reader
+	chain, err := p.auditedChain(dialing, rpc, evm.Options{})
+	switch {
+	case err == nil:
+		own, reader = chain, chain
+	case errors.Is(err, anchor.ErrCouldNotCheck):
+		p.say("the chain does not answer: %v", err)
+		reader = anchor.Away{Err: err}
+	case !errors.Is(err, errNoChain):
 		return nil, nil, err
 	}
-	var own ownChain
-	if chain != nil {
-		own = chain
-	}
 	resolver, err := p.cfg.resolver(client, own)
-	return resolver, chain, err
-}
-
-// chainReader connects to the chain that --rpc names, or to the one of the data
-// folder at hand while its node runs. No chain is no error: anchors could then
-// not be checked.
-func (p *program) chainReader(ctx context.Context, rpc string) (*evm.Client, error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	client, err := p.auditedChain(ctx, rpc, evm.Options{})
-	if errors.Is(err, errNoChain) {
-		return nil, nil
-	}
-	if errors.Is(err, anchor.ErrCouldNotCheck) {
-		p.say("the chain does not answer: %v", err)
-		return nil, nil
-	}
-	return client, err
+	return resolver, reader, err
 }
 
 // trustOf makes a policy of the values of --trust: DIDs, and files and URLs with lists of

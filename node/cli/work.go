@@ -307,7 +307,7 @@ func (p *program) exportCommand() *cobra.Command {
 }
 
 // writeExport writes a record, and beside it its receipt, what stands for its issuer, and the
-// page that checks receipts.
+// page and the script that check receipts.
 func (p *program) writeExport(path string, e exported) error {
 	if err := writeBeside(path, e.Signed); err != nil {
 		return fmt.Errorf("export: %w", err)
@@ -329,8 +329,10 @@ func (p *program) writeExport(path string, e exported) error {
 			return fmt.Errorf("export: %w", err)
 		}
 	}
-	if err := writeBeside(filepath.Join(filepath.Dir(path), checker.PageName), checker.Page); err != nil {
-		return fmt.Errorf("export: %w", err)
+	for name, content := range map[string][]byte{checker.PageName: checker.Page, checker.ScriptName: checker.Script} {
+		if err := writeBeside(filepath.Join(filepath.Dir(path), name), content); err != nil {
+			return fmt.Errorf("export: %w", err)
+		}
 	}
 	return nil
 }

@@ -28,13 +28,13 @@ async function askNode(found) {
 }
 
 /** What the checker finds, and as node of each part what this node says, or an Error. */
-async function check(text, record) {
+async function check(file, record) {
   const block = at("block").value.trim();
-  let found = await clrReceipt.check(text, record, block ? { blockHash: block } : {});
+  let found = await clrReceipt.check(file, record, block ? { blockHash: block } : {});
   const nodes = await Promise.all(partsOf(found).map((f) => askNode(f).catch((e) => e)));
   if (!block && partsOf(found).some((f) => f.code === "no_chain")) {
     const blocks = partsOf(found).map((f, i) => nodes[i]?.block?.hash ?? rowOf(f.receipt)?.dataset.block).filter(Boolean);
-    const again = await clrReceipt.check(text, record, { blockHash: blocks.join(), word: "this node’s" });
+    const again = await clrReceipt.check(file, record, { blockHash: blocks.join(), word: "this node’s" });
     for (const f of partsOf(again)) f.byNode = f.code !== "no_chain";
     again.byNode = again.code !== "no_chain";
     if (partsOf(again).some((f) => f.byNode)) found = again;

@@ -93,7 +93,7 @@ func CheckReceipt(ctx context.Context, r Receipt, digest [32]byte, reader Reader
 		return failed(CodeNotIncluded, "The receipt doesn't prove that the document is under its root: %v.", err)
 	}
 	if reader == nil {
-		return couldNot(CodeNoChain, nil, "The receipt is sound, but no chain was given to compare it with. Name one with --rpc.")
+		return couldNot(CodeNoChain, nil, "The receipt is sound, but no chain was given that answers, so it was compared with none. Name one with --rpc.")
 	}
 	chain := reader.Chain()
 	if chain.ID != r.Chain.ID || chain.Genesis != Hash(r.Chain.Genesis) {

@@ -48,6 +48,25 @@ func anchorsOf(from, contract anchor.Address, refusal string) anchortest.Fault {
 	}}
 }
 
+// chainByLine starts a chain with the registry, and connects to it by a line.
+func chainByLine(t *testing.T) (*testnet.Chain, *evm.Client, *anchortest.Line) {
+	t.Helper()
+	chain, err := testnet.StartChain(testnet.ChainOptions{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { chain.Close() })
+	line := anchortest.NewLine(t, chain.URL())
+	c, err := evm.Dial(t.Context(), line.URL, evm.Options{Key: chain.FundedKey(), Finality: "depth:0", Local: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Deploy(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return chain, c, line
+}
+
 // anchorsComing waits for what the node says of a publisher's anchoring.
 func anchorsComing(t *testing.T, n *node.Node, publisher, what string, done func(node.AnchorStatus) bool) {
 	t.Helper()
@@ -77,44 +96,18 @@ func allIsFinal(s node.AnchorStatus) bool {
 // on the next, be it one of another id, where that transaction is none, or one of the same.
 func TestBatchMovesToAnotherChain(t *testing.T) {
 	t.Parallel()
-	for _, row := range []struct {
-		name string
-		id   uint64
-	}{{"of the same id", testnet.ChainID}, {"of another id", 7}} {
-		t.Run(row.name, func(t *testing.T) {
+	for name, start := range map[string]func(*testing.T) node.Ledger{"of the same id": startChain, "of another id": startSecond} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dial := func(id uint64) (*evm.Client, *anchortest.Line, anchor.Address) {
-				t.Helper()
-				dir := t.TempDir()
-				if id != testnet.ChainID {
-					if err := anchortest.WithID(dir, id); err != nil {
-						t.Fatal(err)
-					}
-				}
-				chain, err := testnet.StartChain(testnet.ChainOptions{Dir: dir})
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(func() { chain.Close() })
-				line := anchortest.NewLine(t, chain.URL())
-				c, err := evm.Dial(t.Context(), line.URL, evm.Options{Key: chain.FundedKey(), Finality: "depth:0", Local: true})
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := c.Deploy(t.Context()); err != nil {
-					t.Fatal(err)
-				}
-				return c, line, evm.AddressOf(chain.FundedKey())
-			}
-			first, line, poster := dial(testnet.ChainID)
-			line.Set(anchorsOf(poster, first.Chain().Registry, ""))
+			_, first, line := chainByLine(t)
+			line.Set(anchorsOf(first.Poster(), first.Chain().Registry, ""))
 			s := newShared(t, first)
 			n, _ := s.node()
 			p, ada, _ := college(t, n)
 			anchorsComing(t, n, p, "a transaction waits", waitsInNoBlock)
 			n.Close()
 
-			second, _, _ := dial(row.id)
+			second := start(t)
 			s.ledger = second
 			n, _ = s.node()
 			anchorsComing(t, n, p, "all is final there", allIsFinal)
@@ -190,25 +183,7 @@ func TestEnrolmentIsLostWhileItWaits(t *testing.T) {
 // again by the one that pays now.
 func TestAnotherAccountPays(t *testing.T) {
 	t.Parallel()
-	chain, err := testnet.StartChain(testnet.ChainOptions{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { chain.Close() })
-	line := anchortest.NewLine(t, chain.URL())
-	o := evm.Options{Key: chain.FundedKey(), Finality: "depth:0", Local: true}
-	payer := func() *evm.Client {
-		t.Helper()
-		c, err := evm.Dial(t.Context(), line.URL, o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c
-	}
-	before := payer()
-	if err := before.Deploy(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	chain, before, line := chainByLine(t)
 	line.Set(anchorsOf(before.Poster(), before.Chain().Registry, "insufficient funds for gas * price + value"))
 	s := newShared(t, before)
 	n, _ := s.node()
@@ -218,13 +193,16 @@ func TestAnotherAccountPays(t *testing.T) {
 	})
 	n.Close()
 
-	if o.Key, err = evm.GenerateKey(); err != nil {
+	key, err := evm.GenerateKey()
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := (&trial{t: t, chain: chain}).pay(chain.FundedKey(), evm.AddressOf(o.Key), 1e18); err != nil {
+	if err := (&trial{t: t, chain: chain}).pay(chain.FundedKey(), evm.AddressOf(key), 1e18); err != nil {
 		t.Fatal(err)
 	}
-	s.ledger = payer()
+	if s.ledger, err = evm.Dial(t.Context(), line.URL, evm.Options{Key: key, Finality: "depth:0", Local: true}); err != nil {
+		t.Fatal(err)
+	}
 	n, _ = s.node()
 	anchorsComing(t, n, p, "all is final", allIsFinal)
 }

@@ -94,7 +94,7 @@ func CheckReceipt(ctx context.Context, r Receipt, digest [32]byte, reader Reader
 		return failed(CodeNotIncluded, "The receipt doesn't prove that the document is under its root: %v.", err)
 	}
 	if reader == nil {
-		return couldNot(CodeNoChain, nil, "The receipt is sound, but no chain was given to compare it with. Name one with --rpc.")
+		return couldNot(CodeNoChain, nil, "The receipt is sound, but no chain was given that answers, so it was compared with none. Name one with --rpc.")
 	}
 	if away, ok := reader.(Away); ok {
 		return couldNot(CodeNoAnswer, away.Err, "The receipt is sound in itself, but the chain gave no answer (%v). Try again later.", away.Err)

@@ -12,9 +12,9 @@ var (
 	// neither that a root is anchored nor that it isn't. Ask again later.
 	ErrCouldNotCheck = errors.New("the chain could not be asked")
 
-	// ErrStale means that a prepared transaction can never append its batch
-	// any more: its place in the log or its nonce went to another, or it was
-	// mined and refused. Prepare the batch again.
+	// ErrStale means that a prepared transaction can't append its batch any more: its
+	// place in the log or its nonce went to another, it was mined and refused, or the
+	// account that signed it isn't the one that pays now. Prepare the batch again.
 	ErrStale = errors.New("the prepared transaction is of no use any more")
 
 	// ErrUnderpriced means that the chain's nodes don't take the transaction for what it
@@ -85,12 +85,19 @@ type Chain struct {
 	Local    bool    `json:"local"`    // a node's own chain, which proves nothing to others
 }
 
+// Same tells whether both name the same registry on the same chain, whatever is said of
+// finality.
+func (c Chain) Same(other Chain) bool {
+	return c.ID == other.ID && c.Genesis == other.Genesis && c.Registry == other.Registry
+}
+
 // A Ledger is a public place where roots are written once and never change.
 // Its methods may be called at the same time.
 type Ledger interface {
 	// Prepare reads the log's next place and signs the transaction that would
 	// append batch there. Nothing is sent: the caller stores the transaction
-	// first. Errors: ErrAnchored, ErrNotAllowed, ErrCouldNotCheck.
+	// first. Errors: ErrAnchored, ErrNotAllowed, ErrFeeLimit, ErrCouldNotCheck, and
+	// ErrStale where another root took the place meanwhile.
 	Prepare(ctx context.Context, batch Batch) (Tx, error)
 
 	// Send hands tx to the network. Sending it again does no harm. When it

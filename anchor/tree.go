@@ -67,7 +67,7 @@ func (t *Tree) Path(i int) [][32]byte {
 }
 
 // Root is the root of the tree over leaves, as [NewTree] would have it, and takes no
-// memory. See [Builder].
+// memory. See [Builder]. Who needs paths, too, makes a [Tree].
 func Root(leaves [][32]byte) [32]byte {
 	var b Builder
 	for _, leaf := range leaves {
@@ -75,10 +75,6 @@ func Root(leaves [][32]byte) [32]byte {
 	}
 	return b.Root()
 }
-
-// Path is the path of leaf i of the tree over leaves. Whoever needs the paths
-// of many leaves makes one [Tree] and asks it.
-func Path(leaves [][32]byte, i int) [][32]byte { return NewTree(leaves).Path(i) }
 
 // node is RFC 9162's hash of two subtrees: 0x01 before them, where a leaf has
 // 0x00, so that neither can be shown as the other.

@@ -12,7 +12,6 @@ import (
 	"clrnode/anchor/evm"
 	"clrnode/node"
 	"clrnode/registry"
-	"clrnode/testnet"
 )
 
 // TestSecondChain: the batches that a node has anchored, and those to come, go onto a second
@@ -20,19 +19,7 @@ import (
 // nothing on the first.
 func TestSecondChain(t *testing.T) {
 	t.Parallel()
-	chain, err := testnet.StartChain(testnet.ChainOptions{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { chain.Close() })
-	line := anchortest.NewLine(t, chain.URL())
-	second, err := evm.Dial(t.Context(), line.URL, evm.Options{Key: chain.FundedKey(), Finality: "depth:0", Local: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := second.Deploy(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	chain, second, line := chainByLine(t)
 	o := newOptions(t, openEngine(t), nil)
 	o.Ledger, o.AnchorEvery = startChain(t), time.Nanosecond
 	n := newNode(t, o)

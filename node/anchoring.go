@@ -256,7 +256,8 @@ func (n *anchoring) once(ctx context.Context, db *registry.DB, p registry.Publis
 // path (the order of steps: stored before signed, signed before sent).
 func (n *anchoring) move(ctx context.Context, db *registry.DB, p registry.Publisher, b *registry.Batch) error {
 	onChain := anchor.Batch{Log: b.Log, Root: b.Root, Count: uint64(b.Count)}
-	if b.Tx == nil {
+	chain, known := n.ledgerChain()
+	if b.Tx == nil || known && !b.Chain.Same(chain) { // what was signed for another chain is of no use on this one
 		t, err := n.ledger.Prepare(ctx, onChain)
 		if errors.Is(err, anchor.ErrNotAllowed) {
 			if err = n.enroll(ctx, p); err == nil {
@@ -271,9 +272,9 @@ func (n *anchoring) move(ctx context.Context, db *registry.DB, p registry.Publis
 		default:
 			b.AddHash(t.Hash)
 		}
-		b.Tx, b.Signed = &t, n.now()
-		if chain, ok := n.ledgerChain(); ok {
-			b.Chain = chain // of an earlier contract, it is anchored in today's
+		b.Tx, b.Signed, b.State = &t, n.now(), anchor.State{Phase: anchor.Unknown}
+		if known {
+			b.Chain = chain // of an earlier contract, or on another chain, it is anchored in today's
 		}
 		if err := n.put(ctx, db, *b); err != nil {
 			return err
@@ -310,8 +311,9 @@ func (n *anchoring) send(ctx context.Context, db *registry.DB, b *registry.Batch
 		return n.replace(ctx, db, b, onChain)
 	case n.waited(b) && !errors.Is(err, anchor.ErrStale):
 		// It may be refused since it offers, as was needed then, more than the account has or
-		// than a node lets pass.
-		if now, e := n.ledger.Prepare(ctx, onChain); e == nil && now.MaxFee.Cmp(b.Tx.MaxFee) < 0 {
+		// than a node lets pass; or since its nonce comes after one that nobody used.
+		now, e := n.ledger.Prepare(ctx, onChain)
+		if e == nil && (now.MaxFee.Cmp(b.Tx.MaxFee) < 0 || now.Nonce < b.Tx.Nonce) {
 			b.AddHash(now.Hash)
 			b.Tx, b.Signed = &now, n.now()
 			return n.put(ctx, db, *b) // the next look sends it
@@ -362,6 +364,8 @@ func (n *anchoring) replace(ctx context.Context, db *registry.DB, b *registry.Ba
 	switch {
 	case errors.Is(err, anchor.ErrAnchored):
 		return nil // it was mined just now: the next look tells
+	case errors.Is(err, anchor.ErrNotAllowed): // any more: prepared again, it is allowed first
+		return n.moved(ctx, db, b, onChain, b.State, fmt.Errorf("%w: %w", anchor.ErrStale, err))
 	case err != nil:
 		return n.moved(ctx, db, b, onChain, b.State, err)
 	}
@@ -443,8 +447,8 @@ func (n *anchoring) recheckLog(ctx context.Context, db *registry.DB, p registry.
 			return err
 		}
 		chain, known := n.ledgerChain()
-		earlier := known && b.Chain.Registry != chain.Registry
-		if err == nil && state.Phase == anchor.Final && state.BlockHash == b.State.BlockHash && !earlier {
+		elsewhere := known && !b.Chain.Same(chain)
+		if err == nil && state.Phase == anchor.Final && state.BlockHash == b.State.BlockHash && !elsewhere {
 			good++
 			found = max(found, b.Number)
 			if b.Number <= last || last == 0 && good == firstLook {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/ethclient"
 
 	"clrnode/anchor"
 	"clrnode/anchor/anchortest"
@@ -163,6 +164,21 @@ var faultRows = []struct {
 			r.t.Errorf("the nonce was %d, and is %d", first.Nonce, b.Tx.Nonce)
 		}
 	}},
+	{"a nonce is too high, and refused", 1, nil, func(r *trial) {
+		tooHigh := refusesGaps(r)
+		r.fault(anchortest.Fault{Instead: tooHigh, Answer: func(method string, _ []json.RawMessage, result json.RawMessage) json.RawMessage {
+			if method != "eth_getTransactionCount" {
+				return result
+			}
+			count, _ := new(big.Int).SetString(strings.Trim(string(result), `"`), 0)
+			return fmt.Appendf(nil, `"0x%x"`, count.Add(count, big.NewInt(3)))
+		}})
+		r.issue()
+		r.troubled("nonce too high")
+		r.fault(anchortest.Fault{Instead: tooHigh})
+		r.clock.advance(20 * time.Second) // since it was signed: longer than one waits for a block
+		r.final()
+	}},
 	{"another program spends the account's nonces", 1, nil, func(r *trial) {
 		r.issue()
 		for range 3 {
@@ -252,6 +268,26 @@ func baseFee(wei string) anchortest.Fault {
 		result, _ = json.Marshal(h)
 		return result
 	}}
+}
+
+// refusesGaps is what chain's nodes do that take no transaction before those that come first.
+func refusesGaps(r *trial) func(http.ResponseWriter, string, []json.RawMessage, int) bool {
+	c, err := ethclient.Dial(r.chain.URL())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(c.Close)
+	return func(w http.ResponseWriter, method string, params []json.RawMessage, _ int) bool {
+		tx, ok := sent(method, params)
+		if !ok {
+			return false
+		}
+		if next, err := c.PendingNonceAt(r.t.Context(), common.Address(r.poster())); err != nil || tx.Nonce() <= next {
+			return false
+		}
+		fmt.Fprint(w, `{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"nonce too high"}}`)
+		return true
+	}
 }
 
 // TestFaults: whatever the chain's nodes do, in the end each batch stands in the log once

@@ -47,7 +47,7 @@ func (n *Node) Ownership(ctx context.Context, learner string) (o anchor.Ownershi
 	err = n.db.View(ctx, func(tx *registry.Tx) error {
 		state, err := tx.Record(learner)
 		if err == nil && state.Credential == "" {
-			err = fmt.Errorf("ownership: %w", registry.ErrNotFound)
+			err = fmt.Errorf("a record of the learner's: %w: issue one first", registry.ErrNotFound)
 		}
 		if err != nil {
 			return err
@@ -60,6 +60,9 @@ func (n *Node) Ownership(ctx context.Context, learner string) (o anchor.Ownershi
 		waits := errors.Is(err, registry.ErrNotFound)
 		if waits {
 			l, err = tx.WaitingLeaf(v.Publisher, aboutHolder(v))
+		}
+		if errors.Is(err, registry.ErrNotFound) {
+			err = fmt.Errorf("a proof of ownership: %w: the record has to name an identifier that was proven (clrnode learners link), and the publisher to elect the blockchain", registry.ErrNotFound)
 		}
 		if err != nil {
 			return err

@@ -83,6 +83,7 @@ func (db *DB) Grow(ctx context.Context, publisher string, log anchor.Address, ch
 type sealStep struct {
 	publisher string
 	was, now  growing
+	signed    string // how far it was known which key signed what, see [Tx.noteSigned]
 	waited    []waiting
 	versions  []Version   // of what waited, as they are once they are in the batch
 	others    []OtherLeaf // likewise
@@ -96,6 +97,9 @@ type sealStep struct {
 func (tx *Tx) nextStep(publisher string) (s sealStep, ok bool, err error) {
 	s.publisher = publisher
 	if s.was, err = tx.growing(publisher); err != nil {
+		return s, false, err
+	}
+	if s.signed, err = tx.signedSoFar(); err != nil {
 		return s, false, err
 	}
 	s.now = s.was
@@ -168,13 +172,17 @@ func (s *sealStep) records(tx *Tx) (err error) {
 
 // takeStep stores a step, and if it is the last one, the batch. Otherwise sealed is false,
 // and so it is if another one took the step: then the next is put together anew. Nothing but
-// sealing takes away what waits, or changes a version.
+// sealing takes away what waits; and nothing changes a version but that, and noting which key
+// signed it, in a store of before: a step that was put together meanwhile is put together anew.
 func (tx *Tx) takeStep(s sealStep, log anchor.Address, chain anchor.Chain) (b Batch, sealed bool, err error) {
 	is, err := tx.growing(s.publisher)
 	if err != nil || is != s.was {
 		return b, false, err
 	}
 	if last, err := tx.lastBatch(s.publisher); err != nil || last != s.now.Number-1 {
+		return b, false, err
+	}
+	if signed, err := tx.signedSoFar(); err != nil || signed != s.signed {
 		return b, false, err
 	}
 	for _, w := range s.waited {

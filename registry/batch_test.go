@@ -376,3 +376,45 @@ func TestStoreOfBeforeGetsRowRoots(t *testing.T) {
 		})
 	}
 }
+
+// Which key signed a version of before is noted while its batch is put together: neither
+// undoes the other.
+func TestBatchGrowsWhileKeysAreNoted(t *testing.T) {
+	w := newWaitingRoom(t, "badger")
+	w.issue(3, time.Second)
+	record := []byte(`{"validFrom":"2026-05-01T12:00:00Z","proof":[{"verificationMethod":"did:example:pub#1"}]}`)
+	update(t, w.db, func(tx *Tx) error { // as a program wrote it that noted no keys
+		p, err := tx.Publisher("pub")
+		if err != nil {
+			return err
+		}
+		p.Method = "did:example:pub#1"
+		err = errors.Join(tx.PutPublisher(p), tx.setSignedSoFar(""), tx.Count("pub", signedCounter("key"), -3))
+		for _, id := range w.issued {
+			v, e := tx.Version(id, 1)
+			place := v.Place()
+			v.Key = ""
+			err = errors.Join(err, e, tx.putVersion(v), tx.docs.Put(tableBytes, keyOf(id, "1"), record), tx.docs.Delete(tableSigned, keyOf("key", place)))
+		}
+		return err
+	})
+	var s sealStep
+	view(t, w.db, func(tx *Tx) (err error) { s, _, err = tx.nextStep("pub"); return err })
+	if err := w.db.NoteSigned(ctx); err != nil {
+		t.Fatal(err)
+	}
+	update(t, w.db, func(tx *Tx) error { _, _, err := tx.takeStep(s, anchor.Address{1}, anchor.Chain{}); return err })
+	if _, _, err := w.db.Seal(ctx, "pub", anchor.Address{1}, anchor.Chain{}); err != nil {
+		t.Fatal(err)
+	}
+	w.places()
+	view(t, w.db, func(tx *Tx) error {
+		for _, id := range w.issued {
+			v, err := tx.Version(id, 1)
+			if err != nil || v.Key != "key" {
+				t.Errorf("%s was signed by %q, %v", id, v.Key, err)
+			}
+		}
+		return nil
+	})
+}

@@ -123,7 +123,7 @@ func (a *auditor) start(ctx context.Context, at Checkpoint) (Checkpoint, error) 
 	if at.Replay.Log.IsZero() {
 		return Checkpoint{First: at.First, Chain: a.chain, Replay: anchor.Replay{Log: log, Posters: map[anchor.Address]uint64{}, Problems: []string{}}}, nil
 	}
-	if at.Replay.Log != log || at.Chain.ID != a.chain.ID || at.Chain.Genesis != a.chain.Genesis || at.Chain.Registry != a.chain.Registry {
+	if at.Replay.Log != log || !at.Chain.Same(a.chain) {
 		return at, ErrOtherAudit
 	}
 	h, err := a.block(ctx, hexNumber(at.Block))

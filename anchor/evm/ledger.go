@@ -30,8 +30,8 @@ func (c *Client) Prepare(ctx context.Context, b anchor.Batch) (anchor.Tx, error)
 // now. Only one of the two can ever be mined. The caller stores the new one
 // before it is sent and keeps the old one's hash. Errors are those of Prepare,
 // [anchor.ErrFeeLimit] where an eighth more is over the limit, and [anchor.ErrStale] also
-// where the old one waits behind a nonce that nobody used: prepared again, the batch takes
-// that one.
+// where the old one waits behind a nonce that nobody used (prepared again, the batch takes
+// that one), or another account signed it.
 func (c *Client) Replace(ctx context.Context, b anchor.Batch, old anchor.Tx) (anchor.Tx, error) {
 	return c.prepare(ctx, b, &old)
 }
@@ -59,6 +59,11 @@ func (c *Client) prepareLocked(ctx context.Context, b anchor.Batch, old *anchor.
 	if err != nil {
 		return anchor.Tx{}, err
 	}
+	if old != nil {
+		if err := c.replaceable(ctx, *old, seq); err != nil {
+			return anchor.Tx{}, err
+		}
+	}
 	m := call{from: c.poster, to: c.registry, input: contracts.Anchor(common.Address(b.Log), seq, common.Hash(b.Root), b.Count)}
 	gas, err := c.gas(ctx, m)
 	if err != nil {
@@ -70,15 +75,6 @@ func (c *Client) prepareLocked(ctx context.Context, b anchor.Batch, old *anchor.
 	}
 	var nonce uint64
 	if old != nil {
-		if seq != old.Seq {
-			return anchor.Tx{}, fmt.Errorf("%w: the log is at %d and not at %d any more", anchor.ErrStale, seq, old.Seq)
-		}
-		if next, err := c.count(ctx, "pending"); err != nil {
-			return anchor.Tx{}, err
-		} else if next < old.Nonce {
-			c.last = sentTx{} // it isn't what the next one comes after
-			return anchor.Tx{}, fmt.Errorf("%w: the nonce %d was never used, and %d waits for it", anchor.ErrStale, next, old.Nonce)
-		}
 		nonce = old.Nonce
 		raised := fees{old.MaxFee, old.Tip}.raised()
 		if c.maxFee != nil && raised.max.Cmp(c.maxFee) > 0 {
@@ -97,6 +93,26 @@ func (c *Client) prepareLocked(ctx context.Context, b anchor.Batch, old *anchor.
 		return anchor.Tx{}, err
 	}
 	return anchor.Tx{Seq: seq, Hash: anchor.Hash(tx.Hash()), Raw: raw, Nonce: nonce, MaxFee: f.max, Tip: f.tip}, nil
+}
+
+// replaceable looks whether another transaction with old's nonce, for old's place in the log,
+// which is now at seq, can be mined. c.sending is held.
+func (c *Client) replaceable(ctx context.Context, old anchor.Tx, seq uint64) error {
+	from, err := sender(old)
+	switch {
+	case err != nil:
+		return err
+	case from != c.poster:
+		return paidBy(from, c.poster)
+	case seq != old.Seq:
+		return fmt.Errorf("%w: the log is at %d and not at %d any more", anchor.ErrStale, seq, old.Seq)
+	}
+	next, err := c.count(ctx, "pending")
+	if err == nil && next < old.Nonce {
+		c.last = sentTx{} // it isn't what the next one comes after
+		err = fmt.Errorf("%w: the nonce %d was never used, and %d waits for it", anchor.ErrStale, next, old.Nonce)
+	}
+	return err
 }
 
 // Send hands tx to the network. Sending it again does no harm, also when it
@@ -227,13 +243,12 @@ func (c *Client) underway(ctx context.Context, tx anchor.Tx) (anchor.State, erro
 	} else if pending {
 		return anchor.State{Phase: anchor.Submitted}, nil
 	}
-	var signed types.Transaction
-	if err := signed.UnmarshalBinary(tx.Raw); err != nil {
-		return anchor.State{}, fmt.Errorf("%w: its stored bytes were changed", anchor.ErrStale)
-	}
-	from, err := types.Sender(types.LatestSignerForChainID(signed.ChainId()), &signed)
+	from, err := sender(tx)
 	if err != nil {
-		return anchor.State{}, fmt.Errorf("%w: its stored bytes were changed", anchor.ErrStale)
+		return anchor.State{}, err
+	}
+	if c.key != nil && from != c.poster {
+		return anchor.State{}, paidBy(from, c.poster)
 	}
 	var spent quantity
 	if err := c.ask(ctx, &spent, "eth_getTransactionCount", from, "latest"); err != nil {
@@ -250,6 +265,24 @@ func (c *Client) underway(ctx context.Context, tx anchor.Tx) (anchor.State, erro
 		return anchor.State{Phase: anchor.Submitted}, nil
 	}
 	return anchor.State{Phase: anchor.Unknown}, nil
+}
+
+// sender is the account that signed tx.
+func sender(tx anchor.Tx) (from common.Address, err error) {
+	var signed types.Transaction
+	if err = signed.UnmarshalBinary(tx.Raw); err == nil {
+		from, err = types.Sender(types.LatestSignerForChainID(signed.ChainId()), &signed)
+	}
+	if err != nil {
+		err = fmt.Errorf("%w: its stored bytes were changed", anchor.ErrStale)
+	}
+	return from, err
+}
+
+// paidBy is why a transaction isn't sent again, or replaced: another account pays now. The one
+// of before may have no money left, and its nonces are its own.
+func paidBy(before, now common.Address) error {
+	return fmt.Errorf("%w: the account %s signed it, and %s pays now", anchor.ErrStale, before, now)
 }
 
 // receipt is nil for a transaction that is in no block.

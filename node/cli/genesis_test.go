@@ -12,6 +12,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/ethclient"
 
+	"clrnode/anchor/anchortest"
 	"clrnode/testnet"
 )
 
@@ -59,7 +60,7 @@ func (n nodeAt) does(args ...string) {
 func (n nodeAt) refuses(why string, args ...string) {
 	n.t.Helper()
 	if code, out := n.run(args...); code != exitCouldNot || !strings.Contains(out, why) {
-		n.t.Errorf("clrnode %v: exit %d, want %d and %q\n%s", args, code, exitCouldNot, why, out)
+		n.t.Fatalf("clrnode %v: exit %d, want %d and %q\n%s", args, code, exitCouldNot, why, out)
 	}
 }
 
@@ -116,6 +117,31 @@ func TestOtherEmbeddedChainIsRefused(t *testing.T) {
 	}
 	c, _ := startChainAlone(t, n.program, filepath.Join(n.dir, "c"), "--chain-listen", "127.0.0.1:0")
 	n.anchors("b", c)
+}
+
+// Who anchored on a chain that was named, and names none the next time, anchors nothing
+// anew on a chain of its own: neither one that is begun for it, nor one that was there before.
+func TestForgottenChainIsRefused(t *testing.T) {
+	t.Parallel()
+	n := nodeAt{t, theProgram(t), t.TempDir()}
+	dir := filepath.Join(n.dir, "c")
+	if err := anchortest.WithID(dir, 31337); err != nil {
+		t.Fatal(err)
+	}
+	chain, err := testnet.StartChain(testnet.ChainOptions{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { chain.Close() })
+	c := chainAlone{RPC: chain.URL(), Key: filepath.Join(dir, testnet.KeyFile)}
+	n.begin("--data", "new", "--chain", c.RPC, "--chain-key", c.Key)
+	n.begin("--data", "old")
+	n.does("issue", "jose.nunez", "--data", "old", "--chain", c.RPC, "--chain-key", c.Key)
+	for _, data := range []string{"new", "old"} {
+		n.refuses("name the right one with --chain URL", "issue", "--all-changed", "--data", data)
+		n.refuses("name the right one with --chain URL", "--demo=false", "--listen", "localhost:"+freePort(t), "--data", data)
+		n.does("issue", "--all-changed", "--data", data, "--chain", c.RPC, "--chain-key", c.Key)
+	}
 }
 
 // anchors waits until what a data folder has to anchor is on a chain.

@@ -212,7 +212,7 @@ func (h *house) openChain(ctx context.Context, cfg Config, db *registry.DB, log 
 	}
 	h.local = local
 	h.onClose(func() error { client.Close(); return nil })
-	if err := h.keep(ctx, cfg, db, client, local); err != nil {
+	if err := h.keep(ctx, cfg, db, client); err != nil {
 		return nil, err
 	}
 	if cfg.Chain != "" {
@@ -235,9 +235,9 @@ func (h *house) waitForChain(cfg Config, o evm.Options, db *registry.DB, log *sl
 	log.Warn("the chain does not answer: nothing is anchored until it does, and this node asks for it all the time", "error", why)
 	h.chainAway = true
 	h.onClose(late.follow(log, lookForChain, func(ctx context.Context) (*evm.Client, error) {
-		client, local, err := reachOwn(ctx, cfg, o)
+		client, _, err := reachOwn(ctx, cfg, o)
 		if err == nil {
-			if err = h.keep(ctx, cfg, db, client, local); err != nil {
+			if err = h.keep(ctx, cfg, db, client); err != nil {
 				client.Close()
 			}
 		}
@@ -247,8 +247,8 @@ func (h *house) waitForChain(cfg Config, o evm.Options, db *registry.DB, log *sl
 }
 
 // keep notes which chain a node uses. db may be nil.
-func (h *house) keep(ctx context.Context, cfg Config, db *registry.DB, client *evm.Client, local bool) error {
-	if local && db != nil {
+func (h *house) keep(ctx context.Context, cfg Config, db *registry.DB, client *evm.Client) error {
+	if db != nil {
 		if err := keepChain(ctx, cfg, db, client.Chain().Genesis); err != nil {
 			return err
 		}
@@ -256,9 +256,9 @@ func (h *house) keep(ctx context.Context, cfg Config, db *registry.DB, client *e
 	return writeChainNote(cfg, h.chain, client)
 }
 
-// keepChain remembers the local chain that a store was used with, and refuses another
-// one that a node has embedded: what was anchored isn't on it. Whoever names another one
-// (--chain) is believed.
+// keepChain remembers the chain that a store was used with, and refuses another one that a
+// node has embedded: what was anchored isn't on it, and would be anchored there anew. Whoever
+// names another one (--chain) is believed.
 func keepChain(ctx context.Context, cfg Config, db *registry.DB, genesis anchor.Hash) error {
 	return db.Update(ctx, func(tx *registry.Tx) error {
 		was, err := tx.Setting(settingChain)
@@ -272,7 +272,8 @@ func keepChain(ctx context.Context, cfg Config, db *registry.DB, genesis anchor.
 	})
 }
 
-// settingChain is where a store has the first block of its local chain.
+// settingChain is where a store has the first block of its chain. Earlier programs noted only
+// those that were local.
 const settingChain = "local-chain"
 
 // chainIsHere refuses to begin a new embedded chain for a store that has one elsewhere. db
@@ -293,7 +294,7 @@ func notThisChain(cfg Config, was, is string) error {
 	if cfg.DB != "" {
 		return errors.New("the records of this database are anchored on another chain than the one in this data folder. Nodes that share a database share a chain: run clrnode chain on the folder that has it, and start each node with --chain URL")
 	}
-	return fmt.Errorf("the records of this data folder are anchored on the chain that begins with the block %s, and the one in %s %s: put the folder of the right chain there. Where that is lost, run clrnode chain on another data folder, and name it with --chain URL", was, filepath.Join(cfg.Data, "chain"), is)
+	return fmt.Errorf("the records of this data folder are anchored on the chain that begins with the block %s, and the one in %s %s: name the right one with --chain URL or, if it was in this folder, put the folder of the right chain there. Where that is lost, run clrnode chain on another data folder, and name it with --chain URL", was, filepath.Join(cfg.Data, "chain"), is)
 }
 
 // chainPatience is how long a node or a command that begins waits for its chain, which may

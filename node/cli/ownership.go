@@ -32,7 +32,7 @@ clrnode audit --ownership FILE --record RECORD checks it.`,
 			}
 			o, err := do[anchor.Ownership](cmd.Context(), d, "ownership", didArgs{Publisher: p.cfg.Publisher, Who: args[0]})
 			if err != nil {
-				return fmt.Errorf("%w: the record has to name an identifier that was proven (clrnode learners link), and the publisher to elect the blockchain", err)
+				return err
 			}
 			raw, err := json.MarshalIndent(o, "", "  ")
 			if err != nil {

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -45,16 +44,12 @@ func (s *server) showIdentifiers(w http.ResponseWriter, r *http.Request, learner
 
 // ownership gives a learner what shows that the record belonged to the DID that it names.
 func (s *server) ownership(w http.ResponseWriter, r *http.Request, learner string) error {
-	o, err := s.node.Ownership(r.Context(), learner)
-	if err != nil {
-		return err
-	}
-	raw, err := json.MarshalIndent(o, "", "  ")
+	raw, err := s.ownershipOf(r, learner)
 	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Disposition", `attachment; filename="record.ownership.json"`)
-	return serveBytes(w, r, "application/json", "no-store", append(raw, '\n'))
+	return serveBytes(w, r, "application/json", "no-store", raw)
 }
 
 // demoOf tells whether the learner's publisher is made up.

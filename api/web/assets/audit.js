@@ -133,5 +133,5 @@ function done(all) {
   commands(found);
 }
 
-clrReceiptPicture.attach(form, { verdict: at("verdict"), way: at("way"), list: at("steps"), check, done });
+clrReceiptForm.attach(form, { verdict: at("verdict"), way: at("way"), list: at("steps"), check, done });
 form.hidden = false;

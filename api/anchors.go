@@ -51,6 +51,12 @@ func (s *server) anchors(w http.ResponseWriter, r *http.Request, p registry.Publ
 	return s.render(w, r, http.StatusOK, "anchors", "auditor", page)
 }
 
+// After how many seconds a browser looks again how far something is on a chain.
+const (
+	everyLocal  = 3
+	everyPublic = 15
+)
+
 // lookAgain is after how many seconds a page about this is to be loaded again; 0 where all
 // that there is has come as far as it comes.
 func lookAgain(a node.AnchorStatus) int {
@@ -60,9 +66,9 @@ func lookAgain(a node.AnchorStatus) int {
 	case a.Waiting == 0 && a.Next.IsZero() && (last == nil || last.State.Phase == anchor.Final && (a.Also == nil || a.Also.Final == last.Number)):
 		return 0
 	case a.Chain.Local:
-		return 3
+		return everyLocal
 	}
-	return 15
+	return everyPublic
 }
 
 // anchorNow has what waits anchored without waiting longer.

@@ -100,6 +100,11 @@ func TestAnchoringIsFollowed(t *testing.T) {
 	b.width(320)
 	b.look("anchors-away-320")
 	wantText(t, s.as(node.RolePublisher, "").get(at), 200, "Anchoring stands still.", "The chain gives no answer, or none that fits together.")
+	learner := s.as(node.RoleLearner, "ada")
+	wantText(t, learner.get("/me"), 200, "Your record isn’t anchored yet</strong> (waiting for its anchor)", "With its proofs")
+	if _, files, _ := s.takeAway("ada"); !strings.Contains(string(files["how-to-check.txt"]), "when the anchor wasn't final yet") {
+		t.Errorf("what is taken away doesn't say that nothing is anchored: %s", files["how-to-check.txt"])
+	}
 
 	away.Store(false)
 	b.waitFor("Nothing waits: all is anchored.")
@@ -111,6 +116,7 @@ func TestAnchoringIsFollowed(t *testing.T) {
 		t.Errorf("%s things are still looked at, or have buttons that do nothing", got)
 	}
 	b.look("anchors-all-320")
+	wantText(t, learner.get("/me"), 200, "Your record is anchored.")
 
 	// Whose policy doesn't choose the chain isn't told that batches will be made.
 	p, err := s.node.AddPublisher(t.Context(), "Chainless College", []string{registry.VerifySignature}, false)

@@ -20,6 +20,18 @@ type identifiersView struct {
 	Typed     string            // which account or DID, as it was typed
 }
 
+// Every is after how many seconds a browser looks again whether the ownership is anchored; 0
+// where it is, or there is none.
+func (v identifiersView) Every() int {
+	switch o := v.Ownership; {
+	case o == nil || o.Receipt.Phase == anchor.Final:
+		return 0
+	case o.Receipt.Chain.Local:
+		return everyLocal
+	}
+	return everyPublic
+}
+
 // NoProof is what the ownership doesn't prove.
 func (identifiersView) NoProof() string { return anchor.NoProofOfOwnership }
 

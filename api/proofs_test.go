@@ -16,7 +16,9 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"clrnode/anchor"
 	"clrnode/anchor/checker"
+	"clrnode/api/web"
 	"clrnode/node"
 )
 
@@ -147,4 +149,31 @@ func TestProofsInOneFile(t *testing.T) {
 	b.script(`document.querySelector("form").requestSubmit(), ""`)
 	b.waitFor("record.receipt.json: Sound: It existed no later than")
 	b.wants("that the chain has them, and since when", "that whoever held the identifier in the record had proven it by then")
+}
+
+// Of an ownership that waits nobody is told that the chain has it; the page looks again by itself.
+func TestOwnershipThatWaits(t *testing.T) {
+	s, _ := anchoredSite(t)
+	_, owned := s.ownership("ada")
+	o, err := anchor.ParseOwnership(owned)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const live, waits, stands = `id="ownership" data-live="3"`, "The proof isn’t anchored yet (waiting for its anchor)", "you had proven control of your identifier by <time"
+	wantText(t, s.as(node.RoleLearner, "ada").get("/me/identifiers"), 200, stands, "proves nothing to others", "/me/record.zip", "/receipt-checker.html")
+	view := identifiersView{Ownership: &o}
+	for _, waiting := range []bool{false, true} {
+		if waiting {
+			o.Receipt = anchor.WaitingReceipt(o.Receipt.Chain, o.Receipt.Log, o.Receipt.Leaf(), o.Receipt.Canonicalization)
+		}
+		w := httptest.NewRecorder()
+		if err := web.Render(w, 200, "identifiers", web.Page{Body: view}); err != nil {
+			t.Fatal(err)
+		}
+		for text, want := range map[string]bool{live: waiting, waits: waiting, stands: !waiting} {
+			if page := w.Body.String(); strings.Contains(page, text) != want {
+				t.Errorf("waiting is %t, and %q stands there is %t", waiting, text, !want)
+			}
+		}
+	}
 }

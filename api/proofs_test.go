@@ -3,6 +3,8 @@ package api
 import (
 	"archive/zip"
 	"bytes"
+	"encoding/json"
+	"fmt"
 	"html"
 	"io"
 	"net/http/httptest"
@@ -107,6 +109,15 @@ func TestProofsInOneFile(t *testing.T) {
 	for name, content := range files {
 		put(name, content)
 	}
+	r, err := anchor.ParseReceipt(files["record.receipt.json"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Chain.ID, r.Chain.Local = 1, false
+	public, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
 	all := make([]string, len(names))
 	for i, name := range names {
 		all[i] = filepath.Join(dir, name)
@@ -131,6 +142,8 @@ func TestProofsInOneFile(t *testing.T) {
 		{"all at once", "#receipt", all, []string{"record.receipt.json: Could not check: The receipt is sound in itself", "record.ownership.json: Could not check",
 			"Not looked at: " + checker.PageName + ", how-to-check.txt", "the files belong together", "who issued the record, and whether its signature is right", "proves nothing to others", "What to do next"}},
 		{"packed", "#receipt", []string{put("record.zip", packed)}, []string{"the files belong together", "What proves something: record.receipt.json, record.ownership.json, record.issuer.json. The record: record.json."}},
+		{"of a public chain", "#receipt", []string{put("public.receipt.json", public), filepath.Join(dir, "record.json")}, []string{"Could not check: The receipt is sound in itself",
+			fmt.Sprintf("Look up block %d of chain 1 (Ethereum) in two explorers", r.Block.Number), "Don’t take the hash from the files", "the page Verify of a site that you trust"}},
 		{"the record alone", "#receipt", []string{filepath.Join(dir, "record.json")}, []string{"Could not check: This is the record alone. Choose what came with it, too"}},
 		{"a receipt alone", "#receipt", []string{filepath.Join(dir, "record.receipt.json")}, []string{"No record was compared with the receipt", "the record was not compared with them", "Choose the record, too"}},
 		{"the receipt as the record", "#record", []string{filepath.Join(dir, "record.receipt.json")}, []string{"No record was compared with the receipt", "What proves something: record.receipt.json."}},

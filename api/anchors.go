@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"clrnode/anchor"
 	"clrnode/anchor/checker"
 	"clrnode/api/web"
 	"clrnode/node"
@@ -18,7 +19,8 @@ type anchorsView struct {
 	Batches []registry.Batch
 	Newest  bool // the list begins with the newest one
 	Next    string
-	MayAsk  bool // the publisher's own page, not its auditor's
+	MayAsk  bool // something waits that the publisher, and not its auditor, may have anchored
+	Every   int  // seconds after which a browser looks again; 0: nothing is on its way
 }
 
 // anchors shows the publisher and its auditors how anchoring stands, and every
@@ -41,11 +43,32 @@ func (s *server) anchors(w http.ResponseWriter, r *http.Request, p registry.Publ
 		next = fmt.Sprintf("/p/%s/anchors?before=%d", p.ID, batches[n-1].Number)
 	}
 	own := s.who(r).Publisher == p.ID
-	page := web.Page{Title: "Anchoring", Demo: p.Demo, Body: anchorsView{o, batches, before == 0, next, own}}
+	view := anchorsView{Overview: o, Batches: batches, Newest: before == 0, Next: next, MayAsk: own && o.Anchor.Next.After(s.now()), Every: lookAgain(o.Anchor)}
+	page := web.Page{Title: "Anchoring", Demo: p.Demo, Refresh: view.Every, Body: view}
 	if own {
 		return s.page(w, r, http.StatusOK, "anchors", "anchors", p, page)
 	}
 	return s.render(w, r, http.StatusOK, "anchors", "auditor", page)
+}
+
+// After how many seconds a browser looks again how far something is on a chain.
+const (
+	everyLocal  = 3
+	everyPublic = 15
+)
+
+// lookAgain is after how many seconds a page about this is to be loaded again; 0 where all
+// that there is has come as far as it comes.
+func lookAgain(a node.AnchorStatus) int {
+	switch last := a.Last; {
+	case a.Chain == nil:
+		return 0
+	case a.Waiting == 0 && a.Next.IsZero() && (last == nil || last.State.Phase == anchor.Final && (a.Also == nil || a.Also.Final == last.Number)):
+		return 0
+	case a.Chain.Local:
+		return everyLocal
+	}
+	return everyPublic
 }
 
 // anchorNow has what waits anchored without waiting longer.

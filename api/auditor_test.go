@@ -247,7 +247,8 @@ func TestAuditorSeesWhatWasChanged(t *testing.T) {
 		{"on the way", changed(func(r *anchor.Receipt) {
 			r.Phase, r.Block, r.Tx, r.StateProof, r.Seq, r.FirstLeaf = anchor.Submitted, nil, nil, nil, 0, 0
 		}), record, "Could not check", sound + "root=Right, entry=Not yet"},
-		{"no receipt", record, record, "NOT SOUND", ""},
+		{"no receipt", []byte("{}"), record, "NOT SOUND: This is no sound receipt", ""},
+		{"the record in its place", record, record, "Could not check: This is the record alone", ""},
 	} {
 		b.check(b.file("receipt.json", c.receipt), b.file("record.json", c.record))
 		if got := b.verdict(); !strings.HasPrefix(got, c.verdict) {

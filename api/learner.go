@@ -1,8 +1,6 @@
 package api
 
 import (
-	"archive/zip"
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -13,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"clrnode/anchor/checker"
 	"clrnode/api/web"
 	"clrnode/node"
 	"clrnode/registry"
@@ -57,68 +54,6 @@ func (s *server) downloadReceipt(w http.ResponseWriter, r *http.Request, learner
 	}
 	w.Header().Set("Content-Disposition", `attachment; filename="record.receipt.json"`)
 	return serveBytes(w, r, "application/json", "no-store", receipt)
-}
-
-// howToCheck goes with a record's proofs.
-const howToCheck = `record.json is the record as it was signed. The other files prove what it says without
-the site that it comes from:
-
-- record.receipt.json is the receipt of its anchor. Where it was anchored on a second chain,
-  too, the receipt of that has the chain's number in its name.
-- record.issuer.json has the issuer's DID document and status lists as they were anchored
-  last. They stand for the issuer if it answers no more. It isn't there as long as none was.
-
-clr-receipt-check.html, opened from a disk, checks these files, and a proof of ownership, too:
-drop them all on it. It needs no network but for the chain. clr-receipt-check.js does the same
-with Node.js: node clr-receipt-check.js record.receipt.json record.json --rpc URL
-
-clrnode verify record.json --rpc URL --log LOG checks all of it: URL is a node of the
-chain, LOG the issuer's log by the issuer's own word.
-`
-
-// downloadProofs gives the learner the record and all that proves it, as one file.
-func (s *server) downloadProofs(w http.ResponseWriter, r *http.Request, learner string) error {
-	signed, receipt, err := s.node.Export(r.Context(), learner)
-	if errors.Is(err, node.ErrRefused) || err == nil && receipt == nil {
-		return registry.ErrNotFound
-	}
-	if err != nil {
-		return err
-	}
-	issuer, err := s.node.ExportIssuer(r.Context(), learner)
-	if err != nil {
-		return err
-	}
-	also, chain, err := s.node.ExportAlso(r.Context(), learner)
-	if err != nil {
-		return err
-	}
-	var file bytes.Buffer
-	z := zip.NewWriter(&file)
-	for _, part := range []struct {
-		name    string
-		content []byte
-	}{
-		{"record.json", signed}, {"record.receipt.json", receipt},
-		{"record.receipt." + strconv.FormatUint(chain, 10) + ".json", also}, {"record.issuer.json", issuer},
-		{checker.PageName, checker.Page}, {checker.ScriptName, checker.Script}, {"how-to-check.txt", []byte(howToCheck)},
-	} {
-		if part.content == nil {
-			continue
-		}
-		out, err := z.Create(part.name)
-		if err == nil {
-			_, err = out.Write(part.content)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if err := z.Close(); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Disposition", `attachment; filename="record.zip"`)
-	return serveBytes(w, r, "application/zip", "no-store", file.Bytes())
 }
 
 // shareRow is a share with its drawing.

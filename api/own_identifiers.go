@@ -1,7 +1,6 @@
 package api
 
 import (
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -19,6 +18,18 @@ type identifiersView struct {
 	Links     []node.DIDLink
 	Ownership *anchor.Ownership // of the record, if it names one of them and is anchored
 	Typed     string            // which account or DID, as it was typed
+}
+
+// Every is after how many seconds a browser looks again whether the ownership is anchored; 0
+// where it is, or there is none.
+func (v identifiersView) Every() int {
+	switch o := v.Ownership; {
+	case o == nil || o.Receipt.Phase == anchor.Final:
+		return 0
+	case o.Receipt.Chain.Local:
+		return everyLocal
+	}
+	return everyPublic
 }
 
 // NoProof is what the ownership doesn't prove.
@@ -45,16 +56,12 @@ func (s *server) showIdentifiers(w http.ResponseWriter, r *http.Request, learner
 
 // ownership gives a learner what shows that the record belonged to the DID that it names.
 func (s *server) ownership(w http.ResponseWriter, r *http.Request, learner string) error {
-	o, err := s.node.Ownership(r.Context(), learner)
-	if err != nil {
-		return err
-	}
-	raw, err := json.MarshalIndent(o, "", "  ")
+	raw, err := s.ownershipOf(r, learner)
 	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Disposition", `attachment; filename="record.ownership.json"`)
-	return serveBytes(w, r, "application/json", "no-store", append(raw, '\n'))
+	return serveBytes(w, r, "application/json", "no-store", raw)
 }
 
 // demoOf tells whether the learner's publisher is made up.

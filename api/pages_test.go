@@ -221,7 +221,7 @@ func TestVerifyPage(t *testing.T) {
 		"screenshot.png":  {[]byte("\x89PNG\r\n\x1a\n0000"), "No credential in this picture"},
 		"page.html":       {[]byte("<!DOCTYPE html><html>hello"), "saved web page"},
 		"record.pdf":      {[]byte("%PDF-1.7 ..."), "No credential in this PDF"},
-		"record.zip":      {[]byte("PK\x03\x04...."), "Unpack it"},
+		"record.zip":      {[]byte("PK\x03\x04...."), "Unpack it yourself"},
 		"film.bin":        {bytes.Repeat([]byte{0xff, 0}, 10<<20), "20 MB"},
 		"other.json":      {[]byte(`{"a": 1}`), "no credential"},
 		"broken.json":     {[]byte(`{"a": `), "no credential"},

@@ -2,14 +2,11 @@ package api
 
 import (
 	"bytes"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"mime/multipart"
 	"net/http"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -104,6 +101,9 @@ func (s *server) check(r *http.Request, one sent) (web.Result, error) {
 	if reason := notACredential(one); reason != "" {
 		return junk(reason)
 	}
+	if what := beside(one.raw); what != "" {
+		return web.Result{Name: one.name, Junk: what, Elsewhere: true}, nil
+	}
 	var v *vc.Verified
 	var rep *vc.Report
 	var err error
@@ -129,7 +129,7 @@ func (s *server) check(r *http.Request, one sent) (web.Result, error) {
 	result.Issuer, result.Demo = known.Name, known.Demo
 	result.Name, result.AgainURL = one.name, one.url
 	if utf8.Valid(one.raw) && rep.Verdict != vc.Failed {
-		result.AgainText = string(one.raw)
+		result.AgainText, result.AgainReceipt = string(one.raw), string(one.receipt)
 	}
 	return result, nil
 }
@@ -152,7 +152,7 @@ func notACredential(one sent) string {
 	case kind == "application/pdf":
 		return "No credential in this PDF. Ask for the .json file or the link."
 	case kind == "application/zip" || kind == "application/x-gzip":
-		return "This is a packed file. Unpack it and drop the .json file that is in it."
+		return "There is no record in this packed file, or it can’t be unpacked here. Unpack it yourself, and choose the files that were in it, all together."
 	case strings.HasPrefix(kind, "text/html") || bytes.HasPrefix(bytes.ToLower(start[:min(15, len(start))]), []byte("<!doctype html")):
 		return "This is a saved web page, not the record. Ask for the .json file, or give the page's address instead."
 	case bytes.HasPrefix(start, []byte("<")):
@@ -166,6 +166,17 @@ func notACredential(one sent) string {
 	return ""
 }
 
+// beside says what goes with a record and is no credential, in a sentence; "" if it isn't that.
+func beside(raw []byte) string {
+	if _, err := anchor.ParseOwnership(raw); err == nil {
+		return "This is a proof of ownership: it shows that a record belonged to the holder of an identifier."
+	}
+	if _, err := anchor.ParseIssuerCopies(raw); err == nil {
+		return "These are copies that stand for an issuer who gives no answer any more."
+	}
+	return ""
+}
+
 // readVerifyForm reads the form without keeping anything on a disk.
 func readVerifyForm(w http.ResponseWriter, r *http.Request) (all []sent, form verifyForm, err error) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
@@ -175,6 +186,7 @@ func readVerifyForm(w http.ResponseWriter, r *http.Request) (all []sent, form ve
 		}
 		form.Text, form.URL = r.PostForm.Get("text"), strings.TrimSpace(r.PostForm.Get("url"))
 	} else {
+		left := int64(maxForm) // how much more is unpacked
 		parts, err := r.MultipartReader()
 		if err != nil {
 			return nil, form, badForm(err)
@@ -200,7 +212,7 @@ func readVerifyForm(w http.ResponseWriter, r *http.Request) (all []sent, form ve
 				if one.name == "" && one.size == 0 {
 					continue // no file was chosen
 				}
-				if all = append(all, one); len(all) > maxFiles {
+				if all = append(all, unpacked(one, &left)...); len(all) > maxFiles {
 					return nil, form, problem{http.StatusRequestEntityTooLarge, "Too many files", fmt.Sprintf("%d files at a time are checked here; clrnode verify FILE... takes any number.", maxFiles)}
 				}
 			}
@@ -208,7 +220,11 @@ func readVerifyForm(w http.ResponseWriter, r *http.Request) (all []sent, form ve
 	}
 	all = pair(all)
 	if text := strings.TrimSpace(form.Text); text != "" {
-		all = append(all, sent{raw: []byte(text), size: int64(len(text))})
+		one := sent{raw: []byte(text), size: int64(len(text))}
+		if receipt := r.PostForm.Get("receipt"); receipt != "" { // the check is repeated
+			one.receipt = []byte(receipt)
+		}
+		all = append(all, one)
 	}
 	if form.URL != "" {
 		all = append(all, sent{name: form.URL, url: form.URL})
@@ -225,63 +241,6 @@ func badForm(err error) error {
 		return err
 	}
 	return problem{http.StatusBadRequest, "The form could not be read", "Load the page again and send it once more."}
-}
-
-func readPart(p *multipart.Part) (sent, error) {
-	one := sent{name: path.Base(strings.ReplaceAll(p.FileName(), `\`, "/"))}
-	if p.FileName() == "" {
-		one.name = ""
-	}
-	raw, err := io.ReadAll(io.LimitReader(p, maxCredential+1))
-	if err != nil {
-		return one, err
-	}
-	rest, err := io.Copy(io.Discard, p)
-	one.size = int64(len(raw)) + rest
-	if one.size <= maxCredential {
-		one.raw = raw
-	}
-	return one, err
-}
-
-// pair takes the receipts out of the files and puts each beside its record: by
-// the record's digest, or else by name (ada.json and ada.receipt.json).
-func pair(files []sent) []sent {
-	type receipt struct {
-		sent
-		digest string
-		used   bool
-	}
-	var receipts []*receipt
-	var rest []sent
-	for _, f := range files {
-		if r, err := anchor.ParseReceipt(f.raw); err == nil && len(f.raw) <= maxReceipt {
-			receipts = append(receipts, &receipt{f, hex.EncodeToString(r.Digest[:]), false})
-			continue
-		}
-		rest = append(rest, f)
-	}
-	for i, f := range rest {
-		digest := ""
-		if s, err := vc.ParseSigned(f.raw); err == nil {
-			d := s.Digest()
-			digest = hex.EncodeToString(d[:])
-		}
-		for _, r := range receipts {
-			if r.digest == digest || digest != "" && r.name == strings.TrimSuffix(f.name, path.Ext(f.name))+".receipt.json" || len(rest) == 1 && len(receipts) == 1 {
-				rest[i].receipt, r.used = r.raw, true
-			}
-			if r.digest == digest {
-				break
-			}
-		}
-	}
-	for _, r := range receipts {
-		if !r.used {
-			rest = append(rest, r.sent)
-		}
-	}
-	return rest
 }
 
 // verifyJSON checks a credential for a program. The body is the credential, or

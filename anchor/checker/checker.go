@@ -21,6 +21,11 @@ var Script []byte
 //go:embed clr-receipt-picture.js
 var Picture []byte
 
+// Form is the script that takes the files in a page and has them checked and drawn.
+//
+//go:embed clr-receipt-form.js
+var Form []byte
+
 // Style is the style of what Picture draws.
 //
 //go:embed clr-receipt-steps.css
@@ -38,7 +43,8 @@ const (
 // Page is the checker as a page, with all that it needs in it.
 var Page = []byte(whole)
 
-var whole = strings.NewReplacer("/*CHECKER*/", string(Script), "/*PICTURE*/", string(Picture), "/*STEPS*/", string(Style)).Replace(page)
+var whole = strings.NewReplacer("/*CHECKER*/", string(Script), "/*PICTURE*/", string(Picture),
+	"/*FORM*/", string(Form), "/*STEPS*/", string(Style)).Replace(page)
 
 // Policy is the Content-Security-Policy of the page where it is served: its own script and
 // style, and the node of a chain that its user names.

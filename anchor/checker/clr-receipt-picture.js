@@ -1,6 +1,6 @@
 // clr-receipt-picture.js shows in a page what clr-receipt-check.js found: the verdict, and each
-// step from the file to the block as a picture with its text beside it. It needs nothing but
-// that file, and takes the colours --ok, --no, --warn, --unsure and --edge of the page.
+// step from the file to the block as a picture with its text beside it. It takes the colours --ok,
+// --no, --warn, --unsure and --edge of the page.
 // SPDX-License-Identifier: Apache-2.0
 (function (root) {
   'use strict'
@@ -271,16 +271,19 @@
   const partsOf = f => f.parts || [f]
   const titleOf = f => f.title ? `${f.title} ${f.id}` : f.kind ? 'Ownership' : 'Receipt'
 
+  // cardOf is the verdict on one file, of which there may be several.
+  function cardOf({ file, answer: f }, several) {
+    const [state, word] = verdictOf(f), card = element('div', '', `verdict card ${state}`), says = element('p')
+    if (several) says.append(`${file.name}: `)
+    says.append(element('strong', `${word}: `), f.sentence)
+    card.append(icon(state), says)
+    return card
+  }
+
   // show writes the verdict on each file and the list of steps of each part, and tells whether
-  // there are any.
+  // there are any. The steps of several files are folded, but for those that failed.
   function show(found, verdict, list) {
-    verdict.replaceChildren(...found.map(({ file, answer: f }) => {
-      const [state, word] = verdictOf(f), card = element('div', '', `verdict card ${state}`), says = element('p')
-      if (found.length > 1) says.append(`${file.name}: `)
-      says.append(element('strong', `${word}: `), f.sentence)
-      card.append(icon(state), says)
-      return card
-    }))
+    verdict.replaceChildren(...found.map(one => cardOf(one, found.length > 1)))
     const parts = found.flatMap(({ answer }) => partsOf(answer)).filter(f => stepsOf(f).length)
     list.replaceChildren(...parts.flatMap(f => {
       const all = element('ol', '', 'steps'), steps = stepsOf(f)
@@ -290,64 +293,17 @@
         li.append(draw(step, i === 0, i === steps.length - 1), tell(step, parts.length > 1 ? 'h4' : 'h3'))
         return li
       }))
-      return parts.length > 1 ? [element('h3', titleOf(f), 'part-of'), all] : [all]
+      if (parts.length === 1) return [all]
+      const title = element('h3', titleOf(f), 'part-of')
+      if (found.length === 1) return [title, all]
+      const part = element('details'), summary = element('summary')
+      summary.append(title)
+      part.open = f.outcome === 'failed'
+      part.append(summary, all)
+      return [part]
     }))
     return parts.length > 0
   }
 
-  // ---- the form
-
-  const bytes = file => file && file.arrayBuffer()
-  const put = (input, chosen) => {
-    const files = new DataTransfer()
-    for (const file of chosen) files.items.add(file)
-    input.files = files.files
-  }
-
-  const PROOF = /"type"\s*:\s*"(?:CLRAnchorReceipt|CLROwnership|CLRIssuerCopies)"/
-
-  // attach makes a form check receipts, ownerships and issuers' copies. It has the files receipt,
-  // one or more, and record, which may be dropped on it in any order; check gets what is in one
-  // and in the record. What check finds is written to verdict and list, and way is shown where
-  // there are steps; done gets it last: for each file { file, answer }.
-  function attach(form, { verdict, way, list, check, done = () => {} }) {
-    const { receipt, record } = form.elements
-    let latest = 0
-    const judge = async file => {
-      try {
-        return await check(await bytes(file), await bytes(record.files[0]))
-      } catch (e) { // a file that can't be read says nothing about the receipt
-        return { outcome: 'could not check', sentence: `A file can’t be read: ${e.message}.` }
-      }
-    }
-    form.addEventListener('submit', async event => {
-      event.preventDefault()
-      const turn = ++latest
-      verdict.textContent = 'Checking…'
-      verdict.hidden = false
-      way.hidden = true
-      const found = []
-      for (const file of receipt.files) found.push({ file, answer: await judge(file) })
-      if (turn !== latest) return // another check has begun
-      way.hidden = !show(found, verdict, list)
-      done(found)
-    })
-    for (const kind of ['dragenter', 'dragover']) {
-      form.addEventListener(kind, event => { event.preventDefault(); form.classList.add('over') })
-    }
-    form.addEventListener('dragleave', () => form.classList.remove('over'))
-    form.addEventListener('drop', async event => {
-      event.preventDefault()
-      form.classList.remove('over')
-      const files = [...event.dataTransfer.files].slice(0, 8)
-      const kinds = await Promise.all(files.map(f => f.text().then(t => PROOF.test(t), () => false)))
-      const alone = files.length === 1 && !receipt.files.length
-      const proofs = files.filter((_, i) => kinds[i] || alone), others = files.filter(f => !proofs.includes(f))
-      if (proofs.length) put(receipt, proofs)
-      if (others.length) put(record, others.slice(-1))
-      if (receipt.files.length) form.requestSubmit()
-    })
-  }
-
-  root.clrReceiptPicture = { attach, partsOf, titleOf, noun }
+  root.clrReceiptPicture = { cardOf, show, partsOf, titleOf, noun }
 })(self)

@@ -30,6 +30,7 @@ var assets = sync.OnceValue(func() map[string]asset {
 	// The checker of receipts is the one that people get who have no node.
 	add("receipt-check.js", checker.Script)
 	add("receipt-picture.js", checker.Picture)
+	add("receipt-form.js", checker.Form)
 	add("receipt-steps.css", checker.Style)
 	entries, err := fs.ReadDir(files, "assets")
 	if err != nil {

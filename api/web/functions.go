@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"clrnode/anchor"
 	"clrnode/vc"
 )
 
@@ -29,6 +30,7 @@ var functions = template.FuncMap{
 	"tag":      func(finality string) string { t, _ := strings.CutPrefix(finality, "tag:"); return t },
 	"tail":     path.Base,
 	"hash":     func(url string) string { _, after, _ := strings.Cut(url, "#"); return after },
+	"trouble":  trouble,
 	"hostless": func(url string) string { _, after, _ := strings.Cut(url, "://"); return after },
 }
 
@@ -96,6 +98,20 @@ func moment(t time.Time) template.HTML {
 	}
 	t = t.UTC()
 	return template.HTML(`<time datetime="` + t.Format(time.RFC3339) + `">` + day(t) + `, ` + t.Format("15:04") + ` UTC</time>`)
+}
+
+// trouble says in plain words why anchoring stands still: of what a node notes for whoever
+// runs it, which names calls and hashes.
+func trouble(noted string) string {
+	switch {
+	case strings.Contains(noted, anchor.ErrFeeLimit.Error()):
+		return "The chain asks for higher fees than this node may pay (--max-fee). It goes on by itself when they fall; whoever runs the node can allow more."
+	case strings.Contains(noted, anchor.ErrCouldNotCheck.Error()):
+		return "The chain gives no answer, or none that fits together. It goes on by itself when the chain is back; if it stays away, tell whoever runs this node."
+	case strings.Contains(noted, "0x") || noted == "":
+		return "The chain doesn’t take what is sent to it: whoever runs this node has to look into it."
+	}
+	return strings.ToUpper(noted[:1]) + strings.TrimSuffix(noted[1:], ".") + "."
 }
 
 // number writes a whole number with a comma at the thousands.

@@ -27,6 +27,7 @@ type Result struct {
 	// AgainHere loads the page again.
 	AgainHere           bool
 	AgainText, AgainURL string
+	AgainReceipt        string // goes with AgainText
 
 	Issuer string // the name that this node itself knows the issuer by; "" if it doesn't
 	Demo   bool   // that issuer's people are made up
@@ -34,6 +35,8 @@ type Result struct {
 
 	Name string // of the file, "" if it wasn't one
 	Junk string // instead of everything else: why this is no credential
+
+	Elsewhere bool // what Junk says is checked on the page for receipts
 
 	revoked map[string]bool // ids of what is embedded and was found revoked
 }

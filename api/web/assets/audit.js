@@ -125,16 +125,24 @@ function commands(found) {
   at("command-log").textContent = `clrnode audit --log eip155:${receipt.chain.id}:${receipt.log}${receipt.chain.local ? "" : " --rpc URL"}`;
 }
 
+/** Marks the batches of which something was found. */
+let roots = [];
+function mark() {
+  for (const row of document.querySelectorAll("tr[data-root]")) row.classList.toggle("found", roots.includes(row.dataset.root));
+}
+addEventListener("looked-again", mark);
+
 /** Shows what this node says of the files that could be read. */
 function done(all) {
   const found = all.filter((one) => partsOf(one.answer).some((f) => f.receipt));
   const parts = found.flatMap((one) => partsOf(one.answer));
   at("node-says").hidden = !parts.length;
-  for (const row of document.querySelectorAll("tr[data-root]")) row.classList.toggle("found", parts.some((f) => f.receipt.root === row.dataset.root));
+  roots = parts.map((f) => f.receipt.root);
+  mark();
   if (!parts.length) return;
   at("node-words").replaceChildren(...parts.flatMap((f) => [...parts.length > 1 ? [element("h3", titleOf(f))] : [], ...nodeWords(f)]));
   commands(found);
 }
 
-clrReceiptPicture.attach(form, { verdict: at("verdict"), way: at("way"), list: at("steps"), check, done });
+clrReceiptForm.attach(form, { verdict: at("verdict"), way: at("way"), list: at("steps"), check, done });
 form.hidden = false;

@@ -20,15 +20,18 @@ async function copy(button, text) {
   setTimeout(() => { button.innerHTML = was; said.textContent = ""; }, 2000);
 }
 
-for (const button of document.querySelectorAll("[data-copy], [data-copy-from]")) {
-  button.hidden = false;
-  button.addEventListener("click", () => {
-    const text = button.dataset.copy ?? button.nextElementSibling.textContent;
-    copy(button, text);
-    const field = button.previousElementSibling;
-    if (field instanceof HTMLInputElement) field.select();
-  });
+function wire(within) {
+  for (const button of within.querySelectorAll("[data-copy], [data-copy-from]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      const text = button.dataset.copy ?? button.nextElementSibling.textContent;
+      copy(button, text);
+      const field = button.previousElementSibling;
+      if (field instanceof HTMLInputElement) field.select();
+    });
+  }
 }
+wire(document);
 
 for (const button of document.querySelectorAll("[data-print]")) {
   button.hidden = false;
@@ -81,4 +84,38 @@ for (const box of document.querySelectorAll("[data-events]")) {
     }
   };
   events.addEventListener("end", () => { events.close(); location.reload(); });
+}
+
+// What changes by itself says after how many seconds it is to be looked at again. What is
+// new is put in its place, and what is open or has the focus stays so.
+
+const changing = () => [...document.querySelectorAll("[data-live]")];
+const within = (box, selector) => [...box.querySelectorAll(selector)];
+
+function replace(old, now) {
+  const focus = within(old, "a, button, summary").indexOf(document.activeElement);
+  const open = within(old, "details").map((d) => d.open);
+  old.replaceChildren(...now.childNodes);
+  within(old, "details").forEach((d, i) => { d.open = open[i] ?? false; });
+  wire(old);
+  within(old, "a, button, summary")[focus]?.focus();
+}
+
+async function lookAgain() {
+  if (document.hidden) return true;
+  const answer = await fetch(location.href).catch(() => null);
+  if (!answer?.ok || answer.redirected) return !answer;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const old of changing()) {
+    const now = fresh.getElementById(old.id);
+    if (!now?.dataset.live) delete old.dataset.live;
+    if (now && now.textContent !== old.textContent) replace(old, now);
+  }
+  dispatchEvent(new Event("looked-again"));
+  return changing().length > 0;
+}
+
+if (changing().length) {
+  const turn = () => setTimeout(async () => { if (await lookAgain()) turn(); }, 1000 * Number(changing()[0].dataset.live));
+  turn();
 }

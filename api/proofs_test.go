@@ -1,0 +1,192 @@
+package api
+
+import (
+	"archive/zip"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"html"
+	"io"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"clrnode/anchor"
+	"clrnode/anchor/checker"
+	"clrnode/api/web"
+	"clrnode/node"
+)
+
+// takeAway is what a learner downloads with its proofs, packed and unpacked.
+func (s *site) takeAway(username string) (packed []byte, files map[string][]byte, names []string) {
+	s.t.Helper()
+	packed = []byte(s.as(node.RoleLearner, username).get("/me/record.zip").body)
+	z, err := zip.NewReader(bytes.NewReader(packed), int64(len(packed)))
+	if err != nil {
+		s.t.Fatalf("the download is no zip (%v): %.200s", err, packed)
+	}
+	files = map[string][]byte{}
+	for _, f := range z.File {
+		r, err := f.Open()
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if files[f.Name], err = io.ReadAll(r); err != nil {
+			s.t.Fatal(err)
+		}
+		if time.Since(f.Modified).Abs() > 48*time.Hour {
+			s.t.Errorf("%s is of %s", f.Name, f.Modified)
+		}
+		names = append(names, f.Name)
+	}
+	return packed, files, names
+}
+
+// What a learner takes away has all that proves something of the record, and says how whoever
+// gets it checks it: here while the site is there, and with the page in it when it isn't.
+func TestProofsInOneFile(t *testing.T) {
+	s, chain := anchoredSite(t)
+	_, owned := s.ownership("ada")
+	s.copies("ada")
+	packed, files, names := s.takeAway("ada")
+	if want := []string{"record.json", "record.receipt.json", "record.ownership.json", "record.issuer.json", checker.PageName, "how-to-check.txt"}; !slices.Equal(names, want) {
+		t.Errorf("in the file are %v, want %v", names, want)
+	}
+	if string(files["record.ownership.json"]) != string(owned)+"\n" {
+		t.Errorf("the ownership is %s", files["record.ownership.json"])
+	}
+	how := string(files["how-to-check.txt"])
+	for _, want := range []string{s.url + "/verify", s.publisher.Name, "record.ownership.json\n", "proves nothing to others", "/receipt-checker.html"} {
+		if !strings.Contains(how, want) {
+			t.Errorf("how to check it lacks %q:\n%s", want, how)
+		}
+	}
+	if _, _, names := s.takeAway("chi"); slices.Contains(names, "record.ownership.json") {
+		t.Error("who has linked no identifier takes away a proof of ownership")
+	}
+
+	// To whoever verifies, the whole file is the record with its receipt.
+	verifier := s.browser()
+	a := verifier.upload("/verify", "record.zip", packed)
+	wantText(t, a, 200, ">Valid<", "Goes with a record", "This is a proof of ownership", "These are copies that stand for an issuer", "block ", "/receipt-checker.html")
+	if strings.Contains(a.body, "Could not check") || strings.Contains(a.body, "how-to-check.txt") {
+		t.Error("the page complains of what goes with the record")
+	}
+	again := html.UnescapeString(find(t, a.body, `(?s)<textarea name="receipt" hidden>([^<]*)</textarea>`))
+	if again != string(files["record.receipt.json"]) {
+		t.Errorf("the check is repeated with the receipt %q", again)
+	}
+	posted := httptest.NewRequest("POST", "/verify", strings.NewReader(url.Values{"text": {string(files["record.json"])}, "receipt": {again}}.Encode()))
+	posted.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if got, _, err := readVerifyForm(httptest.NewRecorder(), posted); err != nil || len(got) != 1 || string(got[0].receipt) != again {
+		t.Errorf("the repeated check has %d things, without the receipt: %v", len(got), err)
+	}
+	var other bytes.Buffer
+	z := zip.NewWriter(&other)
+	if out, err := z.Create("holiday.txt"); err != nil {
+		t.Fatal(err)
+	} else if _, err := out.Write([]byte("sunny")); err != nil {
+		t.Fatal(err)
+	}
+	z.Close()
+	wantText(t, verifier.upload("/verify", "holiday.zip", other.Bytes()), 200, "no record in this packed file")
+
+	dir := t.TempDir()
+	put := func(name string, content []byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for name, content := range files {
+		put(name, content)
+	}
+	r, err := anchor.ParseReceipt(files["record.receipt.json"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Chain.ID, r.Chain.Local = 1, false
+	public, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := make([]string, len(names))
+	for i, name := range names {
+		all[i] = filepath.Join(dir, name)
+	}
+	b := newTab(t, s, newBrowser(t))
+	b.width(390)
+	b.do(chromedp.Navigate("file://"+filepath.Join(dir, checker.PageName)), chromedp.WaitReady("main"))
+	b.mu.Lock()
+	b.wrong = nil // the page itself, which is of no site
+	b.mu.Unlock()
+	check := func(at string, paths ...string) {
+		t.Helper()
+		b.script(`document.querySelector("form").reset(), ""`)
+		b.do(chromedp.SetUploadFiles(at, paths))
+		b.script(`document.querySelector("form").requestSubmit(), ""`)
+	}
+	for _, c := range []struct {
+		name, at string
+		paths    []string
+		says     []string
+	}{
+		{"all at once", "#receipt", all, []string{"record.receipt.json: Could not check: The receipt is sound in itself", "record.ownership.json: Could not check",
+			"Not looked at: " + checker.PageName + ", how-to-check.txt", "the files belong together", "who issued the record, and whether its signature is right", "proves nothing to others", "What to do next"}},
+		{"packed", "#receipt", []string{put("record.zip", packed)}, []string{"the files belong together", "What proves something: record.receipt.json, record.ownership.json, record.issuer.json. The record: record.json."}},
+		{"of a public chain", "#receipt", []string{put("public.receipt.json", public), filepath.Join(dir, "record.json")}, []string{"Could not check: The receipt is sound in itself",
+			fmt.Sprintf("Look up block %d of chain 1 (Ethereum) in two explorers", r.Block.Number), "Don’t take the hash from the files", "the page Verify of a site that you trust"}},
+		{"the record alone", "#receipt", []string{filepath.Join(dir, "record.json")}, []string{"Could not check: This is the record alone. Choose what came with it, too"}},
+		{"a receipt alone", "#receipt", []string{filepath.Join(dir, "record.receipt.json")}, []string{"No record was compared with the receipt", "the record was not compared with them", "Choose the record, too"}},
+		{"the receipt as the record", "#record", []string{filepath.Join(dir, "record.receipt.json")}, []string{"No record was compared with the receipt", "What proves something: record.receipt.json."}},
+		{"the text", "#receipt", []string{filepath.Join(dir, "how-to-check.txt")}, []string{"Could not check: Choose what came with the record"}},
+		{"a broken zip", "#receipt", []string{put("broken.zip", packed[:len(packed)/2])}, []string{"Could not check: Choose what came with the record", "broken.zip can’t be unpacked here"}},
+		{"of another record", "#receipt", []string{filepath.Join(dir, "record.receipt.json"), put("other.json", s.record("chi").Signed)},
+			[]string{"NOT SOUND: The receipt belongs to another document", "Don’t rely on these files as they are."}},
+	} {
+		check(c.at, c.paths...)
+		b.waitFor(c.says[0])
+		b.wants(c.says...)
+		b.look("proofs-" + strings.ReplaceAll(c.name, " ", "-"))
+	}
+	b.script(`document.querySelector("form").reset(), document.getElementById("rpc").value = "` + forPages(t, chain) + `", ""`)
+	b.do(chromedp.SetUploadFiles("#receipt", all))
+	b.script(`document.querySelector("form").requestSubmit(), ""`)
+	b.waitFor("record.receipt.json: Sound: It existed no later than")
+	b.wants("that the chain has them, and since when", "that whoever held the identifier in the record had proven it by then")
+}
+
+// Of an ownership that waits nobody is told that the chain has it; the page looks again by itself.
+func TestOwnershipThatWaits(t *testing.T) {
+	s, _ := anchoredSite(t)
+	_, owned := s.ownership("ada")
+	o, err := anchor.ParseOwnership(owned)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const live, waits, stands = `id="ownership" data-live="3"`, "The proof isn’t anchored yet (waiting for its anchor)", "you had proven control of your identifier by <time"
+	wantText(t, s.as(node.RoleLearner, "ada").get("/me/identifiers"), 200, stands, "proves nothing to others", "/me/record.zip", "/receipt-checker.html")
+	view := identifiersView{Ownership: &o}
+	for _, waiting := range []bool{false, true} {
+		if waiting {
+			o.Receipt = anchor.WaitingReceipt(o.Receipt.Chain, o.Receipt.Log, o.Receipt.Leaf(), o.Receipt.Canonicalization)
+		}
+		w := httptest.NewRecorder()
+		if err := web.Render(w, 200, "identifiers", web.Page{Body: view}); err != nil {
+			t.Fatal(err)
+		}
+		for text, want := range map[string]bool{live: waiting, waits: waiting, stands: !waiting} {
+			if page := w.Body.String(); strings.Contains(page, text) != want {
+				t.Errorf("waiting is %t, and %q stands there is %t", waiting, text, !want)
+			}
+		}
+	}
+}

@@ -56,7 +56,7 @@ func TestProofsInOneFile(t *testing.T) {
 	_, owned := s.ownership("ada")
 	s.copies("ada")
 	packed, files, names := s.takeAway("ada")
-	if want := []string{"record.json", "record.receipt.json", "record.ownership.json", "record.issuer.json", checker.PageName, "how-to-check.txt"}; !slices.Equal(names, want) {
+	if want := []string{"record.json", "record.receipt.json", "record.ownership.json", "record.issuer.json", checker.PageName, checker.ScriptName, "how-to-check.txt"}; !slices.Equal(names, want) {
 		t.Errorf("in the file are %v, want %v", names, want)
 	}
 	if string(files["record.ownership.json"]) != string(owned)+"\n" {
@@ -140,7 +140,7 @@ func TestProofsInOneFile(t *testing.T) {
 		says     []string
 	}{
 		{"all at once", "#receipt", all, []string{"record.receipt.json: Could not check: The receipt is sound in itself", "record.ownership.json: Could not check",
-			"Not looked at: " + checker.PageName + ", how-to-check.txt", "the files belong together", "who issued the record, and whether its signature is right", "proves nothing to others", "What to do next"}},
+			"Not looked at: " + checker.PageName + ", " + checker.ScriptName + ", how-to-check.txt", "the files belong together", "who issued the record, and whether its signature is right", "proves nothing to others", "What to do next"}},
 		{"packed", "#receipt", []string{put("record.zip", packed)}, []string{"the files belong together", "What proves something: record.receipt.json, record.ownership.json, record.issuer.json. The record: record.json."}},
 		{"of a public chain", "#receipt", []string{put("public.receipt.json", public), filepath.Join(dir, "record.json")}, []string{"Could not check: The receipt is sound in itself",
 			fmt.Sprintf("Look up block %d of chain 1 (Ethereum) in two explorers", r.Block.Number), "Don’t take the hash from the files", "the page Verify of a site that you trust"}},

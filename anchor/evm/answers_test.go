@@ -78,7 +78,7 @@ func TestAnyAnswer(t *testing.T) {
 					c.Enrolled(ctx, log)
 					if a, err := c.Audit(ctx, log, Checkpoint{}, nil); err == nil {
 						json.Marshal(a)
-						fmt.Sprint(a)
+						_ = fmt.Sprint(a)
 						c.Agrees(ctx, a)
 					}
 				}

@@ -68,7 +68,9 @@ the site that it comes from:
   last. They stand for the issuer if it answers no more. It isn't there as long as none was.
 
 clr-receipt-check.html, opened from a disk, checks these files, and a proof of ownership, too:
-drop them all on it. It needs no network but for the chain.
+drop them all on it. It needs no network but for the chain. Who was given these files
+takes the page from somebody else whom they trust: one that came with a forged record
+could say anything of it.
 
 clrnode verify record.json --rpc URL --log LOG checks all of it: URL is a node of the
 chain, LOG the issuer's log by the issuer's own word.

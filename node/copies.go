@@ -142,10 +142,14 @@ func (n *Node) listsIn(signed []byte) (ids []string) {
 // DID where these give no answer. log (CAIP-10) is the issuer's: the verifier knows that
 // from the issuer, not from what came with the record, since anybody may write a document
 // in another's name into a log of his own. It is "" where the verifier doesn't know. What
-// answers counts, and no copy. record is what is judged.
+// answers counts, and no copy. record is what is judged, and the copies stand for its issuer
+// alone: in the same way, they could be made to speak for those whose credentials it wraps.
 func WithCopies(p vc.Policy, record []byte, copies anchor.IssuerCopies, log string, reader anchor.Reader) vc.Policy {
 	s := &standIn{copies: copies, log: log, reader: reader, resolver: p.Resolver, fetch: p.Fetch}
 	json.Unmarshal(record, &s.record) // what can't be read names nothing
+	if signed, err := vc.ParseSigned(record); err == nil {
+		s.issuer = signed.IssuerID()
+	}
 	p.Resolver, p.Fetch = s, s.get
 	return p
 }
@@ -154,6 +158,7 @@ func WithCopies(p vc.Policy, record []byte, copies anchor.IssuerCopies, log stri
 type standIn struct {
 	copies   anchor.IssuerCopies
 	log      string
+	issuer   string // of the record; "" where it names none
 	reader   anchor.Reader
 	resolver did.Resolver
 	fetch    vc.FetchFunc // nil: offline
@@ -184,7 +189,7 @@ func (s *standIn) checked(ctx context.Context, c anchor.Copy, leafType byte) (ti
 // Resolve is did.Resolver's.
 func (s *standIn) Resolve(ctx context.Context, d did.DID, o did.Options) (did.Resolution, error) {
 	found, err := s.resolver.Resolve(ctx, d, o)
-	if err == nil || errors.Is(err, did.ErrDeactivated) {
+	if err == nil || errors.Is(err, did.ErrDeactivated) || d.String() != s.issuer {
 		return found, err
 	}
 	for _, c := range s.copies.Documents {
@@ -218,10 +223,8 @@ func (s *standIn) get(ctx context.Context, url, accept string) (vc.Response, err
 		return r, nil // a record that isn't hosted any more is one thing, a site without its lists another
 	}
 	for _, c := range s.copies.StatusLists {
-		var list struct {
-			ID string `json:"id"`
-		}
-		if json.Unmarshal(c.Content, &list) != nil || list.ID != url && !(hosted && list.ID == s.record.Status.List) {
+		list, e := vc.ParseSigned(c.Content)
+		if e != nil || list.IssuerID() == "" || list.IssuerID() != s.issuer || list.ID() != url && !(hosted && list.ID() == s.record.Status.List) {
 			continue
 		}
 		at, e := s.checked(ctx, c, anchor.LeafStatusList)

@@ -474,7 +474,10 @@
     const stop = new AbortController()
     const timer = setTimeout(() => stop.abort(), 20000)
     try {
-      const resp = await fetch(url, { method: 'POST', headers: { 'Content-Type': 'application/json' }, signal: stop.signal, body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }) })
+      const request = { method: 'POST', headers: { 'Content-Type': 'application/json' }, redirect: 'error', signal: stop.signal, body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }) }
+      const resp = await fetch(url, request).catch(() => { // whose message may have the whole URL, and in it a secret
+        throw new Error(/^https?:\/\/[^/?#]*@/.test(url) ? 'a URL with a name and a password in it can’t be used here' : 'it can’t be reached, or took too long')
+      })
       const answer = await resp.json()
       if (answer.error) throw Object.assign(new Error(answer.error.message), { code: answer.error.code })
       if (answer.result === undefined) throw new Error('it gave no result')

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os/exec"
 	"runtime/debug"
 	"runtime/metrics"
 	"strings"
@@ -76,6 +77,17 @@ func TestErrorsKeepSecretsOfURLs(t *testing.T) {
 	line.Close()
 	_, err := Dial(t.Context(), secret(line.URL), Options{})
 	check("a closed port", err)
+	if _, err := exec.LookPath("node"); err != nil {
+		t.Skip("SKIP: Node.js isn't installed, which runs the JavaScript checker")
+	}
+	r, _, _ := newBench(t).receipt()
+	for _, url := range []string{secret(line.URL), line.URL + "/v3/" + path + "?key=" + query, "http://127.0.0.1:port/v3/" + path + "?key=" + query} {
+		js, exit := checkedByScript(t, r, "--rpc", url)
+		check("the JavaScript checker", errors.New(js.Sentence))
+		if js.Code != anchor.CodeNoAnswer || exit != 2 {
+			t.Errorf("the JavaScript checker says %+v, and ends with %d", js, exit)
+		}
+	}
 }
 
 // The audit of a chain whose newest block has the greatest of all numbers ends.
@@ -143,14 +155,15 @@ func TestRefusalsAreOneLine(t *testing.T) {
 // asks.
 func TestRedirectionIsRefused(t *testing.T) {
 	t.Parallel()
-	chain, _ := start(t)
+	b := newBench(t)
+	r, _, _ := b.receipt()
+	line := b.line
 	var reached atomic.Int64
 	inside := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		reached.Add(1)
 		fmt.Fprint(w, "what others may not read")
 	}))
 	defer inside.Close()
-	line := anchortest.NewLine(t, chain.URL())
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		line.Set(anchortest.Fault{})
 		c := dial(t, line.URL, Options{})
@@ -161,6 +174,11 @@ func TestRedirectionIsRefused(t *testing.T) {
 		}})
 		if _, err := c.Block(t.Context(), 1); !errors.Is(err, anchor.ErrCouldNotCheck) || strings.Contains(err.Error(), "others") {
 			t.Errorf("%d: %v", status, err)
+		}
+		if _, err := exec.LookPath("node"); err == nil {
+			if js, _ := checkedByScript(t, r, "--rpc", line.URL); js.Code != anchor.CodeNoAnswer || strings.Contains(js.Sentence, "others") {
+				t.Errorf("%d: the JavaScript checker says %+v", status, js)
+			}
 		}
 	}
 	if n := reached.Load(); n != 0 {

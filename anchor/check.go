@@ -58,6 +58,15 @@ func CheckAnchor(ctx context.Context, log string, r Receipt, digest [32]byte, re
 	return checkIn(ctx, log, r, digest, reader)
 }
 
+// CheckRecord is [CheckReceipt] for a record whose signed bytes name these logs (CAIP-10) for its
+// anchors, as in [CheckAnchor]. Where they name none, any log will do.
+func CheckRecord(ctx context.Context, logs []string, r Receipt, digest [32]byte, reader Reader) (Finding, error) {
+	if r.Digest != digest || len(logs) == 0 {
+		return CheckReceipt(ctx, r, digest, reader)
+	}
+	return CheckAnchor(ctx, r.LogAmong(logs), r, digest, reader)
+}
+
 // checkIn is CheckReceipt for what has to be in a certain log.
 func checkIn(ctx context.Context, log string, r Receipt, digest [32]byte, reader Reader) (Finding, error) {
 	_, address, err := ParseCAIP10(log)

@@ -54,7 +54,8 @@ credentials carry (eip155:1:0x...). Where the contract came late onto a long cha
 that shows, and gives 2.
 
 With --receipt, one receipt is held against the chain, and with --record the record to
-which it belongs. Receipts that wait for their anchor, or whose block is young, give 2.
+which it belongs: where that names a log, the receipt has to be for that one, as anybody may
+write into a log of their own. Receipts that wait for their anchor, or whose block is young, give 2.
 
 With --ownership, it is said whether the record that --record names belonged to the
 identifier (DID) that it names. Without --record that could not be checked, unless something

@@ -149,7 +149,7 @@ func compare(ctx context.Context, r Receipt, leaf [32]byte, reader Reader) (Find
 	f := Finding{Outcome: OK, Code: CodeAnchored, Time: block.Time, Block: block.Number, Local: reader.Chain().Local}
 	f.Sentence = fmt.Sprintf("It existed no later than %s: block %d of chain %d.", moment(block.Time), block.Number, r.Chain.ID)
 	if f.Local {
-		f.Sentence = fmt.Sprintf("It existed no later than %s, by block %d of the local chain of this node. A local chain proves nothing to others: who runs the node could rewrite it.",
+		f.Sentence = fmt.Sprintf("It existed no later than %s, by block %d of the local chain of a node. A local chain proves nothing to others: who runs the node could rewrite it.",
 			moment(block.Time), block.Number)
 	}
 	switch {

@@ -58,6 +58,15 @@ func CheckAnchor(ctx context.Context, log string, r Receipt, digest [32]byte, re
 	return checkIn(ctx, log, r, digest, reader)
 }
 
+// CheckRecord is [CheckReceipt] for a record whose signed bytes name these logs (CAIP-10) for its
+// anchors, as in [CheckAnchor]. Where they name none, any log will do.
+func CheckRecord(ctx context.Context, logs []string, r Receipt, digest [32]byte, reader Reader) (Finding, error) {
+	if r.Digest != digest || len(logs) == 0 {
+		return CheckReceipt(ctx, r, digest, reader)
+	}
+	return CheckAnchor(ctx, r.LogAmong(logs), r, digest, reader)
+}
+
 // checkIn is CheckReceipt for what has to be in a certain log.
 func checkIn(ctx context.Context, log string, r Receipt, digest [32]byte, reader Reader) (Finding, error) {
 	_, address, err := ParseCAIP10(log)
@@ -140,7 +149,7 @@ func compare(ctx context.Context, r Receipt, leaf [32]byte, reader Reader) (Find
 	f := Finding{Outcome: OK, Code: CodeAnchored, Time: block.Time, Block: block.Number, Local: reader.Chain().Local}
 	f.Sentence = fmt.Sprintf("It existed no later than %s: block %d of chain %d.", moment(block.Time), block.Number, r.Chain.ID)
 	if f.Local {
-		f.Sentence = fmt.Sprintf("It existed no later than %s, by block %d of the local chain of this node. A local chain proves nothing to others: who runs the node could rewrite it.",
+		f.Sentence = fmt.Sprintf("It existed no later than %s, by block %d of the local chain of a node. A local chain proves nothing to others: who runs the node could rewrite it.",
 			moment(block.Time), block.Number)
 	}
 	switch {

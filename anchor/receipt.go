@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/bits"
+	"slices"
 	"strings"
 	"time"
 
@@ -71,6 +72,18 @@ type InBlock struct {
 // LogID is the log's name across chains (CAIP-10), as the signed credential
 // has it.
 func (r Receipt) LogID() string { return CAIP10(r.Chain.ID, r.Log) }
+
+// LogAmong is the receipt's log, if it is one of those that a record names, and else the
+// first of them; "" where there is none.
+func (r Receipt) LogAmong(logs []string) string {
+	switch {
+	case slices.Contains(logs, r.LogID()):
+		return r.LogID()
+	case len(logs) > 0:
+		return logs[0]
+	}
+	return ""
+}
 
 // Leaf is what the receipt says was anchored.
 func (r Receipt) Leaf() Leaf { return Leaf{Type: r.LeafType, Digest: r.Digest, Salt: r.Salt} }

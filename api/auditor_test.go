@@ -136,7 +136,7 @@ func (s *site) auditedFiles(username string) (record, receipt []byte) {
 
 const (
 	wayUp    = "level=Right, level=Right, level=Right, level=Right, root=Right, entry=Right, head=Not in a receipt, storage=Right, account=Right, block=Right, final=Not checked"
-	wholeWay = "record=Right, salt=Right, leaf=Right, " + wayUp
+	wholeWay = "record=Right, log=Right, salt=Right, leaf=Right, " + wayUp
 )
 
 // An auditor chooses a receipt and sees each step of it; what the node says stands apart, and
@@ -217,7 +217,7 @@ func TestAuditorSeesWhatWasChanged(t *testing.T) {
 		}
 		return raw
 	}
-	leaf, levels := "record=Right, salt=Not checked, leaf=Not checked, ", "level=Not checked, level=Not checked, level=Not checked, level=Not checked, "
+	leaf, levels := "record=Right, log=Right, salt=Not checked, leaf=Not checked, ", "level=Not checked, level=Not checked, level=Not checked, level=Not checked, "
 	sound := strings.Split(wholeWay, ", root")[0] + ", "
 	for _, c := range []struct {
 		name            string
@@ -226,6 +226,8 @@ func TestAuditorSeesWhatWasChanged(t *testing.T) {
 	}{
 		{"another record", receipt, other, "NOT SOUND", "record=Wrong"},
 		{"neither JSON nor a token", receipt, []byte("{"), "NOT SOUND", "record=Wrong"},
+		{"another log than the record names", changed(func(r *anchor.Receipt) { r.Log[5] ^= 1 }), record, "NOT SOUND: The receipt is for the log",
+			"record=Right, log=Wrong"},
 		{"a neighbour", changed(func(r *anchor.Receipt) { r.Path[1][0] ^= 1 }), record, "NOT SOUND", leaf + levels + "root=Wrong"},
 		{"the salt", changed(func(r *anchor.Receipt) { r.Salt[0] ^= 1 }), record, "NOT SOUND", leaf + levels + "root=Wrong"},
 		{"a neighbour too few", changed(func(r *anchor.Receipt) { r.Path = r.Path[1:] }), record, "NOT SOUND",

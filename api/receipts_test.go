@@ -183,7 +183,7 @@ func TestAuditorsPageOfOwnershipsAndCopies(t *testing.T) {
 	drop("#audit")
 	b.waitFor("file 3.json: Sound, if this node tells the truth")
 	b.wants("file 1.json: Sound, if this node", "file 2.json: Sound, if this node", "clrnode audit --ownership 'file 2.json' --record 'file 0.json'", "clrnode audit --receipt 'file 3.json'")
-	if got, want := b.steps(), strings.Join([]string{copied, copied, whole, "record=Right, " + tree}, ", "); got != want {
+	if got, want := b.steps(), strings.Join([]string{copied, copied, whole, "record=Right, log=Right, " + tree}, ", "); got != want {
 		t.Errorf("all at once: %s\nwant %s", got, want)
 	}
 	for _, width := range []int64{320, 1280} {

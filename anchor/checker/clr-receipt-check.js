@@ -600,11 +600,10 @@
   // subjectOf is the identifier of whom a record says that it is about.
   const subjectOf = says => textOf(says.get('credentialSubject'), 'id')
 
-  // logOf is the log that a record names for its anchors: the receipt's if that is one of them.
-  function logOf(says, r) {
-    const logs = [says.get('termsOfUse')].flat().filter(t => t instanceof Map && [t.get('type')].flat().includes('urn:clrnode:verification:blockchain')).map(t => textOf(t, 'id'))
-    return logs.find(l => l === logName(r)) ?? logs[0] ?? ''
-  }
+  // logsOf are the logs that a record names for its anchors, logOf the receipt's if that is one of
+  // them, and else the first.
+  const logsOf = says => [says.get('termsOfUse')].flat().filter(t => t instanceof Map && [t.get('type')].flat().includes('urn:clrnode:verification:blockchain')).map(t => textOf(t, 'id'))
+  const logOf = (says, r) => logsOf(says).find(l => l === logName(r)) ?? logsOf(says)[0] ?? ''
 
   const logName = r => `eip155:${r.chain.id}:${checksummed(r.log)}`
 
@@ -668,7 +667,16 @@
     }
     f.recordDigest = record.digest
     if (f.recordDigest !== r.digest) return answer('failed', 'receipt_of_other', 'The receipt belongs to another document, or the document was changed.', f)
-    return judged(r, o, f)
+    if (logsOf(record.says).length === 0) return judged(r, o, f)
+    f.log = logOf(record.says, r)
+    if (r.leafType !== 1) return answer('failed', 'receipt_of_other', 'The receipt is of something else than a credential.', f)
+    return otherLog(r, f) || judged(r, o, f)
+  }
+
+  // otherLog is the answer where a receipt isn't for the log that counts.
+  function otherLog(r, f) {
+    if (!addressIn(f.log)) return answer('failed', 'other_log', 'No log is named that could be looked up.', f)
+    if (addressIn(f.log) !== r.log) return answer('failed', 'other_log', `The receipt is for the log ${checksummed(r.log)}, and should be for ${f.log}.`, f)
   }
 
   // content is the check of what a receipt is of, where that stands beside it, as a leaf of a
@@ -677,8 +685,8 @@
     f.contentDigest = hex(sha256(utf8.encode(canonical(v))))
     f.log = log
     if (r.leafType !== leafType || r.canonicalization !== 'jcs') return answer('failed', 'receipt_of_other', 'The receipt is of something else.', f)
-    if (!addressIn(log)) return answer('failed', 'other_log', 'No log is named that could be looked up.', f)
-    if (addressIn(log) !== r.log) return answer('failed', 'other_log', `The receipt is for the log ${checksummed(r.log)}, and should be for ${log}.`, f)
+    const other = otherLog(r, f)
+    if (other) return other
     if (f.contentDigest !== r.digest) return answer('failed', 'receipt_of_other', 'The receipt belongs to another document, or the document was changed.', f)
     return judged(r, o, f)
   }

@@ -26,7 +26,10 @@
     }
     if (f.kind === 'ownership') ownershipSteps(f, r, add)
     else if (f.kind === 'copy') copySteps(f, r, add)
-    else digestStep(f, r.digest, 'receipt', add)
+    else {
+      digestStep(f, r.digest, 'receipt', add)
+      if (f.log !== undefined) logStep(f, r, true, 'the record names', 'log in the record', '', add)
+    }
     leafSteps(f, r, add)
     if (r.count === '0') {
       add('batch', 'In no batch yet', 'warning', `The receipt says that its ${noun(f)} waits for the next batch: ` +
@@ -44,7 +47,7 @@
   const hashed = f => f.receipt.count !== '0' && f.code !== 'not_under_root' && !wrongType(f) ? 'ok' : 'unsure'
 
   // wrongType says whether the receipt is of something else than what stands beside it.
-  const wrongType = f => f.code === 'receipt_of_other' && f.kind !== undefined && f.contentDigest === f.receipt.digest
+  const wrongType = f => f.code === 'receipt_of_other' && f.receipt.digest === (f.kind === undefined ? f.recordDigest : f.contentDigest)
 
   // digestStep compares the record's digest with the one that stands somewhere.
   function digestStep(f, digest, where, add) {

@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,12 +21,7 @@ func (v vector) checkOwnership(ctx context.Context, o anchor.Ownership) (anchor.
 	}
 	record, _ := vc.ParseSigned([]byte(*v.Record)) // what can't be read has the digest of no document
 	_, logs := record.Elected()
-	log := ""
-	if slices.Contains(logs, o.Receipt.LogID()) {
-		log = o.Receipt.LogID()
-	} else if len(logs) > 0 {
-		log = logs[0]
-	}
+	log := o.Receipt.LogAmong(logs)
 	return anchor.CheckOwnership(ctx, o, record.Digest(), record.SubjectID(), log, v.reader(o.Receipt))
 }
 
@@ -89,6 +83,44 @@ func owned(t *testing.T, c *Client, log anchor.Address, leafType byte, record [3
 		t.Fatal(err)
 	}
 	return anchor.NewOwnership(h, landed(t, c, log, leafType, digestOf(t, raw)))
+}
+
+// logVectors are of receipts whose record names a log for its anchors, as it says itself or as
+// somebody else's receipt would like to have it.
+func logVectors(t *testing.T) (all []vector) {
+	_, c := start(t)
+	_, log := newLog(t, c)
+	_, another := newLog(t, c)
+	id := c.Chain().ID
+	naming := func(logs ...string) string {
+		terms := []string{`{"type":"urn:clrnode:verification:hosted"}`}
+		for _, l := range logs {
+			terms = append(terms, `{"type":"urn:clrnode:verification:blockchain","id":"`+l+`"}`)
+		}
+		return `{"termsOfUse":[` + strings.Join(terms, ",") + `]}`
+	}
+	for _, e := range []struct {
+		name, record string
+		leafType     byte
+		outcome      anchor.Outcome
+		code         string
+	}{
+		{"the record names no log", naming(), anchor.LeafCredential, anchor.OK, anchor.CodeAnchored},
+		{"the record names the log", naming(anchor.CAIP10(id, log)), anchor.LeafCredential, anchor.OK, anchor.CodeAnchored},
+		{"the record names the log on another chain", naming(anchor.CAIP10(1, log)), anchor.LeafCredential, anchor.OK, anchor.CodeAnchored},
+		{"the record names the log as its second", naming(anchor.CAIP10(id, another), anchor.CAIP10(id, log)), anchor.LeafCredential, anchor.OK, anchor.CodeAnchored},
+		{"the record names another log", naming(anchor.CAIP10(id, another)), anchor.LeafCredential, anchor.Failed, anchor.CodeOtherLog},
+		{"the record names nothing as its log", naming(""), anchor.LeafCredential, anchor.Failed, anchor.CodeOtherLog},
+		{"the record names its log, and the leaf is another thing", naming(anchor.CAIP10(id, log)), anchor.LeafRevocation, anchor.Failed, anchor.CodeOtherDocument},
+	} {
+		r := landed(t, c, log, e.leafType, digestOf(t, []byte(e.record)))
+		raw, err := json.MarshalIndent(r, "", " ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, vector{Name: e.name, Receipt: string(raw), Record: &e.record, BlockHash: r.Block.Hash.String(), Outcome: string(e.outcome), Code: e.code})
+	}
+	return all
 }
 
 // ownershipVectors are of ownerships, with their record and without.

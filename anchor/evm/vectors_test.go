@@ -54,12 +54,13 @@ func (v vector) check(ctx context.Context) (judged, []judged) {
 	if o, err := anchor.ParseOwnership(raw); err == nil {
 		f, _ = v.checkOwnership(ctx, o)
 	} else if r, err := anchor.ParseReceipt(raw); err == nil {
-		digest := [32]byte(r.Digest)
+		digest, logs := [32]byte(r.Digest), []string(nil)
 		if v.Record != nil {
 			record, _ := vc.ParseSigned([]byte(*v.Record)) // what can't be read has the digest of no document
 			digest = record.Digest()
+			_, logs = record.Elected()
 		}
-		f, _ = anchor.CheckReceipt(ctx, r, digest, v.reader(r))
+		f, _ = anchor.CheckRecord(ctx, logs, r, digest, v.reader(r))
 	} else {
 		return judged{string(anchor.Failed), anchor.CodeNotReceipt}, nil
 	}
@@ -258,6 +259,7 @@ func writeVectors(t *testing.T) {
 	}
 	all = append(all, tokenVectors(t)...)
 	all = append(all, longVectors(t)...)
+	all = append(all, logVectors(t)...)
 	all = append(all, ownershipVectors(t)...)
 	all = append(all, copiesVectors(t)...)
 	edited("a time with an escape", anchor.CodeAnchored, anchor.OK, func(*anchor.Receipt) {})

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -54,7 +55,8 @@ credentials carry (eip155:1:0x...). Where the contract came late onto a long cha
 that shows, and gives 2.
 
 With --receipt, one receipt is held against the chain, and with --record the record to
-which it belongs. Receipts that wait for their anchor, or whose block is young, give 2.
+which it belongs: where that names a log, the receipt has to be for that one, as anybody may
+write into a log of their own. Receipts that wait for their anchor, or whose block is young, give 2.
 
 With --ownership, it is said whether the record that --record names belonged to the
 identifier (DID) that it names. Without --record that could not be checked, unless something
@@ -152,7 +154,10 @@ func (p *program) audit(ctx context.Context, a *audit) (audited, error) {
 	o := evm.Options{Finality: a.finality, Patience: 3}
 	if a.registry != "" {
 		var err error
-		if o.Registry, err = anchor.ParseAddress(a.registry); err != nil {
+		if o.Registry, err = anchor.ParseAddress(a.registry); err == nil && o.Registry.IsZero() {
+			err = errors.New("there is no contract at the zero address")
+		}
+		if err != nil {
 			return audited{}, usage("--registry: " + err.Error())
 		}
 	}
@@ -160,8 +165,8 @@ func (p *program) audit(ctx context.Context, a *audit) (audited, error) {
 		return p.receiptEverywhere(ctx, a, o)
 	}
 	log, err := anchor.ParseAddress(a.log)
-	if chainID, named, e := anchor.ParseCAIP10(a.log); e == nil {
-		o.ChainID, log, err = chainID, named, nil
+	if strings.Contains(a.log, ":") {
+		o.ChainID, log, err = anchor.ParseCAIP10(a.log)
 	}
 	if err == nil && log.IsZero() {
 		err = errors.New("the zero address is nobody's log")
@@ -240,6 +245,9 @@ func judged(f evm.Audit) audited {
 		r.Sentence = "Sound, and empty: nothing was ever appended to this log."
 	default:
 		r.Sentence = fmt.Sprintf("Sound: %s, over %d leaves, without a gap.", count(int64(f.Replay.Roots), "root"), f.Replay.Leaves)
+		if f.Final < f.Replay.Roots {
+			r.Sentence += fmt.Sprintf(" By %s %d of them are final; the blocks of the others may still be replaced.", f.Chain.Finality, f.Final)
+		}
 	}
 	if f.Chain.Local {
 		r.Sentence += " It is a local chain, which proves nothing to others: who runs it could rewrite it."

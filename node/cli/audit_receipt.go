@@ -55,15 +55,17 @@ func readReceipt(a *audit) (asking, error) {
 		return asking{}, notA("--receipt", raw, err)
 	}
 	q := asking{receipt: r, digest: r.Digest}
+	var logs []string // that the record names
 	if a.record != "" {
 		s, no, err := readRecord(a.record)
 		if err != nil {
 			return asking{}, err
 		}
 		q.digest, q.noRecord = s.Digest(), no
+		_, logs = s.Elected()
 	}
 	q.check = func(ctx context.Context, reader anchor.Reader) (anchor.Finding, error) {
-		return anchor.CheckReceipt(ctx, r, q.digest, reader)
+		return anchor.CheckRecord(ctx, logs, r, q.digest, reader)
 	}
 	return q, nil
 }

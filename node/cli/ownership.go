@@ -63,17 +63,9 @@ func readOwnership(a *audit) (asking, error) {
 	if err != nil {
 		return asking{}, err
 	}
-	var subject, log string // the record has to name the log
-	if no == nil {
-		subject = s.SubjectID()
-		_, logs := s.Elected()
-		for i, l := range logs {
-			if i == 0 || l == o.Receipt.LogID() {
-				log = l
-			}
-		}
-	}
+	_, logs := s.Elected() // the record has to name the log
+	log := o.Receipt.LogAmong(logs)
 	return asking{o.Receipt, s.Digest(), no, func(ctx context.Context, reader anchor.Reader) (anchor.Finding, error) {
-		return anchor.CheckOwnership(ctx, o, s.Digest(), subject, log, reader)
+		return anchor.CheckOwnership(ctx, o, s.Digest(), s.SubjectID(), log, reader)
 	}}, nil
 }

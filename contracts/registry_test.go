@@ -22,12 +22,11 @@ import (
 
 // world is a chain's state with the registry on it, and go-ethereum's EVM.
 type world struct {
-	t      *testing.T
-	state  *state.StateDB
-	block  uint64
-	time   uint64
-	gas    uint64 // used by the last call
-	config *params.ChainConfig
+	t     *testing.T
+	state *state.StateDB
+	block uint64
+	time  uint64
+	gas   uint64 // used by the last call
 }
 
 var (

@@ -149,6 +149,13 @@ type awayLedger struct {
 	away atomic.Bool
 }
 
+func (l *awayLedger) Entry(ctx context.Context, log anchor.Address, root, leaf [32]byte) (anchor.Entry, bool, error) {
+	if l.away.Load() {
+		return anchor.Entry{}, false, anchor.ErrCouldNotCheck
+	}
+	return l.Ledger.Entry(ctx, log, root, leaf)
+}
+
 func (l *awayLedger) State(ctx context.Context, b anchor.Batch, tx anchor.Tx) (anchor.State, error) {
 	if l.away.Load() {
 		return anchor.State{}, anchor.ErrCouldNotCheck

@@ -442,13 +442,11 @@ func (n *anchoring) recheckLog(ctx context.Context, db *registry.DB, p registry.
 		if b.State.Phase != anchor.Final {
 			continue
 		}
-		state, err := n.ledger.State(ctx, anchor.Batch{Log: b.Log, Root: b.Root, Count: uint64(b.Count)}, anchor.Tx{})
-		if err != nil && !errors.Is(err, anchor.ErrStale) {
+		stays, err := n.stays(ctx, b)
+		if err != nil {
 			return err
 		}
-		chain, known := n.ledgerChain()
-		elsewhere := known && !b.Chain.Same(chain)
-		if err == nil && state.Phase == anchor.Final && state.BlockHash == b.State.BlockHash && !elsewhere {
+		if stays {
 			good++
 			found = max(found, b.Number)
 			if b.Number <= last || last == 0 && good == firstLook {
@@ -468,4 +466,19 @@ func (n *anchoring) recheckLog(ctx context.Context, db *registry.DB, p registry.
 	}
 	n.found[p.ID] = found
 	return nil
+}
+
+// stays tells whether a batch that was final is where it was: in that very block, of this
+// chain, in today's registry. Which transaction took it there isn't asked: of older blocks,
+// many of a chain's nodes know their contracts' state and not their events.
+func (n *anchoring) stays(ctx context.Context, b registry.Batch) (bool, error) {
+	entry, there, err := n.ledger.Entry(ctx, b.Log, b.Root, [32]byte{})
+	if err != nil || !there {
+		return false, err
+	}
+	if chain, known := n.ledgerChain(); known && !b.Chain.Same(chain) {
+		return false, nil
+	}
+	block, err := n.ledger.Block(ctx, entry.Block)
+	return block.Final && block.Hash == b.State.BlockHash, err
 }

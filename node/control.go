@@ -141,7 +141,7 @@ func walletDID(about string) (did.DID, error) {
 		about = "did:pkh:" + account.String()
 	}
 	if !strings.HasPrefix(about, "did:") {
-		return did.DID{}, errors.New("this is no account of an Ethereum wallet: give its address, 0x and 40 hexadecimal digits, or an identifier that begins with did:pkh: or did:ethr:")
+		return did.DID{}, errors.New("this is no account of an Ethereum wallet: give its address, 0x and 40 hexadecimal digits, or a did:pkh or did:ethr identifier")
 	}
 	d, err := did.Parse(about)
 	if err == nil && d.Method() != "pkh" && d.Method() != "ethr" {

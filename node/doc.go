@@ -121,7 +121,12 @@
 //     another look at which chain answers.
 //   - A nonce is the chain's next one, or the one after what this process sent; after a
 //     restart what is stored is sent again, and a nonce that went to another transaction
-//     makes a batch be prepared anew: the contract takes each root once.
+//     makes a batch be prepared anew: the contract takes each root once. So does a nonce
+//     behind one that nobody used, and that another chain, contract or paying account is at
+//     hand than the transaction was signed for.
+//   - The store notes the first block of its chain. A node that is given none doesn't begin
+//     an embedded one beside it, on which all would be anchored anew; one that is named is
+//     believed, unless the data folder knows another one at that URL.
 //   - What was final is looked at again, each minute on a local chain and every ten elsewhere,
 //     and when the node starts, before anything newer of the publisher's is anchored; back to
 //     what was found final the last time, as a newer batch may stand in a lost one's place.

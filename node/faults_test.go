@@ -249,6 +249,21 @@ var faultRows = []struct {
 			r.t.Errorf("it is %s, with the transactions %v; want it submitted, with the one", b.State.Phase, b.Hashes)
 		}
 	}},
+	{"the chain's node forgets the events of older blocks", 1, nil, func(r *trial) {
+		old := r.last().State
+		r.fault(anchortest.Fault{Answer: func(method string, params []json.RawMessage, result json.RawMessage) json.RawMessage {
+			switch {
+			case method == "eth_getLogs" && strings.Contains(string(params[0]), old.BlockHash.String()):
+				return json.RawMessage("[]")
+			case method == "eth_getTransactionReceipt" && strings.Contains(string(params[0]), old.TxHash.String()):
+				return json.RawMessage("null")
+			}
+			return result
+		}})
+		r.clock.advance(20 * time.Minute) // until it looks again
+		r.issue()
+		r.final()
+	}},
 	{"blocks are replaced that were final", 1, nil, func(r *trial) {
 		r.issue()
 		r.final()

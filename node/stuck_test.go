@@ -152,6 +152,7 @@ func TestEnrolmentIsLostWhileItWaits(t *testing.T) {
 	pay()
 	r.until("a transaction waits", func() bool { return r.last().State.Phase == anchor.Submitted })
 	r.fault(anchortest.Fault{Instead: func(http.ResponseWriter, string, []json.RawMessage, int) bool { panic(http.ErrAbortHandler) }})
+	r.chain.Hold(true)
 	r.reorganize(before)
 	if err := r.chain.Close(); err != nil { // and with it what waits
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -106,8 +107,11 @@ func (c *Chain) start(o ChainOptions, host string, port int, genesis storedGenes
 		return err
 	}
 	defer func() {
-		if err != nil {
-			err = errors.Join(err, c.stack.Close())
+		if err == nil {
+			return
+		}
+		if e := c.stack.Close(); !errors.Is(e, node.ErrNodeStopped) { // which is that it didn't start
+			err = errors.Join(err, e)
 		}
 	}()
 	c.eth, err = eth.New(c.stack, chainConfig(o.Dir, genesis))
@@ -124,7 +128,9 @@ func (c *Chain) start(o ChainOptions, host string, port int, genesis storedGenes
 	c.eth.SetSynced() // nobody has blocks that this chain lacks
 	system := filters.NewFilterSystem(c.eth.APIBackend, filters.Config{LogCacheSize: 32})
 	c.stack.RegisterAPIs([]rpc.API{{Namespace: "eth", Service: filters.NewFilterAPI(system)}, {Namespace: "clrnode", Service: durability{c}}})
-	if err := c.stack.Start(); err != nil {
+	if err := c.stack.Start(); errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("another program listens on %s: name another address with --chain-listen, or stop that one", o.Listen)
+	} else if err != nil {
 		return err
 	}
 	go c.mine()

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/big"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -141,6 +142,25 @@ func TestOneProcessAtATime(t *testing.T) {
 	if _, err := StartChain(ChainOptions{Dir: dir}); !errors.Is(err, ErrChainInUse) {
 		t.Errorf("StartChain() of a running chain = %v, want ErrChainInUse", err)
 	}
+}
+
+// An address that another program listens on is named, with what to do.
+func TestAddressInUse(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	o := ChainOptions{Dir: t.TempDir(), Listen: taken.Addr().String()}
+	if _, err := StartChain(o); err == nil || !strings.Contains(err.Error(), "another program listens on "+o.Listen) || strings.Contains(err.Error(), "\n") {
+		t.Errorf("StartChain() on a taken address = %v", err)
+	}
+	o.Listen = ""
+	chain, err := StartChain(o) // nothing was left open
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain.Close()
 }
 
 func TestStrangeFoldersAreRefused(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -128,20 +129,20 @@ func TestAudit(t *testing.T) {
 
 	t.Run("goes on after its chain died", func(t *testing.T) {
 		l := anchortest.NewLine(t, chain.URL())
-		dead := false
+		var dead atomic.Bool
 		few := tooMany(1, rpcError(-32602, "one block at a time"))
 		l.Set(anchortest.Fault{Instead: func(w http.ResponseWriter, method string, params []json.RawMessage, batch int) bool {
-			if dead {
+			if dead.Load() {
 				panic(http.ErrAbortHandler)
 			}
 			return few(w, method, params, batch)
 		}})
 		c := dial(t, l.URL, Options{Finality: "depth:3"})
 		var at Checkpoint
-		if _, err := c.Audit(t.Context(), log, Checkpoint{}, func(c Checkpoint, _ uint64) { at, dead = c, c.Replay.Roots == 1 }); !errors.Is(err, anchor.ErrCouldNotCheck) || at.Replay.Roots != 1 {
+		if _, err := c.Audit(t.Context(), log, Checkpoint{}, func(c Checkpoint, _ uint64) { at = c; dead.Store(c.Replay.Roots == 1) }); !errors.Is(err, anchor.ErrCouldNotCheck) || at.Replay.Roots != 1 {
 			t.Fatalf("it came to %+v, and says %v", at, err)
 		}
-		dead = false
+		dead.Store(false)
 		again, err := c.Audit(t.Context(), log, at, nil)
 		if err != nil || again.Replay.Wrong != 0 || again.Replay.Roots != 4 || again.Replay.Head != r.Head || again.Final != found.Final {
 			t.Errorf("it went on from %+v to %+v, %v", at, again, err)

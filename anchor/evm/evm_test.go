@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/ecdsa"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -390,36 +391,21 @@ func TestTroubleOnTheLine(t *testing.T) {
 	t.Parallel()
 	chain, inside := start(t)
 	_, log := newLog(t, inside)
-	trouble := ""
-	line := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			t.Error(err)
-		}
-		if trouble == "429" {
-			http.Error(w, "slow down", http.StatusTooManyRequests)
-			return
-		}
-		res, err := http.Post(chain.URL(), "application/json", bytes.NewReader(body))
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		defer res.Body.Close()
-		if trouble == "lost answer" {
-			panic(http.ErrAbortHandler)
-		}
-		w.Header().Set("Content-Type", "application/json")
-		io.Copy(w, res.Body)
-	}))
-	defer line.Close()
+	line := anchortest.NewLine(t, chain.URL())
 	c := dial(t, line.URL, Options{Key: chain.FundedKey(), Finality: "depth:0"})
 	b := anchor.Batch{Log: log, Root: anchor.Hash{5}, Count: 16}
 	tx, err := c.Prepare(t.Context(), b)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, trouble = range []string{"429", "lost answer"} {
+	for trouble, fault := range map[string]anchortest.Fault{
+		"429": {Instead: func(w http.ResponseWriter, _ string, _ []json.RawMessage, _ int) bool {
+			http.Error(w, "slow down", http.StatusTooManyRequests)
+			return true
+		}},
+		"lost answer": {Lost: func(string) bool { return true }},
+	} {
+		line.Set(fault)
 		if err := c.Send(t.Context(), tx); !errors.Is(err, anchor.ErrCouldNotCheck) {
 			t.Errorf("Send() with %s = %v, want ErrCouldNotCheck", trouble, err)
 		}
@@ -427,7 +413,7 @@ func TestTroubleOnTheLine(t *testing.T) {
 			t.Errorf("State() with %s = %v, want ErrCouldNotCheck", trouble, err)
 		}
 	}
-	trouble = ""
+	line.Set(anchortest.Fault{})
 	if err := c.Send(t.Context(), tx); err != nil {
 		t.Errorf("Send() of what the chain has already = %v, want nil", err)
 	}

@@ -232,26 +232,26 @@ func says(err error, words ...string) bool {
 	return false
 }
 
-// resendAfter is how long a transaction may be unheard of before it is sent
-// again, and pollEvery how often we ask.
+// How until waits: from one look to the next, at first and at most, as whoever runs a public
+// chain's node counts questions; and how many looks long a transaction may be unheard of
+// before it is sent again, which is a second at least.
 const (
-	resendAfter = time.Second
-	pollEvery   = 100 * time.Millisecond
+	lookFirst   = 100 * time.Millisecond
+	lookMost    = 2 * time.Second
+	resendAfter = 3
 )
 
 // until polls done until it is true, sending raw (again) when it doesn't come
 // true by itself. It is ErrStale if raw can't make it true any more, as another transaction
 // has its nonce: that of another node, say, which did the same.
 func (c *Client) until(ctx context.Context, what string, raw []byte, done func() (bool, error)) error {
-	tick := time.NewTicker(pollEvery)
-	defer tick.Stop()
 	sent, taken := time.Now(), false
-	for {
+	for wait := lookFirst; ; wait = min(wait*5/4, lookMost) {
 		ok, err := done()
 		if ok || err != nil && !errors.Is(err, anchor.ErrCouldNotCheck) {
 			return err
 		}
-		if time.Since(sent) > resendAfter {
+		if time.Since(sent) > max(resendAfter*wait, time.Second) {
 			sent = time.Now()
 			low := says(c.send(ctx, raw), "nonce too low") // what else comes of it is seen by done
 			if low && taken {
@@ -262,7 +262,7 @@ func (c *Client) until(ctx context.Context, what string, raw []byte, done func()
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("%s: %w: %w", what, anchor.ErrCouldNotCheck, errors.Join(ctx.Err(), err))
-		case <-tick.C:
+		case <-time.After(wait):
 		}
 	}
 }

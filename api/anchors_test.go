@@ -43,6 +43,9 @@ func TestAnchorNow(t *testing.T) {
 	at := "/p/" + s.publisher.ID + "/anchors"
 	b := s.as(node.RolePublisher, "")
 	b.post(at, url.Values{})
+	if again := program(b, "GET", at, "", "Accept", "text/html", "Sec-Fetch-Dest", "empty"); again.status != 200 || strings.Contains(again.body, "Asked for") {
+		t.Errorf("a script that looks again takes the words away: %d", again.status)
+	}
 	wantText(t, b.get(at), 200, "Asked for: what waits goes to the chain now.")
 	wantText(t, s.as(node.RoleAuditor, "").post(at, url.Values{}), 404)
 

@@ -116,10 +116,12 @@ HOW TO CHECK IT
    and give it this whole file (record.zip), or record.json. That checks who signed the record,
    that nothing was changed, and that it wasn't revoked.
 
-2. When the site is gone: open %s in a browser, and drop all of
-   these files on it. It asks nobody but the chain, says what it has checked and what not, and
-   what to do next. If you had the files from somebody else, take that page from a site that you
-   trust, at /receipt-checker.html: who forges a record can forge the page.
+2. When the site is gone: give this whole file to the page Verify of another site with the same
+   program and chain. It asks you for the issuer's log, which you have to know from the issuer.
+   And open %s in a browser, and drop all of these files on it. It
+   needs no site, asks nobody but the chain, says what it has checked and what not, and what to
+   do next. If you had the files from somebody else, take that page from a site that you trust,
+   at /receipt-checker.html: who forges a record can forge the page.
 
 3. On a command line, all of it, with and without the site:
    clrnode verify record.json --rpc URL --log LOG

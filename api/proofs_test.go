@@ -20,8 +20,12 @@ import (
 
 	"clrnode/anchor"
 	"clrnode/anchor/checker"
+	"clrnode/anchor/evm"
 	"clrnode/api/web"
+	"clrnode/did"
 	"clrnode/node"
+	"clrnode/registry"
+	"clrnode/testnet"
 )
 
 // takeAway is what a learner downloads with its proofs, packed and unpacked.
@@ -75,7 +79,8 @@ func TestProofsInOneFile(t *testing.T) {
 	// To whoever verifies, the whole file is the record with its receipt.
 	verifier := s.browser()
 	a := verifier.upload("/verify", "record.zip", packed)
-	wantText(t, a, 200, ">Valid<", "Goes with a record", "This is a proof of ownership", "These are copies that stand for an issuer", "block ", "/receipt-checker.html")
+	wantText(t, a, 200, ">Valid<", "Goes with a record", "This is a proof of ownership", "block ", "/receipt-checker.html")
+	wantText(t, verifier.upload("/verify", "record.issuer.json", files["record.issuer.json"]), 200, "These are copies that stand for an issuer")
 	if strings.Contains(a.body, "Could not check") || strings.Contains(a.body, "how-to-check.txt") {
 		t.Error("the page complains of what goes with the record")
 	}
@@ -189,4 +194,40 @@ func TestOwnershipThatWaits(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Where the issuer gives no answer any more, whoever has but a browser gives what the learner
+// took away to any node on the chain: with the issuer's log, and not without, the copies in it
+// stand for the issuer, and for nobody else's check.
+func TestVerifyWhenTheIssuerIsGone(t *testing.T) {
+	s, chain := anchoredSite(t)
+	s.copies("ada")
+	packed, files, _ := s.takeAway("ada")
+	ledger, err := evm.Dial(t.Context(), chain.URL(), evm.Options{Key: chain.FundedKey(), ChainID: testnet.ChainID, Genesis: chain.Genesis(), Finality: "depth:0", Local: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := startOn(t, ledger, did.Outgoing{}, false, registry.VerifySignature) // from there, the site of the issuer can't be reached
+	b := elsewhere.browser()
+	a := b.upload("/verify", "record.zip", packed)
+	wantText(t, a, 200, ">Could not check<", "Does the issuer give no answer any more?", "if the issuer told you that this is its log")
+	o, err := s.node.Overview(t.Context(), s.publisher.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := fmt.Sprintf("eip155:%d:%s", testnet.ChainID, o.Anchor.Log)
+	again := func(log string) answer {
+		hidden := func(name string) string {
+			return html.UnescapeString(find(t, a.body, `(?s)<textarea name="`+name+`" hidden>([^<]*)</textarea>`))
+		}
+		return b.post("/verify", url.Values{"text": {hidden("text")}, "receipt": {hidden("receipt")}, "copies": {hidden("copies")}, "log": {log}})
+	}
+	found := again(log)
+	wantText(t, found, 200, ">Valid<", "as it was on", "Not revoked", "It existed no later than", `name="log" value="`+log+`"`)
+	if strings.Contains(found.body, "Does the issuer give no answer") {
+		t.Error("it is asked for the log again")
+	}
+	wantText(t, again(fmt.Sprintf("eip155:%d:0x00000000000000000000000000000000000000ff", testnet.ChainID)), 200, ">Could not check<", "stand for it: The receipt is for the log")
+	wantText(t, again("the log"), 422, `href="#log"`)
+	wantText(t, b.upload("/verify", "record.json", files["record.json"]), 200, ">Could not check<")
 }

@@ -164,7 +164,7 @@ func onlyDemo(pubs []registry.Publisher) bool {
 func (s *server) render(w http.ResponseWriter, r *http.Request, status int, template, here string, p web.Page) error {
 	p.Who = s.who(r)
 	p.Who.Here = here
-	if p.Done == "" && r.Method == http.MethodGet {
+	if p.Done == "" && r.Method == http.MethodGet && r.Header.Get("Sec-Fetch-Dest") != "empty" { // a script that looks again shows no words
 		p.Done = s.sessions.PopString(r.Context(), sessionSaid)
 	}
 	return web.Render(w, status, template, p)

@@ -33,6 +33,7 @@ const formTime = time.Minute
 // verifyForm holds what the form to verify shows again.
 type verifyForm struct {
 	Text, URL string
+	Log       string // the issuer's, by the word of whoever asks
 	Open      bool
 }
 
@@ -64,6 +65,8 @@ type sent struct {
 	name    string
 	raw     []byte
 	receipt []byte
+	copies  []byte // of what the issuer published ([anchor.IssuerCopies])
+	log     string // the issuer's, by the word of whoever asks
 	size    int64  // as it was sent; raw is empty where that is too much
 	url     string // instead of raw
 }
@@ -77,6 +80,9 @@ func (s *server) verify(w http.ResponseWriter, r *http.Request) error {
 	if len(all) == 0 {
 		return s.showVerifyForm(w, r, http.StatusUnprocessableEntity, form,
 			web.FieldError{Field: "file", Sentence: "Choose a file, or paste the record, or give its address."})
+	}
+	if _, _, err := anchor.ParseCAIP10(form.Log); form.Log != "" && err != nil {
+		return s.showVerifyForm(w, r, http.StatusUnprocessableEntity, form, web.FieldError{Field: "log", Sentence: sentence(err)})
 	}
 	var results []web.Result
 	began := time.Now()
@@ -107,9 +113,13 @@ func (s *server) check(r *http.Request, one sent) (web.Result, error) {
 	var v *vc.Verified
 	var rep *vc.Report
 	var err error
-	if one.url != "" {
+	copies, e := anchor.ParseIssuerCopies(one.copies)
+	switch {
+	case one.url != "":
 		v, rep, err = s.node.VerifyURL(r.Context(), one.url)
-	} else {
+	case e == nil:
+		v, rep, err = s.node.VerifyWithCopies(r.Context(), one.raw, one.receipt, copies, one.log)
+	default:
 		v, rep, err = s.node.Verify(r.Context(), one.raw, one.receipt)
 	}
 	var no *vc.NotCredentialError
@@ -129,7 +139,7 @@ func (s *server) check(r *http.Request, one sent) (web.Result, error) {
 	result.Issuer, result.Demo = known.Name, known.Demo
 	result.Name, result.AgainURL = one.name, one.url
 	if utf8.Valid(one.raw) && rep.Verdict != vc.Failed {
-		result.AgainText, result.AgainReceipt = string(one.raw), string(one.receipt)
+		result.AgainText, result.AgainReceipt, result.AgainCopies, result.Log = string(one.raw), string(one.receipt), string(one.copies), one.log
 	}
 	return result, nil
 }
@@ -184,7 +194,7 @@ func readVerifyForm(w http.ResponseWriter, r *http.Request) (all []sent, form ve
 		if err := r.ParseForm(); err != nil {
 			return nil, form, badForm(err)
 		}
-		form.Text, form.URL = r.PostForm.Get("text"), strings.TrimSpace(r.PostForm.Get("url"))
+		form.Text, form.URL, form.Log = r.PostForm.Get("text"), strings.TrimSpace(r.PostForm.Get("url")), strings.TrimSpace(r.PostForm.Get("log"))
 	} else {
 		left := int64(maxForm) // how much more is unpacked
 		parts, err := r.MultipartReader()
@@ -208,6 +218,8 @@ func readVerifyForm(w http.ResponseWriter, r *http.Request) (all []sent, form ve
 				form.Text = string(one.raw)
 			case "url":
 				form.URL = strings.TrimSpace(string(one.raw))
+			case "log":
+				form.Log = strings.TrimSpace(string(one.raw))
 			case "file", "receipt":
 				if one.name == "" && one.size == 0 {
 					continue // no file was chosen
@@ -218,16 +230,20 @@ func readVerifyForm(w http.ResponseWriter, r *http.Request) (all []sent, form ve
 			}
 		}
 	}
-	all = pair(all)
+	all = withCopies(pair(all))
 	if text := strings.TrimSpace(form.Text); text != "" {
 		one := sent{raw: []byte(text), size: int64(len(text))}
-		if receipt := r.PostForm.Get("receipt"); receipt != "" { // the check is repeated
-			one.receipt = []byte(receipt)
+		if r.PostForm.Has("receipt") { // the check is repeated
+			one.receipt = []byte(r.PostForm.Get("receipt"))
 		}
+		one.copies = []byte(r.PostForm.Get("copies"))
 		all = append(all, one)
 	}
 	if form.URL != "" {
 		all = append(all, sent{name: form.URL, url: form.URL})
+	}
+	for i := range all {
+		all[i].log = form.Log
 	}
 	form.Open = true
 	return all, form, nil

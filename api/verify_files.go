@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime/multipart"
 	"path"
+	"slices"
 	"strings"
 
 	"clrnode/anchor"
@@ -66,6 +67,26 @@ func pair(files []sent) []sent {
 		if !r.used {
 			rest = append(rest, r.sent)
 		}
+	}
+	return rest
+}
+
+// withCopies takes the copies of issuers out of the files and puts them beside the others, if
+// there are any: which of them they are of, they say themselves.
+func withCopies(files []sent) []sent {
+	var copies []sent
+	rest := slices.DeleteFunc(slices.Clone(files), func(f sent) bool {
+		_, err := anchor.ParseIssuerCopies(f.raw)
+		if err == nil {
+			copies = append(copies, f)
+		}
+		return err == nil
+	})
+	if len(copies) != 1 || len(rest) == 0 {
+		return files // whose they are is left to the one who asks
+	}
+	for i := range rest {
+		rest[i].copies = copies[0].raw
 	}
 	return rest
 }

@@ -51,7 +51,7 @@ func (n *Node) provePresentation(ctx context.Context, c challenge, proof DIDProo
 	var junk *vc.NotCredentialError
 	switch {
 	case errors.As(err, &junk):
-		return d, badRequest("this is not a presentation: " + junk.Reason)
+		return d, badRequest("this isn't a presentation: " + strings.TrimPrefix(junk.Reason, "this isn't a presentation: "))
 	case err != nil:
 		return d, err
 	case len(report.Embedded) > 0:

@@ -33,6 +33,19 @@ func (n *Node) Verify(ctx context.Context, raw, receipt []byte) (v *vc.Verified,
 	return n.verify(ctx, n.checking, raw, receipt)
 }
 
+// VerifyWithCopies is [Node.Verify] where copies of what the issuer published came with the
+// credential, and log is the issuer's by the word of whoever asks, "" if they don't know
+// (see [WithCopies]). Nothing that stands in the issuer's place is kept for others.
+func (n *Node) VerifyWithCopies(ctx context.Context, raw, receipt []byte, copies anchor.IssuerCopies, log string) (v *vc.Verified, report *vc.Report, err error) {
+	err = n.judge(ctx, n.checking, receipt, func(ctx context.Context, p vc.Policy) error {
+		p = WithCopies(p, raw, copies, log, n.reader())
+		p.Lists, p.Anchored = nil, n.anchored(receipt, p.Resolver, p.Fetch)
+		v, report, err = Verdict(vc.Verify(ctx, raw, p))
+		return err
+	})
+	return v, report, err
+}
+
 // VerifyHosted checks what this node hosts. It waits for no check of what strangers
 // sent, which may wait for hosts of theirs that never answer.
 func (n *Node) VerifyHosted(ctx context.Context, c *HostedCopy) (*vc.Verified, *vc.Report, error) {
@@ -71,7 +84,7 @@ func (n *Node) judge(ctx context.Context, turns chan struct{}, receipt []byte, j
 		return context.Cause(ctx)
 	}
 	return judge(ctx, vc.Policy{
-		Resolver: n.resolver, Trust: vc.TrustAnyIssuerUnsafe().Knowing(lists...), Now: n.now(), Fetch: n.fetch, Lists: &n.lists, Linked: vc.LinkedFetch, Anchored: n.anchored(receipt),
+		Resolver: n.resolver, Trust: vc.TrustAnyIssuerUnsafe().Knowing(lists...), Now: n.now(), Fetch: n.fetch, Lists: &n.lists, Linked: vc.LinkedFetch, Anchored: n.anchored(receipt, n.resolver, n.fetch),
 	})
 }
 
@@ -189,15 +202,19 @@ func Fetcher(client *http.Client) vc.FetchFunc {
 	}
 }
 
+// reader is this node's chain; nil if it has none.
+func (n *Node) reader() anchor.Reader {
+	if n.ledger == nil {
+		return nil
+	}
+	return n.ledger
+}
+
 // anchored makes the question "is it anchored?" for this node and its chain: with
 // its own receipt, the one at hand, or the one that the issuer serves.
-func (n *Node) anchored(receipt []byte) vc.AnchorFunc {
-	var reader anchor.Reader
-	if n.ledger != nil {
-		reader = n.ledger
-	}
+func (n *Node) anchored(receipt []byte, resolver did.Resolver, fetch vc.FetchFunc) vc.AnchorFunc {
 	return func(ctx context.Context, log string, s vc.Signed) vc.Check {
-		q := AnchorQuestion{Log: log, Signed: s, Receipt: receipt, Reader: reader, Resolver: n.resolver, Fetch: n.fetch}
+		q := AnchorQuestion{Log: log, Signed: s, Receipt: receipt, Reader: n.reader(), Resolver: resolver, Fetch: fetch}
 		if own, err := n.Receipt(ctx, hexDigest(s.Digest())); err == nil {
 			if raw, err := encodeReceipt(own); err == nil {
 				q.Receipt, q.Issuers = raw, true

@@ -91,7 +91,7 @@
     if (!record) next.push('Choose the record, too: without it nobody knows what was anchored.')
     const page = element('a', 'the page Verify')
     page.href = '/verify'
-    next.push(element('span', 'Have its signature checked, and whether it was revoked: give the record to ', root.location.protocol === 'file:' ? 'the page Verify of a site that you trust, such as the issuer’s own' : page,
+    next.push(element('span', 'Have its signature checked, and whether it was revoked: give all of the files to ', root.location.protocol === 'file:' ? 'the page Verify of a site that you trust, such as the issuer’s own' : page,
       '. A computer’s administrator can do the same with ', element('code', `clrnode verify ${record ? record.name : 'record.json'}`), '.'))
     return next
   }

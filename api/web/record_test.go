@@ -192,7 +192,7 @@ func TestAssetsAreSmall(t *testing.T) {
 			scripts += len(a.body)
 		}
 	}
-	if scripts >= 30<<10 || checker >= 66<<10 {
+	if scripts >= 30<<10 || checker >= 76<<10 {
 		t.Errorf("the scripts have %d bytes, the checker of receipts %d", scripts, checker)
 	}
 }

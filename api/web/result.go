@@ -27,7 +27,9 @@ type Result struct {
 	// AgainHere loads the page again.
 	AgainHere           bool
 	AgainText, AgainURL string
-	AgainReceipt        string // goes with AgainText
+	AgainReceipt        string // goes with AgainText, as do:
+	AgainCopies         string // what stands for the issuer
+	Log                 string // the issuer's, by the word of whoever asked
 
 	Issuer string // the name that this node itself knows the issuer by; "" if it doesn't
 	Demo   bool   // that issuer's people are made up

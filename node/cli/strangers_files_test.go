@@ -56,3 +56,33 @@ func TestStrangersFiles(t *testing.T) {
 		}
 	}
 }
+
+// A log is one issuer's: who owns it could speak there for others, if their records were looked
+// at with it.
+func TestLogIsOfOneIssuer(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	record := func(name, issuer string) string {
+		path := filepath.Join(dir, name)
+		text := `{"@context":["https://www.w3.org/ns/credentials/v2"],"type":["VerifiableCredential"],"issuer":` + issuer + `,"credentialSubject":{"id":"did:web:x.example"}}`
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	a, again, b := record("a.json", `"did:web:a.example"`), record("again.json", `{"id":"did:web:a.example"}`), record("b.json", `"did:web:b.example"`)
+	verify := func(args ...string) (int, string) {
+		var out, talk bytes.Buffer
+		code := Run(t.Context(), append([]string{"verify", "--offline", "--data", filepath.Join(dir, "nothing")}, args...), nil, &out, &talk)
+		return code, out.String() + talk.String()
+	}
+	log := []string{"--log", "eip155:1:0x00000000000000000000000000000000000000ff"}
+	if code, said := verify(append(log, a, b)...); code != exitCouldNot || !strings.Contains(said, "these records are of several") || strings.Contains(said, "a.json: ") {
+		t.Errorf("of two issuers: exit %d, %s", code, said)
+	}
+	for _, args := range [][]string{append(log, a, again), {a, b}} {
+		if _, said := verify(args...); strings.Contains(said, "of several") || !strings.Contains(said, "a.json: ") {
+			t.Errorf("%s: %s", args, said)
+		}
+	}
+}

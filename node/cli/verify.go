@@ -48,7 +48,8 @@ Without --rpc, anchors are looked up on the chain of the data folder at hand.
 Where the issuer gives no answer, because it was closed, say, its DID document and its
 status lists are taken from what was exported with the record (FILE without its ending,
 with .issuer.json), as of when they were anchored. That counts only with --log: the
-issuer's log, which you know from the issuer and not from what came with the record.`,
+issuer's log, which you know from the issuer and not from what came with the record. It is
+that of one issuer, so it takes records of one at a time.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usage("verify takes files, a URL, or - for the standard input")
@@ -80,6 +81,9 @@ func (p *program) verify(ctx context.Context, v *verifier, args []string) error 
 	if v.log != "" {
 		if _, _, err := anchor.ParseCAIP10(v.log); err != nil {
 			return usage("--log: " + err.Error())
+		}
+		if err := ofOneIssuer(args); err != nil {
+			return err
 		}
 	}
 	policy, ask, err := p.policyOf(ctx, v)
@@ -130,6 +134,32 @@ func (p *program) verify(ctx context.Context, v *verifier, args []string) error 
 	}
 	if code != exitOK {
 		return exit(code)
+	}
+	return nil
+}
+
+// ofOneIssuer fails for files with records of several issuers: a log is that of one, who could
+// have written into it in the name of the others.
+func ofOneIssuer(args []string) error {
+	first := ""
+	for _, of := range args {
+		if of == "-" || isURL(of) {
+			continue
+		}
+		raw, err := readSome(of)
+		if err != nil {
+			continue // which is said later
+		}
+		s, err := vc.ParseSigned(raw)
+		if err != nil || s.IssuerID() == "" {
+			continue
+		}
+		if first == "" {
+			first = s.IssuerID()
+		}
+		if s.IssuerID() != first {
+			return usage(fmt.Sprintf("--log is the log of one issuer, and these records are of several, such as %s and %s: verify them apart", first, s.IssuerID()))
+		}
 	}
 	return nil
 }

@@ -341,7 +341,7 @@ func (n *anchoring) moved(ctx context.Context, db *registry.DB, b *registry.Batc
 	} else if !b.State.BlockHash.IsZero() {
 		b.Signed = n.now() // the block is gone that had it: it waits anew
 	}
-	b.State = state
+	b.State, b.Trouble = state, "" // it moves
 	return n.put(ctx, db, *b)
 }
 

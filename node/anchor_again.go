@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"clrnode/anchor"
@@ -38,16 +39,43 @@ func (n *anchoring) recheck(ctx context.Context, db *registry.DB, p registry.Pub
 	return nil
 }
 
-// firstLook is how many batches are looked at again by a process that has found none yet.
+// firstLook is how many batches are looked at again of a publisher of which none was found
+// yet.
 const firstLook = 10
+
+// foundFinal is the setting that has up to which number a publisher's batches were found
+// final by the last look: whoever looks next may be another process, or another node.
+func (n *anchoring) foundFinal(publisher string) string { return n.work + ": final of " + publisher }
+
+// found reads it; 0: no look has found any.
+func (n *anchoring) found(ctx context.Context, publisher string) (number int, err error) {
+	err = n.db.View(ctx, func(tx *registry.Tx) error {
+		text, err := tx.Setting(n.foundFinal(publisher))
+		if err == nil && text != "" {
+			number, err = strconv.Atoi(text)
+		}
+		return err
+	})
+	return number, err
+}
 
 // recheckLog looks again at a publisher's newest batches that were final: a chain that lost
 // blocks, as an embedded one may in a power cut and a public one if its rule of finality was
 // too bold, makes them unfinished again, and so does a registry contract that isn't today's.
-// It looks back to one that it found final the last time: a batch may be lost before a newer
-// one is anchored in its place.
+// It looks back to one that the last look found final: a batch may be lost before newer ones
+// are anchored in its place.
 func (n *anchoring) recheckLog(ctx context.Context, db *registry.DB, p registry.Publisher) error {
-	last, good, found := n.found[p.ID], 0, 0
+	was, err := n.found(ctx, p.ID)
+	if err != nil {
+		return err
+	}
+	note := func(tx *registry.Tx, number int) error {
+		if number == was {
+			return nil
+		}
+		return tx.Set(n.foundFinal(p.ID), strconv.Itoa(number))
+	}
+	last, good, found := was, 0, 0
 	b, err := n.batch(ctx, p.ID, newest)
 	for ; err == nil; b, err = n.batch(ctx, p.ID, b.Number-1) {
 		if b.State.Phase != anchor.Final {
@@ -66,17 +94,20 @@ func (n *anchoring) recheckLog(ctx context.Context, db *registry.DB, p registry.
 			continue
 		}
 		found, last = b.Number-1, min(last, b.Number-1) // what is after it is looked at once more
-		n.found[p.ID] = last
 		b.State, b.Tx = anchor.State{Phase: anchor.Unknown}, nil
-		if err := n.put(ctx, db, b); err != nil {
+		err = db.Update(ctx, func(tx *registry.Tx) error { return errors.Join(note(tx, last), n.putIn(tx, b)) })
+		if err != nil {
 			return err
 		}
+		was = last
 	}
 	if err != nil && !errors.Is(err, registry.ErrNotFound) {
 		return err
 	}
-	n.found[p.ID] = found
-	return nil
+	if found == was {
+		return nil
+	}
+	return db.Update(ctx, func(tx *registry.Tx) error { return note(tx, found) })
 }
 
 // stays tells whether a batch that was final is where it was: in that very block, of this

@@ -28,7 +28,6 @@ type anchoring struct {
 	also   bool   // on the second chain: it has batches that the work on the first one sealed
 	woken  <-chan struct{}
 	looked map[string]time.Time // when each publisher's final batches were looked up last
-	found  map[string]int       // and up to which one they were found to be
 }
 
 // ledgerChain is the chain, if it is known.
@@ -39,12 +38,14 @@ func (n *anchoring) ledgerChain() (c anchor.Chain, ok bool) {
 
 // put stores how a batch stands on this chain.
 func (n *anchoring) put(ctx context.Context, db *registry.DB, b registry.Batch) error {
-	return db.Update(ctx, func(tx *registry.Tx) error {
-		if n.also {
-			return tx.PutBatchAlso(b)
-		}
-		return tx.PutBatch(b)
-	})
+	return db.Update(ctx, func(tx *registry.Tx) error { return n.putIn(tx, b) })
+}
+
+func (n *anchoring) putIn(tx *registry.Tx, b registry.Batch) error {
+	if n.also {
+		return tx.PutBatchAlso(b)
+	}
+	return tx.PutBatch(b)
 }
 
 // newest stands for the number of a publisher's newest batch.
@@ -89,7 +90,7 @@ func (n *Node) nudge() {
 // loop sees to it that what waits is anchored, as long as the node runs. What is to
 // be done is found in the registry, so nothing is lost when the process dies.
 func (n *anchoring) loop() {
-	n.looked, n.found = map[string]time.Time{}, map[string]int{}
+	n.looked = map[string]time.Time{}
 	wait := time.Duration(0)
 	for {
 		select {
@@ -223,7 +224,7 @@ func (n *anchoring) once(ctx context.Context, db *registry.DB, p registry.Publis
 		}
 		err = n.move(ctx, db, p, &b)
 	} else if e := n.db.View(ctx, func(tx *registry.Tx) (e error) { b, open, e = n.unfinished(tx, p.ID); return e }); e != nil || !open {
-		return false, err
+		return false, errors.Join(err, e)
 	}
 	if ctx.Err() != nil || errors.Is(err, registry.ErrTakenOver) {
 		return true, err
@@ -245,28 +246,10 @@ func (n *anchoring) move(ctx context.Context, db *registry.DB, p registry.Publis
 	onChain := anchor.Batch{Log: b.Log, Root: b.Root, Count: uint64(b.Count)}
 	chain, known := n.ledgerChain()
 	if b.Tx == nil || known && !b.Chain.Same(chain) { // what was signed for another chain is of no use on this one
-		t, err := n.ledger.Prepare(ctx, onChain)
-		if errors.Is(err, anchor.ErrNotAllowed) {
-			if err = n.enroll(ctx, p); err == nil {
-				t, err = n.ledger.Prepare(ctx, onChain)
-			}
-		}
-		switch {
-		case errors.Is(err, anchor.ErrAnchored):
-			t = anchor.Tx{} // an earlier transaction of ours made it
-		case err != nil:
-			return fmt.Errorf("prepare batch %d: %w", b.Number, err)
-		default:
-			b.AddHash(t.Hash)
-		}
-		b.Tx, b.Signed, b.State = &t, n.now(), anchor.State{Phase: anchor.Unknown}
-		if known {
-			b.Chain = chain // of an earlier contract, or on another chain, it is anchored in today's
-		}
-		if err := n.put(ctx, db, *b); err != nil {
+		if err := n.prepare(ctx, db, p, b, onChain); err != nil {
 			return err
 		}
-		if len(t.Raw) > 0 {
+		if len(b.Tx.Raw) > 0 {
 			return n.send(ctx, db, b, onChain)
 		}
 	}
@@ -284,6 +267,30 @@ func (n *anchoring) move(ctx context.Context, db *registry.DB, p registry.Publis
 		return n.replace(ctx, db, b, onChain)
 	}
 	return nil
+}
+
+// prepare signs b's transaction, and stores it. One whose root is in the log already, by an
+// earlier transaction, gets an empty one.
+func (n *anchoring) prepare(ctx context.Context, db *registry.DB, p registry.Publisher, b *registry.Batch, onChain anchor.Batch) error {
+	t, err := n.ledger.Prepare(ctx, onChain)
+	if errors.Is(err, anchor.ErrNotAllowed) {
+		if err = n.enroll(ctx, p); err == nil {
+			t, err = n.ledger.Prepare(ctx, onChain)
+		}
+	}
+	switch {
+	case errors.Is(err, anchor.ErrAnchored):
+		t = anchor.Tx{}
+	case err != nil:
+		return fmt.Errorf("prepare batch %d: %w", b.Number, err)
+	default:
+		b.AddHash(t.Hash)
+	}
+	b.Tx, b.Signed, b.State = &t, n.now(), anchor.State{Phase: anchor.Unknown}
+	if chain, known := n.ledgerChain(); known {
+		b.Chain = chain // of an earlier contract, or on another chain, it is anchored in today's
+	}
+	return n.put(ctx, db, *b)
 }
 
 // send hands b's transaction to the network. One that was signed just now is sent without

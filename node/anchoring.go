@@ -28,7 +28,6 @@ type anchoring struct {
 	also   bool   // on the second chain: it has batches that the work on the first one sealed
 	woken  <-chan struct{}
 	looked map[string]time.Time // when each publisher's final batches were looked up last
-	found  map[string]int       // and up to which one they were found to be
 }
 
 // ledgerChain is the chain, if it is known.
@@ -39,12 +38,14 @@ func (n *anchoring) ledgerChain() (c anchor.Chain, ok bool) {
 
 // put stores how a batch stands on this chain.
 func (n *anchoring) put(ctx context.Context, db *registry.DB, b registry.Batch) error {
-	return db.Update(ctx, func(tx *registry.Tx) error {
-		if n.also {
-			return tx.PutBatchAlso(b)
-		}
-		return tx.PutBatch(b)
-	})
+	return db.Update(ctx, func(tx *registry.Tx) error { return n.putIn(tx, b) })
+}
+
+func (n *anchoring) putIn(tx *registry.Tx, b registry.Batch) error {
+	if n.also {
+		return tx.PutBatchAlso(b)
+	}
+	return tx.PutBatch(b)
 }
 
 // newest stands for the number of a publisher's newest batch.
@@ -89,7 +90,7 @@ func (n *Node) nudge() {
 // loop sees to it that what waits is anchored, as long as the node runs. What is to
 // be done is found in the registry, so nothing is lost when the process dies.
 func (n *anchoring) loop() {
-	n.looked, n.found = map[string]time.Time{}, map[string]int{}
+	n.looked = map[string]time.Time{}
 	wait := time.Duration(0)
 	for {
 		select {
@@ -120,19 +121,6 @@ func (n *anchoring) step() time.Duration {
 		return 250 * time.Millisecond
 	}
 	return 4 * time.Second
-}
-
-// recheckEvery is how long what was final counts as final without another look.
-func (n *anchoring) recheckEvery() time.Duration {
-	if chain, _ := n.ledgerChain(); chain.Local {
-		return time.Minute
-	}
-	return 10 * time.Minute
-}
-
-// recheckDue tells whether a publisher's final batches are to be looked up again.
-func (n *anchoring) recheckDue(publisher string) bool {
-	return n.now().Sub(n.looked[publisher]) > n.recheckEvery()
 }
 
 // due tells whether there is a batch that isn't final, has to be sealed, or has to be looked
@@ -236,7 +224,7 @@ func (n *anchoring) once(ctx context.Context, db *registry.DB, p registry.Publis
 		}
 		err = n.move(ctx, db, p, &b)
 	} else if e := n.db.View(ctx, func(tx *registry.Tx) (e error) { b, open, e = n.unfinished(tx, p.ID); return e }); e != nil || !open {
-		return false, err
+		return false, errors.Join(err, e)
 	}
 	if ctx.Err() != nil || errors.Is(err, registry.ErrTakenOver) {
 		return true, err
@@ -258,28 +246,10 @@ func (n *anchoring) move(ctx context.Context, db *registry.DB, p registry.Publis
 	onChain := anchor.Batch{Log: b.Log, Root: b.Root, Count: uint64(b.Count)}
 	chain, known := n.ledgerChain()
 	if b.Tx == nil || known && !b.Chain.Same(chain) { // what was signed for another chain is of no use on this one
-		t, err := n.ledger.Prepare(ctx, onChain)
-		if errors.Is(err, anchor.ErrNotAllowed) {
-			if err = n.enroll(ctx, p); err == nil {
-				t, err = n.ledger.Prepare(ctx, onChain)
-			}
-		}
-		switch {
-		case errors.Is(err, anchor.ErrAnchored):
-			t = anchor.Tx{} // an earlier transaction of ours made it
-		case err != nil:
-			return fmt.Errorf("prepare batch %d: %w", b.Number, err)
-		default:
-			b.AddHash(t.Hash)
-		}
-		b.Tx, b.Signed, b.State = &t, n.now(), anchor.State{Phase: anchor.Unknown}
-		if known {
-			b.Chain = chain // of an earlier contract, or on another chain, it is anchored in today's
-		}
-		if err := n.put(ctx, db, *b); err != nil {
+		if err := n.prepare(ctx, db, p, b, onChain); err != nil {
 			return err
 		}
-		if len(t.Raw) > 0 {
+		if len(b.Tx.Raw) > 0 {
 			return n.send(ctx, db, b, onChain)
 		}
 	}
@@ -297,6 +267,30 @@ func (n *anchoring) move(ctx context.Context, db *registry.DB, p registry.Publis
 		return n.replace(ctx, db, b, onChain)
 	}
 	return nil
+}
+
+// prepare signs b's transaction, and stores it. One whose root is in the log already, by an
+// earlier transaction, gets an empty one.
+func (n *anchoring) prepare(ctx context.Context, db *registry.DB, p registry.Publisher, b *registry.Batch, onChain anchor.Batch) error {
+	t, err := n.ledger.Prepare(ctx, onChain)
+	if errors.Is(err, anchor.ErrNotAllowed) {
+		if err = n.enroll(ctx, p); err == nil {
+			t, err = n.ledger.Prepare(ctx, onChain)
+		}
+	}
+	switch {
+	case errors.Is(err, anchor.ErrAnchored):
+		t = anchor.Tx{}
+	case err != nil:
+		return fmt.Errorf("prepare batch %d: %w", b.Number, err)
+	default:
+		b.AddHash(t.Hash)
+	}
+	b.Tx, b.Signed, b.State = &t, n.now(), anchor.State{Phase: anchor.Unknown}
+	if chain, known := n.ledgerChain(); known {
+		b.Chain = chain // of an earlier contract, or on another chain, it is anchored in today's
+	}
+	return n.put(ctx, db, *b)
 }
 
 // send hands b's transaction to the network. One that was signed just now is sent without
@@ -341,7 +335,7 @@ func (n *anchoring) moved(ctx context.Context, db *registry.DB, b *registry.Batc
 	} else if !b.State.BlockHash.IsZero() {
 		b.Signed = n.now() // the block is gone that had it: it waits anew
 	}
-	b.State = state
+	b.State, b.Trouble = state, "" // it moves
 	return n.put(ctx, db, *b)
 }
 
@@ -410,75 +404,4 @@ func (n *anchoring) enroll(ctx context.Context, p registry.Publisher) error {
 		return fmt.Errorf("log key of publisher %s: %w", p.ID, err)
 	}
 	return n.ledger.Enroll(ctx, key, n.now().Add(enrolFor))
-}
-
-// recheck looks again at what was final, if it is time to, before anything newer of the
-// publisher's is anchored.
-func (n *anchoring) recheck(ctx context.Context, db *registry.DB, p registry.Publisher) error {
-	if !n.recheckDue(p.ID) {
-		return nil
-	}
-	err := n.recheckLog(ctx, db, p)
-	n.goesOn(workRecheck(n.work, p.ID), err)
-	if err != nil {
-		return fmt.Errorf("look up the newest batches of publisher %s again: %w", p.ID, err)
-	}
-	n.looked[p.ID] = n.now()
-	return nil
-}
-
-// firstLook is how many batches are looked at again by a process that has found none yet.
-const firstLook = 10
-
-// recheckLog looks again at a publisher's newest batches that were final: a chain that lost
-// blocks, as an embedded one may in a power cut and a public one if its rule of finality was
-// too bold, makes them unfinished again, and so does a registry contract that isn't today's.
-// It looks back to one that it found final the last time: a batch may be lost before a newer
-// one is anchored in its place.
-func (n *anchoring) recheckLog(ctx context.Context, db *registry.DB, p registry.Publisher) error {
-	last, good, found := n.found[p.ID], 0, 0
-	b, err := n.batch(ctx, p.ID, newest)
-	for ; err == nil; b, err = n.batch(ctx, p.ID, b.Number-1) {
-		if b.State.Phase != anchor.Final {
-			continue
-		}
-		stays, err := n.stays(ctx, b)
-		if err != nil {
-			return err
-		}
-		if stays {
-			good++
-			found = max(found, b.Number)
-			if b.Number <= last || last == 0 && good == firstLook {
-				break
-			}
-			continue
-		}
-		found, last = b.Number-1, min(last, b.Number-1) // what is after it is looked at once more
-		n.found[p.ID] = last
-		b.State, b.Tx = anchor.State{Phase: anchor.Unknown}, nil
-		if err := n.put(ctx, db, b); err != nil {
-			return err
-		}
-	}
-	if err != nil && !errors.Is(err, registry.ErrNotFound) {
-		return err
-	}
-	n.found[p.ID] = found
-	return nil
-}
-
-// stays tells whether a batch that was final is where it was: in that very block, of this
-// chain, in today's registry. Which transaction took it there isn't asked: of older blocks,
-// many of a chain's nodes know their contracts' state and not their events.
-func (n *anchoring) stays(ctx context.Context, b registry.Batch) (bool, error) {
-	entry, there, err := n.ledger.Entry(ctx, b.Log, b.Root, [32]byte{})
-	if err != nil || !there {
-		return false, err
-	}
-	if chain, known := n.ledgerChain(); known && !b.Chain.Same(chain) {
-		return false, nil
-	}
-	block, err := n.ledger.Block(ctx, entry.Block)
-	return block.Final && block.Hash == b.State.BlockHash, err
 }

@@ -129,7 +129,9 @@
 //     believed, unless the data folder knows another one at that URL.
 //   - What was final is looked at again, each minute on a local chain and every ten elsewhere,
 //     and when the node starts, before anything newer of the publisher's is anchored; back to
-//     what was found final the last time, as a newer batch may stand in a lost one's place.
+//     what the last look found final, which the store notes, as newer batches may stand in a
+//     lost one's place. The contract's state is asked, and no events: many of a chain's nodes
+//     have those of newer blocks alone.
 //   - A signed transaction is sent before any node is asked whether it knows it: one that
 //     says so, untruly, would keep it from the others.
 //   - A transaction that waits too long is replaced, by an eighth more each time, and never

@@ -1,11 +1,13 @@
 package node_test
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math/big"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -18,6 +20,7 @@ import (
 	"clrnode/anchor"
 	"clrnode/anchor/anchortest"
 	"clrnode/anchor/evm"
+	"clrnode/contracts"
 	"clrnode/testnet"
 )
 
@@ -35,6 +38,16 @@ var faultRows = []struct {
 	}},
 	{"every answer is lost for a while", 1, nil, func(r *trial) {
 		r.fault(anchortest.Fault{Lost: func(string) bool { return true }})
+		r.issue()
+		r.troubled("could not be asked")
+	}},
+	{"every answer is lost from the sending on", 1, nil, func(r *trial) {
+		var gone atomic.Bool
+		r.fault(anchortest.Fault{Lost: func(method string) bool {
+			was := gone.Load()
+			gone.Store(was || method == "eth_sendRawTransaction")
+			return was
+		}})
 		r.issue()
 		r.troubled("could not be asked")
 	}},
@@ -222,18 +235,23 @@ var faultRows = []struct {
 		r.reorganize(r.last().State.BlockNumber - 1)
 	}},
 	{"a block is gone for a while", 1, (*trial).busy, func(r *trial) {
-		before := strings.TrimPrefix(r.last().Root.String(), "0x")
-		var gone atomic.Bool
+		var gone atomic.Pointer[[]string] // what is asked about the batch and its log
 		var asked atomic.Int64
 		r.fault(anchortest.Fault{Answer: func(method string, params []json.RawMessage, result json.RawMessage) json.RawMessage {
-			if method == "eth_getProof" && !gone.Load() { // the node is about to show that it is in a block
+			if method == "eth_getProof" && gone.Load() == nil { // the node is about to show that it is in a block
+				all, err := r.node.Batches(r.t.Context(), r.publisher, 0, 1)
+				if err != nil {
+					r.t.Error(err)
+					return result
+				}
 				r.clock.advance(20 * time.Second) // since it was signed: longer than one waits for a block
-				gone.Store(true)
+				gone.Store(&[]string{hex.EncodeToString(all[0].Root[:]), hex.EncodeToString(contracts.Logs(common.Address(all[0].Log)))})
 				return result
 			}
+			about := func(of string) bool { return strings.Contains(string(params[0]), of) }
 			switch {
-			case !gone.Load():
-			case method == "eth_call" && !strings.Contains(string(params[0]), before):
+			case gone.Load() == nil:
+			case method == "eth_call" && slices.ContainsFunc(*gone.Load(), about):
 				return json.RawMessage(`"0x` + strings.Repeat("0", max(len(result)-4, 0)) + `"`)
 			case method == "eth_getTransactionReceipt":
 				return json.RawMessage("null")

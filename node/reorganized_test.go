@@ -21,6 +21,7 @@ type shown struct {
 	registry.Engine
 	mu     sync.Mutex
 	phases map[int][]anchor.Phase // of a batch, by its number
+	wrong  []string               // final batches of which it is said why they don't move
 }
 
 // A shownDocs notes the batches that a transaction stores.
@@ -52,6 +53,9 @@ func (e *shown) Update(ctx context.Context, fn func(registry.Docs) error) error 
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, b := range stored {
+		if b.State.Phase == anchor.Final && b.Trouble != "" {
+			e.wrong = append(e.wrong, fmt.Sprintf("batch %d is final, and %s", b.Number, b.Trouble))
+		}
 		if all := e.phases[b.Number]; len(all) == 0 || all[len(all)-1] != b.State.Phase {
 			e.phases[b.Number] = append(all, b.State.Phase)
 		}

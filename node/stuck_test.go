@@ -207,3 +207,64 @@ func TestAnotherAccountPays(t *testing.T) {
 	n, _ = s.node()
 	anchorsComing(t, n, p, "all is final", allIsFinal)
 }
+
+// TestLostBeforeNewerOnes: a chain loses final batches and has newer ones in their place, more
+// than a process looks at that knows nothing of before. The next process finds them missing.
+func TestLostBeforeNewerOnes(t *testing.T) {
+	t.Parallel()
+	chain, client, line := chainByLine(t)
+	s := newShared(t, client)
+	n, _ := s.node()
+	p, _, _ := college(t, n)
+	anchorsComing(t, n, p, "the first batch is final", allIsFinal)
+	all, err := n.Batches(t.Context(), p, 0, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := all[len(all)-1].State.BlockNumber - 1
+	n.Close()
+	n, _ = s.node() // which looks at what is final, and then
+	more := func(i int) {
+		t.Helper()
+		importFile(t, n, p, "more.csv", crowd(i))
+		issue(t, n, p)
+		anchorsComing(t, n, p, "a newer one is final", allIsFinal)
+	}
+	more(1)
+
+	line.Set(anchortest.Fault{Instead: func(http.ResponseWriter, string, []json.RawMessage, int) bool { panic(http.ErrAbortHandler) }})
+	dir := chain.Info().Directory
+	chain.Hold(true)
+	if err := chain.Reorganize(before); err != nil {
+		t.Fatal(err)
+	}
+	if err := chain.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if chain, err = testnet.StartChain(testnet.ChainOptions{Dir: dir}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { chain.Close() })
+	line.Connect(chain.URL())
+	line.Set(anchortest.Fault{})
+	for i := range 12 { // in less than a minute, after which it looks again by itself
+		more(2 + i)
+	}
+	n.Close()
+	n, _ = s.node()
+	anchorsComing(t, n, p, "all is on the chain", func(st node.AnchorStatus) bool {
+		all, err := n.Batches(t.Context(), p, 0, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, b := range all {
+			if _, there, err := client.Entry(t.Context(), b.Log, b.Root, [32]byte{}); err != nil || !there {
+				return false
+			}
+		}
+		return allIsFinal(st)
+	})
+	if found, err := client.Audit(t.Context(), all[0].Log, evm.Checkpoint{}, nil); err != nil || found.Replay.Wrong > 0 {
+		t.Errorf("the log has %+v, %v", found.Replay, err)
+	}
+}

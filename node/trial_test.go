@@ -275,6 +275,11 @@ func (r *trial) audit() {
 	if versions != 2*r.issued {
 		r.t.Errorf("%d versions are leaves, want %d", versions, 2*r.issued)
 	}
+	r.shown.mu.Lock()
+	defer r.shown.mu.Unlock()
+	for _, w := range r.shown.wrong {
+		r.t.Error(w)
+	}
 	r.t.Logf("%d batches, %d versions: lost 0, doubled 0", len(batches), versions)
 }
 

@@ -61,6 +61,8 @@ const (
 // that there is has come as far as it comes.
 func lookAgain(a node.AnchorStatus) int {
 	switch last := a.Last; {
+	case a.Unanswered:
+		return everyPublic
 	case a.Chain == nil:
 		return 0
 	case a.Waiting == 0 && a.Next.IsZero() && (last == nil || last.State.Phase == anchor.Final && (a.Also == nil || a.Also.Final == last.Number)):

@@ -138,3 +138,18 @@ func TestAnchoringIsFollowed(t *testing.T) {
 		t.Error("a publisher without the chain is told of batches")
 	}
 }
+
+// A chain that has never answered is another thing than none: the page says that it goes on.
+func TestChainThatNeverAnswered(t *testing.T) {
+	for unanswered, want := range map[bool]string{true: "of this node has not answered yet", false: "runs without a chain"} {
+		w := httptest.NewRecorder()
+		o := node.Overview{Anchor: node.AnchorStatus{Unanswered: unanswered}}
+		if err := web.Render(w, 200, "anchors", web.Page{Body: anchorsView{Overview: o, Newest: true, Every: lookAgain(o.Anchor)}}); err != nil {
+			t.Fatal(err)
+		}
+		wantText(t, answer{w.Code, w.Header(), w.Body.String()}, 200, want)
+		if got := strings.Contains(w.Body.String(), "data-live"); got != unanswered {
+			t.Errorf("never answered is %t, and that it is looked at again is %t", unanswered, got)
+		}
+	}
+}

@@ -20,7 +20,8 @@ type policyView struct {
 	Roles, Final         string
 	Known                []string // roles of the standard
 	NoHosted, NoChain    bool     // what would be taken away, and wants a tick
-	Chainless            bool     // the node runs without a chain
+	Chainless            bool     // the node runs without a chain,
+	Unanswered           bool     // or has one that never answered it
 }
 
 // Weaker tells whether records would be less verifiable than they are.
@@ -42,7 +43,7 @@ func (s *server) showPolicy(w http.ResponseWriter, r *http.Request, p registry.P
 	if err != nil {
 		return err
 	}
-	v.Known, v.Chainless = rolesOfTheStandard(), o.Anchor.Chain == nil
+	v.Known, v.Chainless, v.Unanswered = rolesOfTheStandard(), o.Anchor.Chain == nil, o.Anchor.Unanswered
 	return s.page(w, r, status, "policy", "policy", p, web.Page{Title: "Policy", Errors: errs, Body: v})
 }
 

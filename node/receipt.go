@@ -172,13 +172,14 @@ func (n *Node) Batches(ctx context.Context, publisher string, before, limit int)
 
 // AnchorStatus is how the anchoring of a publisher's records stands.
 type AnchorStatus struct {
-	Chain   *anchor.Chain   `json:"chain,omitempty"` // nil: the node knows none
-	Log     string          `json:"log"`
-	Waiting int64           `json:"waiting"`       // credentials that are in no final batch
-	Next    time.Time       `json:"next,omitzero"` // when the next batch is sealed at the latest; zero: nothing waits for one
-	Last    *registry.Batch `json:"last,omitempty"`
-	Trouble string          `json:"trouble,omitempty"` // why it doesn't move, a sentence
-	Also    *AlsoStatus     `json:"also,omitempty"`    // nil: there is no second chain
+	Chain      *anchor.Chain   `json:"chain,omitempty"`      // nil: the node knows none
+	Unanswered bool            `json:"unanswered,omitempty"` // it has one, which never answered it
+	Log        string          `json:"log"`
+	Waiting    int64           `json:"waiting"`       // credentials that are in no final batch
+	Next       time.Time       `json:"next,omitzero"` // when the next batch is sealed at the latest; zero: nothing waits for one
+	Last       *registry.Batch `json:"last,omitempty"`
+	Trouble    string          `json:"trouble,omitempty"` // why it doesn't move, a sentence
+	Also       *AlsoStatus     `json:"also,omitempty"`    // nil: there is no second chain
 }
 
 // AlsoStatus is how it stands on the second chain.
@@ -205,6 +206,7 @@ func (n *Node) anchorStatus(tx *registry.Tx, p registry.Publisher) (s AnchorStat
 	if c, ok := n.chain(); ok {
 		s.Chain = &c
 	}
+	s.Unanswered = n.ledger != nil && s.Chain == nil
 	if n.ledger != nil {
 		if s.Next, err = n.sealAt(tx, p); err != nil {
 			return s, err

@@ -106,6 +106,9 @@ func TestChainAwayAtStart(t *testing.T) {
 				if said := run("issue", demoLearner); !strings.Contains(said, "its chain has not answered yet") {
 					t.Errorf("without knowing its chain the node says: %s", said)
 				}
+				if said := run("status", "--json"); !strings.Contains(said, `"unanswered": true`) {
+					t.Errorf("how it stands doesn't tell that the chain never answered: %s", said)
+				}
 			}
 
 			// An identity on the node's chain is resolved as soon as it is known which chain that is.
@@ -127,6 +130,9 @@ func TestChainAwayAtStart(t *testing.T) {
 				}
 				if got := identity(); got != http.StatusOK {
 					t.Errorf("with its chain an identity on it is %d", got)
+				}
+				if said := run("status", "--json"); strings.Contains(said, "unanswered") {
+					t.Errorf("the chain has answered, and it says: %s", said)
 				}
 				if said := run("issue", demoLearner); !strings.Contains(said, "issued 1") {
 					t.Errorf("with its chain the node says: %s", said)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"clrnode/anchor"
@@ -107,7 +108,7 @@ func (p *program) auditReceipt(ctx context.Context, a *audit, o evm.Options) (au
 // auditOffline checks a receipt by the state proof that it carries, and asks nobody.
 func (p *program) auditOffline(ctx context.Context, a *audit, q asking, registry anchor.Address, f *found) (audited, error) {
 	var block anchor.Hash
-	if err := block.UnmarshalText([]byte(a.blockHash)); err != nil || block.IsZero() {
+	if err := block.UnmarshalText([]byte(strings.ToLower(a.blockHash))); err != nil || block.IsZero() {
 		return audited{}, usage("--offline needs --block-hash 0x...: the hash of the receipt's block, from somebody whom you trust")
 	}
 	var reader anchor.Reader

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"clrnode/anchor"
@@ -27,7 +28,10 @@ func TestAuditOfVectors(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir, checked := t.TempDir(), 0
-	for _, v := range vectors {
+	for i, v := range vectors {
+		if i%2 == 1 { // some explorers write hashes so
+			v.BlockHash = strings.Replace(strings.ToUpper(v.BlockHash), "0X", "0x", 1)
+		}
 		if _, err := anchor.ParseIssuerCopies([]byte(v.Receipt)); err == nil {
 			continue // which clrnode verify reads
 		}

@@ -294,7 +294,7 @@ func notThisChain(cfg Config, was, is string) error {
 	if cfg.DB != "" {
 		return errors.New("the records of this database are anchored on another chain than the one in this data folder. Nodes that share a database share a chain: run clrnode chain on the folder that has it, and start each node with --chain URL")
 	}
-	return fmt.Errorf("the records of this data folder are anchored on the chain that begins with the block %s, and the one in %s %s: name the right one with --chain URL or, if it was in this folder, put the folder of the right chain there. Where that is lost, run clrnode chain on another data folder, and name it with --chain URL", was, filepath.Join(cfg.Data, "chain"), is)
+	return fmt.Errorf("the records of this data folder are anchored on the chain that begins with the block %s, and the one in %s %s: put the folder of the right chain there, or name the right one with --chain URL. Where that is lost, run clrnode chain on another data folder, and name it with --chain URL", was, filepath.Join(cfg.Data, "chain"), is)
 }
 
 // chainPatience is how long a node or a command that begins waits for its chain, which may

@@ -178,7 +178,7 @@ func TestOwnershipThatWaits(t *testing.T) {
 		t.Fatal(err)
 	}
 	const live, waits, stands = `id="ownership" data-live="3"`, "The proof isn’t anchored yet (waiting for its anchor)", "you had proven control of your identifier by <time"
-	wantText(t, s.as(node.RoleLearner, "ada").get("/me/identifiers"), 200, stands, "proves nothing to others", "/me/record.zip", "/receipt-checker.html")
+	wantText(t, s.as(node.RoleLearner, "ada").get("/me/identifiers"), 200, stands, "download it before you change that", "proves nothing to others", "/me/record.zip", "/receipt-checker.html")
 	view := identifiersView{Ownership: &o}
 	for _, waiting := range []bool{false, true} {
 		if waiting {

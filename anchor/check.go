@@ -126,7 +126,7 @@ func compare(ctx context.Context, r Receipt, leaf [32]byte, reader Reader) (Find
 		return couldNot(CodeNoAnswer, err, "The chain gave no answer, so nobody knows whether it is anchored. Try again later.")
 	}
 	if !there {
-		if r.Phase == Unknown || r.Phase == Submitted {
+		if r.Phase == Pending || r.Phase == Submitted {
 			return Finding{Outcome: Warning, Code: CodePending,
 				Sentence: "Not anchored yet: its batch is on the way to the chain. Fetch the receipt again later."}, nil
 		}

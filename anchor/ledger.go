@@ -57,7 +57,7 @@ type Tx struct {
 type Phase string
 
 const (
-	Unknown   Phase = "unknown"   // the chain knows nothing of it: send it (again)
+	Pending   Phase = "pending"   // the chain knows nothing of it: send it (again)
 	Submitted Phase = "submitted" // the chain's nodes hold it, no block does yet
 	Mined     Phase = "mined"     // it is in the newest block
 	Confirmed Phase = "confirmed" // blocks stand on its block, too few by the chain's rule
@@ -105,7 +105,7 @@ type Ledger interface {
 	// ErrUnderpriced, ErrCouldNotCheck (which may come after the network took it).
 	Send(ctx context.Context, tx Tx) error
 
-	// State says how far batch has come, from Unknown to Final, and may go
+	// State says how far batch has come, from Pending to Final, and may go
 	// back. With the zero Tx it looks for the root alone. Errors: ErrStale,
 	// ErrCouldNotCheck.
 	State(ctx context.Context, batch Batch, tx Tx) (State, error)

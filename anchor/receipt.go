@@ -112,7 +112,7 @@ func WaitingReceipt(chain Chain, log Address, leaf Leaf, canonicalization string
 	return Receipt{
 		Type: receiptType, Version: receiptVersion, Canonicalization: canonicalization,
 		Digest: leaf.Digest, LeafType: leaf.Type, Salt: leaf.Salt,
-		Path: []Hash{}, Chain: chain, Log: log, Phase: Unknown,
+		Path: []Hash{}, Chain: chain, Log: log, Phase: Pending,
 	}
 }
 
@@ -196,7 +196,7 @@ func (r Receipt) consistent() error {
 		}
 	}
 	switch r.Phase {
-	case Unknown, Submitted:
+	case Pending, Submitted:
 		if r.Block != nil {
 			return fmt.Errorf("the phase %q has no block", r.Phase)
 		}
@@ -214,7 +214,7 @@ func (r Receipt) consistent() error {
 		return fmt.Errorf("the phase %q is not known", shorten(string(r.Phase)))
 	}
 	if r.Count == 0 {
-		if r.Phase != Unknown || r.Index != 0 || len(r.Path) != 0 || !r.Root.IsZero() {
+		if r.Phase != Pending || r.Index != 0 || len(r.Path) != 0 || !r.Root.IsZero() {
 			return fmt.Errorf("count is 0, so there can be no root, path, or index yet")
 		}
 		return nil

@@ -110,7 +110,7 @@ func TestSecondChain(t *testing.T) {
 	until("the first chain has what the second has not", func(s node.AnchorStatus) bool {
 		return s.Waiting == 0 && s.Trouble == "" && s.Last.State.Phase == anchor.Final && s.Also.Final < s.Last.Number && s.Also.Trouble != ""
 	})
-	if _, _, waiting := receipts(bob.ID); waiting.Phase != anchor.Unknown || waiting.Chain.Genesis != second.Chain().Genesis {
+	if _, _, waiting := receipts(bob.ID); waiting.Phase != anchor.Pending || waiting.Chain.Genesis != second.Chain().Genesis {
 		t.Errorf("the receipt on a chain that is away: %+v", waiting)
 	}
 	line.Set(anchortest.Fault{})

@@ -94,7 +94,7 @@ func (n *anchoring) recheckLog(ctx context.Context, db *registry.DB, p registry.
 			continue
 		}
 		found, last = b.Number-1, min(last, b.Number-1) // what is after it is looked at once more
-		b.State, b.Tx = anchor.State{Phase: anchor.Unknown}, nil
+		b.State, b.Tx = anchor.State{Phase: anchor.Pending}, nil
 		err = db.Update(ctx, func(tx *registry.Tx) error { return errors.Join(note(tx, last), n.putIn(tx, b)) })
 		if err != nil {
 			return err

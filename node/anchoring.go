@@ -254,14 +254,14 @@ func (n *anchoring) move(ctx context.Context, db *registry.DB, p registry.Publis
 		}
 	}
 	state, err := n.ledger.State(ctx, onChain, *b.Tx)
-	if err == nil && state.Phase == anchor.Unknown && len(b.Tx.Raw) == 0 {
+	if err == nil && state.Phase == anchor.Pending && len(b.Tx.Raw) == 0 {
 		err = anchor.ErrStale // what we found anchored is gone again
 	}
 	if err = n.moved(ctx, db, b, onChain, state, err); err != nil || b.Tx == nil { // the next look prepares it again
 		return err
 	}
 	switch {
-	case state.Phase == anchor.Unknown:
+	case state.Phase == anchor.Pending:
 		return n.send(ctx, db, b, onChain)
 	case state.Phase == anchor.Submitted && n.waited(b):
 		return n.replace(ctx, db, b, onChain)
@@ -286,7 +286,7 @@ func (n *anchoring) prepare(ctx context.Context, db *registry.DB, p registry.Pub
 	default:
 		b.AddHash(t.Hash)
 	}
-	b.Tx, b.Signed, b.State = &t, n.now(), anchor.State{Phase: anchor.Unknown}
+	b.Tx, b.Signed, b.State = &t, n.now(), anchor.State{Phase: anchor.Pending}
 	if chain, known := n.ledgerChain(); known {
 		b.Chain = chain // of an earlier contract, or on another chain, it is anchored in today's
 	}
@@ -321,7 +321,7 @@ func (n *anchoring) send(ctx context.Context, db *registry.DB, b *registry.Batch
 // block, and is prepared again.
 func (n *anchoring) moved(ctx context.Context, db *registry.DB, b *registry.Batch, onChain anchor.Batch, state anchor.State, err error) error {
 	if errors.Is(err, anchor.ErrStale) {
-		b.Tx, b.State = nil, anchor.State{Phase: anchor.Unknown}
+		b.Tx, b.State = nil, anchor.State{Phase: anchor.Pending}
 		return n.put(ctx, db, *b)
 	}
 	if err != nil {

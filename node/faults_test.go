@@ -213,7 +213,7 @@ var faultRows = []struct {
 			var tx anchor.Tx
 			r.until("a stranger's root is in the log", func() bool {
 				s, err := r.honest.State(r.t.Context(), other, tx)
-				if errors.Is(err, anchor.ErrStale) || err == nil && s.Phase == anchor.Unknown {
+				if errors.Is(err, anchor.ErrStale) || err == nil && s.Phase == anchor.Pending {
 					if tx, err = r.honest.Prepare(r.t.Context(), other); err == nil {
 						err = r.honest.Send(r.t.Context(), tx)
 					}

@@ -75,7 +75,7 @@ func (e *shown) of(number int) []anchor.Phase {
 // the end each leaf is anchored once.
 func TestReorganizedAtEachState(t *testing.T) {
 	t.Parallel()
-	way := []anchor.Phase{anchor.Unknown, anchor.Submitted, anchor.Mined, anchor.Confirmed, anchor.Final}
+	way := []anchor.Phase{anchor.Pending, anchor.Submitted, anchor.Mined, anchor.Confirmed, anchor.Final}
 	for i, at := range way {
 		t.Run(string(at), func(t *testing.T) {
 			t.Parallel()
@@ -95,7 +95,7 @@ func TestReorganizedAtEachState(t *testing.T) {
 			})
 			r.blocks(5) // it stays so
 			before := r.last().Number
-			if at == anchor.Unknown {
+			if at == anchor.Pending {
 				r.fault(anchortest.Fault{Instead: func(w http.ResponseWriter, method string, _ []json.RawMessage, _ int) bool {
 					if method != "eth_sendRawTransaction" {
 						return false
@@ -121,7 +121,7 @@ func TestReorganizedAtEachState(t *testing.T) {
 				reach(p)
 			}
 			switch at {
-			case anchor.Unknown:
+			case anchor.Pending:
 				r.troubled("not now")
 			case anchor.Final: // and there is another one that isn't
 				r.issue()

@@ -111,7 +111,7 @@ func TestBatchGoesOnWhereItEnded(t *testing.T) {
 				if i%100 > 0 {
 					continue
 				}
-				if r, err := first.Receipt(t.Context(), hex.EncodeToString(digest[:])); err != nil || r.Count != 0 || r.Phase != anchor.Unknown {
+				if r, err := first.Receipt(t.Context(), hex.EncodeToString(digest[:])); err != nil || r.Count != 0 || r.Phase != anchor.Pending {
 					t.Fatalf("record %d: the receipt says %s, %d leaves, %v", i, r.Phase, r.Count, err)
 				}
 			}

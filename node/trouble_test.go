@@ -75,7 +75,7 @@ func TestTroubleOfOnePublisher(t *testing.T) {
 	r.final()
 
 	r.publisher = poor.ID
-	if b := r.last(); b.State.Phase != anchor.Unknown || !strings.Contains(b.Trouble, "not for this log") {
+	if b := r.last(); b.State.Phase != anchor.Pending || !strings.Contains(b.Trouble, "not for this log") {
 		t.Errorf("the batch in trouble is %+v", b)
 	}
 	r.fault(anchortest.Fault{})

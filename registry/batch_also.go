@@ -21,7 +21,7 @@ func (tx *Tx) BatchAlso(publisher string, number int) (Batch, error) {
 		return b, err
 	}
 	b, err = tx.Batch(publisher, number)
-	b.Tx, b.Signed, b.Hashes, b.State, b.Chain, b.Trouble = nil, time.Time{}, nil, anchor.State{Phase: anchor.Unknown}, anchor.Chain{}, ""
+	b.Tx, b.Signed, b.Hashes, b.State, b.Chain, b.Trouble = nil, time.Time{}, nil, anchor.State{Phase: anchor.Pending}, anchor.Chain{}, ""
 	return b, err
 }
 

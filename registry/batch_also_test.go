@@ -22,8 +22,8 @@ func TestBatchesOnASecondChain(t *testing.T) {
 	}{
 		{1, anchor.Mined, 0}, {1, anchor.Final, 1}, {2, anchor.Final, 2}, {3, anchor.Submitted, 2}, {3, anchor.Final, 3},
 		{1, anchor.Final, 3}, // written again
-		{3, anchor.Unknown, 2}, {2, anchor.Unknown, 1}, {3, anchor.Mined, 1}, {2, anchor.Final, 2}, {3, anchor.Final, 3},
-		{1, anchor.Unknown, 0}, {1, anchor.Final, 3}, // and newer ones stayed
+		{3, anchor.Pending, 2}, {2, anchor.Pending, 1}, {3, anchor.Mined, 1}, {2, anchor.Final, 2}, {3, anchor.Final, 3},
+		{1, anchor.Pending, 0}, {1, anchor.Final, 3}, // and newer ones stayed
 	} {
 		update(t, w.db, func(tx *Tx) error {
 			b, err := tx.BatchAlso("pub", step.number)

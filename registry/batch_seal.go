@@ -211,7 +211,7 @@ func (tx *Tx) takeStep(s sealStep, log anchor.Address, chain anchor.Chain) (b Ba
 		Publisher: s.publisher, Number: s.now.Number, Log: log, Root: anchor.Root(roots),
 		Count: s.now.Size, Records: s.now.Records, Others: s.now.Others, Sealed: tx.Now, Chain: chain,
 	}
-	b.State.Phase = anchor.Unknown
+	b.State.Phase = anchor.Pending
 	return b, true, errors.Join(
 		tx.docs.Delete(tableGrowing, keyOf(s.publisher)),
 		put(tx, tableBatchesLast, VersionRef{b.Publisher, b.Number}, b.Publisher),

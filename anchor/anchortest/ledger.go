@@ -36,14 +36,14 @@ func becomesFinal(t *testing.T, open func(t *testing.T) (anchor.Ledger, anchor.A
 	var leaves uint64
 	for seq := range uint64(3) {
 		b, _ := batch(log)
-		if s, err := ledger.State(t.Context(), b, anchor.Tx{}); err != nil || s.Phase != anchor.Unknown {
+		if s, err := ledger.State(t.Context(), b, anchor.Tx{}); err != nil || s.Phase != anchor.Pending {
 			t.Fatalf("State() before anything = %+v, %v; want unknown", s, err)
 		}
 		tx := mustPrepare(t, ledger, b)
 		if tx.Seq != seq {
 			t.Errorf("Prepare() for place %d, want %d", tx.Seq, seq)
 		}
-		if s, err := ledger.State(t.Context(), b, tx); err != nil || s.Phase != anchor.Unknown {
+		if s, err := ledger.State(t.Context(), b, tx); err != nil || s.Phase != anchor.Pending {
 			t.Fatalf("State() before Send() = %+v, %v; want unknown", s, err)
 		}
 		if err := ledger.Send(t.Context(), tx); err != nil {
@@ -153,7 +153,7 @@ func receiptHolds(t *testing.T, open func(t *testing.T) (anchor.Ledger, anchor.A
 		}
 		return f
 	}
-	check(receipt(anchor.State{Phase: anchor.Unknown}), anchor.CodePending)
+	check(receipt(anchor.State{Phase: anchor.Pending}), anchor.CodePending)
 	if err := ledger.Send(t.Context(), tx); err != nil {
 		t.Fatal(err)
 	}

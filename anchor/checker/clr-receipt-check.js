@@ -348,11 +348,11 @@
     wrong(r.leafType < 1 || r.leafType > 6, 'its leafType is not known')
     wrong([r.digest, r.salt, r.chain.genesis].includes(ZERO) || r.chain.id === 0n || BigInt(r.chain.registry) === 0n || BigInt(r.log) === 0n, 'something is zero that may not be')
     const mined = ['mined', 'confirmed', 'final'].includes(r.phase)
-    wrong(!mined && !['unknown', 'submitted'].includes(r.phase), 'its phase is not known')
+    wrong(!mined && !['pending', 'submitted'].includes(r.phase), 'its phase is not known')
     wrong(mined !== !!r.block || mined && !r.tx, 'its phase and its block do not go together')
     wrong(mined && (r.block.hash === ZERO || r.tx === ZERO || r.block.time === YEAR1), 'its block or transaction is zero')
     if (r.count === 0n) {
-      wrong(r.phase !== 'unknown' || r.index !== 0n || r.path.length > 0 || r.root !== ZERO, 'without a batch there is no root, path or index')
+      wrong(r.phase !== 'pending' || r.index !== 0n || r.path.length > 0 || r.root !== ZERO, 'without a batch there is no root, path or index')
       return
     }
     wrong(r.root === ZERO || r.index >= r.count || r.path.length > (r.count - 1n).toString(2).length && r.count > 1n || r.count === 1n && r.path.length > 0, 'root, index, count and path do not go together')

@@ -31,7 +31,7 @@ func TestCheckerShowsNoControls(t *testing.T) {
 	}
 	h := fmt.Sprintf(`{"type":"CLROwnershipStatement","did":"did:web:%s","record":"%s","method":"ethereum","proof":"%[2]s","proven":"2026-11-27T07:22:01Z"}`, cursor, anchor.Hash{1})
 	r := fmt.Sprintf(`{"type":"CLRAnchorReceipt","version":2,"canonicalization":"jcs","digest":"%s","leafType":6,"salt":"%[1]s","index":0,"count":0,"path":[],"root":"%s",
-		"chain":{"id":1,"genesis":"%[1]s","registry":"0x00000000000000000000000000000000000000ff","finality":"%s","local":false},"log":"0x00000000000000000000000000000000000000ff","seq":0,"firstLeaf":0,"phase":"unknown"}`,
+		"chain":{"id":1,"genesis":"%[1]s","registry":"0x00000000000000000000000000000000000000ff","finality":"%s","local":false},"log":"0x00000000000000000000000000000000000000ff","seq":0,"firstLeaf":0,"phase":"pending"}`,
 		anchor.Hash{1}, anchor.Hash{}, cursor)
 	copied := fmt.Sprintf(`{"content":{"id":"%s"},"receipt":%s}`, cursor, r)
 	record := write("record.json", `{"credentialSubject":{"id":"did:web:example.edu"}}`)

@@ -360,7 +360,7 @@ func TestReorganization(t *testing.T) {
 	}
 	for begin := time.Now(); ; time.Sleep(20 * time.Millisecond) {
 		s, err := c.State(t.Context(), b, tx)
-		if err == nil && s.Phase == anchor.Unknown {
+		if err == nil && s.Phase == anchor.Pending {
 			if err := c.Send(t.Context(), tx); err != nil {
 				t.Fatal(err)
 			}

@@ -146,7 +146,7 @@ func (c *Client) Send(ctx context.Context, tx anchor.Tx) error {
 func (c *Client) State(ctx context.Context, b anchor.Batch, tx anchor.Tx) (anchor.State, error) {
 	s, err := c.state(ctx, b, tx)
 	if err != nil {
-		return anchor.State{Phase: anchor.Unknown}, fmt.Errorf("look up the batch %s: %w", b.Root, err)
+		return anchor.State{Phase: anchor.Pending}, fmt.Errorf("look up the batch %s: %w", b.Root, err)
 	}
 	return s, nil
 }
@@ -165,7 +165,7 @@ func (c *Client) state(ctx context.Context, b anchor.Batch, tx anchor.Tx) (ancho
 		return c.standing(ctx, b, tx, entry, uint64(head.Number))
 	}
 	if tx.Hash.IsZero() {
-		return anchor.State{Phase: anchor.Unknown}, nil
+		return anchor.State{Phase: anchor.Pending}, nil
 	}
 	seq, err := c.seq(ctx, b.Log, at)
 	if err != nil {
@@ -264,7 +264,7 @@ func (c *Client) underway(ctx context.Context, tx anchor.Tx) (anchor.State, erro
 		}
 		return anchor.State{Phase: anchor.Submitted}, nil
 	}
-	return anchor.State{Phase: anchor.Unknown}, nil
+	return anchor.State{Phase: anchor.Pending}, nil
 }
 
 // sender is the account that signed tx.

@@ -27,7 +27,7 @@ var token = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*|true|false|
 
 // odd are values that two programs might read in two ways.
 var odd = strings.Fields(`0 -0 1.0 1e0 2 -1 9007199254740993 18446744073709551615 18446744073709551616 1E400 00 0.1 1e21 5e-324 -1e-400 1.7976931348623157e308
-	"" "x" null true [] {} [null] {"__proto__":1} "__proto__" "constructor" "\u0000" "\ud800" "\ud83d\ude00" "😀" "K" "ſ" "\/" "TYPE" "Type" "Final" "mined" "unknown" "submitted" "confirmed" "jcs" "bytes"
+	"" "x" null true [] {} [null] {"__proto__":1} "__proto__" "constructor" "\u0000" "\ud800" "\ud83d\ude00" "😀" "K" "ſ" "\/" "TYPE" "Type" "Final" "mined" "unknown" "pending" "submitted" "confirmed" "jcs" "bytes"
 	"2026-02-30T00:00:00Z" "2026-01-01T24:00:00Z" "2026-01-01T00:00:60Z" "2026-01-01T00:00:00.0Z" "2026-01-01T00:00:00+00:00" "0001-01-01T00:00:00Z" "0000-01-01T00:00:00Z" "2026-01-01t00:00:00z" "1900-02-29T00:00:00Z"
 	"0x" "0X00" "did:" "0x0000000000000000000000000000000000000000" "eip155:01:0x00"`)
 

@@ -238,7 +238,7 @@ func writeVectors(t *testing.T) {
 	spelled("a hash in capitals", `"salt": "0x`, `"salt": "0X`)
 	spelled("a hash too long", `"salt": "0x`, `"salt": "0x0`)
 	spelled("a time of another zone", r.Block.Time.Format("15:04:05Z"), r.Block.Time.Format("15:04:05+00:00"))
-	spelled("a phase without its block", `"phase": "final"`, `"phase": "unknown"`)
+	spelled("a phase without its block", `"phase": "final"`, `"phase": "pending"`)
 	spelled("an unknown canonicalization", `"jcs"`, `"rdfc"`)
 	spelled("a leaf of an unknown type", `"leafType": 1`, `"leafType": 257`)
 	spelled("an address with a wrong checksum", r.Log.String(), swapCase(r.Log.String()))

@@ -74,8 +74,6 @@ func writeAnchoring(w *tabwriter.Writer, s node.AnchorStatus) {
 func standing(b *registry.Batch) string {
 	records, phase := count(int64(b.Records), "record"), b.State.Phase
 	switch {
-	case phase == anchor.Unknown:
-		return records + ", pending, in no block yet"
 	case b.State.BlockHash.IsZero():
 		return fmt.Sprintf("%s, %s, in no block yet", records, phase)
 	case phase == anchor.Final:

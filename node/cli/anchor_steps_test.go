@@ -32,10 +32,10 @@ var anchorSteps = []struct {
 	signed bool   // the transaction is in the store
 	phase  anchor.Phase
 }{
-	{"sealed, and nothing asked", "eth_call of the log's place", "", false, false, anchor.Unknown},
-	{"not signed", "eth_estimateGas", "", false, false, anchor.Unknown},
-	{"signed and stored, not sent", "eth_sendRawTransaction", "", false, true, anchor.Unknown},
-	{"sent, and no answer heard", "eth_sendRawTransaction", "", true, true, anchor.Unknown},
+	{"sealed, and nothing asked", "eth_call of the log's place", "", false, false, anchor.Pending},
+	{"not signed", "eth_estimateGas", "", false, false, anchor.Pending},
+	{"signed and stored, not sent", "eth_sendRawTransaction", "", false, true, anchor.Pending},
+	{"sent, and no answer heard", "eth_sendRawTransaction", "", true, true, anchor.Pending},
 	{"sent and noted, looked for", "eth_getTransactionReceipt", "", true, true, anchor.Submitted},
 	{"in a block, not noted, without its state proof", "eth_getProof", "", false, true, anchor.Submitted},
 	{"not known to be final", "clrnode_durable", "eth_sendRawTransaction", false, true, anchor.Submitted},

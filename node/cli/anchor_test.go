@@ -14,8 +14,8 @@ func TestStanding(t *testing.T) {
 		state anchor.State
 		want  string
 	}{
-		{anchor.State{Phase: anchor.Unknown}, "1 record, pending, in no block yet"},
-		{anchor.State{Phase: anchor.Unknown, TxHash: tx}, "1 record, pending, in no block yet"},
+		{anchor.State{Phase: anchor.Pending}, "1 record, pending, in no block yet"},
+		{anchor.State{Phase: anchor.Pending, TxHash: tx}, "1 record, pending, in no block yet"},
 		{anchor.State{Phase: anchor.Submitted, TxHash: tx}, "1 record, submitted, in no block yet"},
 		{anchor.State{Phase: anchor.Mined, TxHash: tx, BlockHash: block, BlockNumber: 7}, "1 record, block 7, mined, not final yet"},
 		{anchor.State{Phase: anchor.Confirmed, TxHash: tx, BlockHash: block, BlockNumber: 7}, "1 record, block 7, confirmed, not final yet"},

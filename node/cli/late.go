@@ -110,7 +110,7 @@ func (l *lateChain) State(ctx context.Context, b anchor.Batch, tx anchor.Tx) (an
 	if c := l.client.Load(); c != nil {
 		return c.State(ctx, b, tx)
 	}
-	return anchor.State{Phase: anchor.Unknown}, l.notYet()
+	return anchor.State{Phase: anchor.Pending}, l.notYet()
 }
 
 func (l *lateChain) Entry(ctx context.Context, log anchor.Address, root, leaf [32]byte) (anchor.Entry, bool, error) {

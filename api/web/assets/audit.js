@@ -44,7 +44,7 @@ async function check(file, record) {
 }
 
 const phases = {
-  unknown: "pending: in no batch, or on the way to one", submitted: "submitted: sent to the chain", mined: "mined: in a block",
+  pending: "pending: in no batch, or on the way to one", submitted: "submitted: sent to the chain", mined: "mined: in a block",
   confirmed: "confirmed: in a block, almost final", final: "final",
 };
 

@@ -202,7 +202,7 @@ func TestProofsThatProveNothing(t *testing.T) {
 	}{
 		"another challenge": {present(w, other, vc.FormJWT), "challenge"}, "another challenge, in JSON": {present(w, other, vc.FormRDFC), "challenge"},
 		"another site": {present(w, elsewhere, vc.FormJWT), "made for “http://localhost:8081”"}, "another site, in JSON": {present(w, elsewhere, vc.FormJCS), "localhost:8081"},
-		"nothing": {nil, "missing"}, "junk": {[]byte("{}"), "not a presentation"}, "a record": {signed.Signed, "isn't a presentation"},
+		"nothing": {nil, "missing"}, "junk": {[]byte("{}"), "this isn't a presentation: its type"}, "a record": {signed.Signed, "isn't a presentation"},
 		"altered":          {altered, ""},
 		"a record in it":   {present(w, c, vc.FormRDFC, json.RawMessage(signed.Signed)), "without"},
 		"nobody signed it": {[]byte(`{"@context":["` + clr.ContextVC + `"],"type":["VerifiablePresentation"],"holder":"` + w.DID + `"}`), "signed"},

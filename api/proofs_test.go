@@ -4,9 +4,11 @@ import (
 	"archive/zip"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html"
 	"io"
+	"mime/multipart"
 	"net/http/httptest"
 	"net/url"
 	"os"
@@ -26,6 +28,7 @@ import (
 	"clrnode/node"
 	"clrnode/registry"
 	"clrnode/testnet"
+	"clrnode/vc"
 )
 
 // takeAway is what a learner downloads with its proofs, packed and unpacked.
@@ -229,5 +232,27 @@ func TestVerifyWhenTheIssuerIsGone(t *testing.T) {
 	}
 	wantText(t, again(fmt.Sprintf("eip155:%d:0x00000000000000000000000000000000000000ff", testnet.ChainID)), 200, ">Could not check<", "stand for it: The receipt is for the log")
 	wantText(t, again("the log"), 422, `href="#log"`)
+
+	// Whoever owns the log could have written there for others, whose records come along.
+	signed, err := vc.ParseSigned(files["record.json"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	another := bytes.ReplaceAll(files["record.json"], []byte(signed.IssuerID()), []byte("did:web:another.example"))
+	var form bytes.Buffer
+	w := multipart.NewWriter(&form)
+	err = w.WriteField("log", log)
+	for name, content := range map[string][]byte{"record.json": files["record.json"], "another.json": another, "record.issuer.json": files["record.issuer.json"]} {
+		part, e := w.CreateFormFile("file", name)
+		if e == nil {
+			_, e = part.Write(content)
+		}
+		err = errors.Join(err, e)
+	}
+	if err = errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	wantText(t, b.do("POST", "/verify", &form, map[string]string{"Accept": browserAccept, "Content-Type": w.FormDataContentType(), "Sec-Fetch-Site": "same-origin"}),
+		422, `href="#log"`, "of several, such as", "Check them apart")
 	wantText(t, b.upload("/verify", "record.json", files["record.json"]), 200, ">Could not check<")
 }

@@ -84,6 +84,10 @@ func (s *server) verify(w http.ResponseWriter, r *http.Request) error {
 	if _, _, err := anchor.ParseCAIP10(form.Log); form.Log != "" && err != nil {
 		return s.showVerifyForm(w, r, http.StatusUnprocessableEntity, form, web.FieldError{Field: "log", Sentence: sentence(err)})
 	}
+	if one, other := issuers(all); form.Log != "" && other != "" {
+		return s.showVerifyForm(w, r, http.StatusUnprocessableEntity, form, web.FieldError{Field: "log",
+			Sentence: "A log is that of one issuer, and these records are of several, such as " + one + " and " + other + ". Check them apart."})
+	}
 	var results []web.Result
 	began := time.Now()
 	for _, one := range all {

@@ -91,6 +91,22 @@ func withCopies(files []sent) []sent {
 	return rest
 }
 
+// issuers are the first two issuers of these records, as far as they are of several: who owns a
+// log could write there for others.
+func issuers(records []sent) (one, other string) {
+	for _, r := range records {
+		s, err := vc.ParseSigned(r.raw)
+		switch {
+		case err != nil || s.IssuerID() == one:
+		case one == "":
+			one = s.IssuerID()
+		default:
+			return one, s.IssuerID()
+		}
+	}
+	return one, ""
+}
+
 // unpacked are the files in a zip that may be credentials or go with one, or the file itself if
 // it is no zip, or none that can be unpacked here: no more than is left, which it lessens.
 func unpacked(f sent, left *int64) []sent {

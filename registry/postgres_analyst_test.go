@@ -133,7 +133,7 @@ func testAnalystViews(t *testing.T, db *DB, conn *pgx.Conn) {
 		{"credentials of a publisher", "SELECT count(*) FROM clrnode.analyst_credentials WHERE publisher = 'pub' AND kind = 'record'", nil, issued},
 		{"revoked credentials", "SELECT revoked_reason FROM clrnode.analyst_credentials WHERE publisher = 'pub' AND revoked IS NOT NULL", nil, "issued in error"},
 		{"what a batch holds", "SELECT records FROM clrnode.analyst_batches WHERE publisher = 'pub' AND number = 1", nil, issued},
-		{"where a batch stands", "SELECT phase FROM clrnode.analyst_batches WHERE publisher = 'pub'", nil, "unknown"},
+		{"where a batch stands", "SELECT phase FROM clrnode.analyst_batches WHERE publisher = 'pub'", nil, "pending"},
 	} {
 		var got string
 		row(t, conn, &got, "SELECT ("+q.sql+")::text", q.args...)

@@ -22,7 +22,7 @@ type Config struct {
 	Listen         string  // address that the node serves on
 	PublicURL      string  // what every URL begins with that the node writes; from Listen if empty, then stored
 	Chain          string  // JSON-RPC URL of an Ethereum-compatible network; empty: the embedded chain
-	MaxFee         float64 // the most that is paid for a unit of gas there, in gwei; 0: no limit
+	MaxFee         float64 // the most that is paid for a unit of gas there, in gwei; 0: defaultMaxFee
 	ChainKey       string  // file with the private key (hex) that pays for anchors on that network
 	ChainListen    string  // loopback address of the embedded chain's JSON-RPC, any with clrnode chain; port 0 takes a free one
 	KeyFile        string  // file with the key that seals all others; empty: in the data folder, made at the first start
@@ -61,7 +61,7 @@ func (c *Config) flags(f *pflag.FlagSet) {
 	f.StringVar(&c.PublicURL, "public-url", "", "what every URL begins with that the node writes (default: from --listen, then stored)")
 	f.StringVar(&c.Chain, "chain", "", "JSON-RPC URL of an Ethereum-compatible network, or of clrnode chain; several with commas, of which more than half have to agree (default: the embedded chain)")
 	f.StringVar(&c.ChainKey, "chain-key", "", "file with the private key, in hex, that pays for anchors on --chain")
-	f.Float64Var(&c.MaxFee, "max-fee", 0, "most that is paid for a unit of gas on --chain, in gwei; while the chain asks for more, anchoring waits (default: no limit)")
+	f.Float64Var(&c.MaxFee, "max-fee", 0, "most that is paid for a unit of gas on --chain, in gwei; while the chain asks for more, anchoring waits (default 500)")
 	f.StringVar(&c.ChainListen, "chain-listen", "127.0.0.1:0", "loopback address of the embedded chain's JSON-RPC, any address with clrnode chain; port 0 takes a free one")
 	f.StringVar(&c.KeyFile, "key-file", "", "file with the key that seals all others (default: sealing.key in --data, made at the first start)")
 	f.StringVar(&c.PassphraseFile, "passphrase-file", "", "file with one line, the passphrase of the sealing key, instead of --key-file")

@@ -305,10 +305,14 @@ const chainPatience = 10 * time.Second
 // localFinality is the embedded chain's rule: a block is final once it is on disk.
 const localFinality = "depth:0"
 
-// maxFee is a limit on fees in wei, from one in gwei; nil is none.
+// defaultMaxFee is the limit on fees where none is given, in gwei: a chain's node that lies
+// about what others pay empties no account.
+const defaultMaxFee = 500
+
+// maxFee is a limit on fees in wei, from one in gwei.
 func maxFee(gwei float64) (*big.Int, error) {
 	if gwei == 0 {
-		return nil, nil
+		gwei = defaultMaxFee
 	}
 	if !(gwei >= 1e-9 && gwei <= 1e9) {
 		return nil, usage(fmt.Sprintf("--max-fee %v: give it in gwei, such as 30", gwei))

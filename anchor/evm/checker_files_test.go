@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -16,9 +15,7 @@ import (
 // this program says.
 func TestCheckerOfFilesOnChain(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("node"); err != nil {
-		t.Skip("SKIP: Node.js isn't installed, which runs the JavaScript checker")
-	}
+	needsNode(t)
 	b, other := newBench(t), newBench(t)
 	_, log := newLog(t, b.c)
 	name := anchor.CAIP10(b.c.Chain().ID, log)

@@ -17,9 +17,7 @@ import (
 // shows no character that moves the cursor of a terminal or turns the direction of writing.
 func TestCheckerShowsNoControls(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("node"); err != nil {
-		t.Skip("SKIP: Node.js isn't installed, which runs the JavaScript checker")
-	}
+	needsNode(t)
 	const cursor = `\u001b[2K\rSound\u009b1A\u202e\u2028\u2066`
 	folder := t.TempDir()
 	write := func(name, text string) string {
@@ -57,9 +55,7 @@ func TestCheckerShowsNoControls(t *testing.T) {
 // it would have taken hours.
 func TestCheckerReadsWhiteSpaceOnce(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("node"); err != nil {
-		t.Skip("SKIP: Node.js isn't installed, which runs the JavaScript checker")
-	}
+	needsNode(t)
 	const much = 4 << 20
 	r, _ := anchoredRecord(t, `{"a":"ä","b":1}`)
 	record := filepath.Join(t.TempDir(), "record.json")
@@ -76,9 +72,7 @@ func TestCheckerReadsWhiteSpaceOnce(t *testing.T) {
 // for the JavaScript checker.
 func TestCheckerOfTimesWithoutEnd(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("node"); err != nil {
-		t.Skip("SKIP: Node.js isn't installed, which runs the JavaScript checker")
-	}
+	needsNode(t)
 	b := newBench(t)
 	r, _, _ := b.receipt()
 	const never = `"timestamp":"0xffffffffffffffff"`

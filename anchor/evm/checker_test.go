@@ -115,13 +115,19 @@ func saying(q question, result string) anchortest.Fault {
 	}}
 }
 
+// needsNode skips a test where Node.js is missing, which runs the JavaScript checker.
+func needsNode(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("node"); err != nil {
+		t.Skip("SKIP: Node.js isn't installed, which runs the JavaScript checker")
+	}
+}
+
 // TestCheckerOnChain: the JavaScript checker, which asks a chain's node with --rpc, and this
 // program say the same of a receipt, whatever becomes of the chain or of the way to it.
 func TestCheckerOnChain(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("node"); err != nil {
-		t.Skip("SKIP: Node.js isn't installed, which runs the JavaScript checker")
-	}
+	needsNode(t)
 	b, other := newBench(t), newBench(t)
 	young, _, _ := b.receipt()
 	const (
@@ -236,9 +242,7 @@ func TestCheckerOnChain(t *testing.T) {
 
 // What isn't UTF-8 is no receipt, and no record, to both.
 func TestCheckerOfOtherBytes(t *testing.T) {
-	if _, err := exec.LookPath("node"); err != nil {
-		t.Skip("SKIP: Node.js isn't installed, which runs the JavaScript checker")
-	}
+	needsNode(t)
 	raw, err := os.ReadFile(vectorsFile)
 	if err != nil {
 		t.Fatal(err)

@@ -77,9 +77,7 @@ func TestErrorsKeepSecretsOfURLs(t *testing.T) {
 	line.Close()
 	_, err := Dial(t.Context(), secret(line.URL), Options{})
 	check("a closed port", err)
-	if _, err := exec.LookPath("node"); err != nil {
-		t.Skip("SKIP: Node.js isn't installed, which runs the JavaScript checker")
-	}
+	needsNode(t)
 	r, _, _ := newBench(t).receipt()
 	for _, url := range []string{secret(line.URL), line.URL + "/v3/" + path + "?key=" + query, "http://127.0.0.1:port/v3/" + path + "?key=" + query} {
 		js, exit := checkedByScript(t, r, "--rpc", url)

@@ -81,9 +81,7 @@ func mutated(r *rand.Rand, s string) string {
 // in which something was changed at random.
 func TestCheckersAgreeOnMutations(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("node"); err != nil {
-		t.Skip("SKIP: Node.js isn't installed, which runs the JavaScript checker")
-	}
+	needsNode(t)
 	raw, err := os.ReadFile(vectorsFile)
 	if err != nil {
 		t.Fatal(err)

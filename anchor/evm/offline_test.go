@@ -3,7 +3,6 @@ package evm
 import (
 	"crypto/sha256"
 	"encoding/json"
-	"os/exec"
 	"strings"
 	"testing"
 
@@ -81,9 +80,7 @@ func TestLocalChainOffline(t *testing.T) {
 	if f := offline(t, r, digest, r.Block.Hash); f.Outcome != anchor.OK || !f.Local || !strings.Contains(f.Sentence, "proves nothing to others") {
 		t.Errorf("a receipt that says that its chain isn't local: %+v", f)
 	}
-	if _, err := exec.LookPath("node"); err != nil {
-		t.Skip("SKIP: Node.js isn't installed, which runs the JavaScript checker")
-	}
+	needsNode(t)
 	if js, _ := checkedByScript(t, r, "--block-hash", r.Block.Hash.String()); js.Outcome != string(anchor.OK) || !strings.Contains(js.Sentence, "proves nothing to others") {
 		t.Errorf("the JavaScript checker: %+v", js)
 	}

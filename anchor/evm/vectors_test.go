@@ -110,9 +110,7 @@ func TestReceiptVectors(t *testing.T) {
 	if len(outcomes) != 4 {
 		t.Errorf("the outcomes are %v, want each of the four", outcomes)
 	}
-	if _, err := exec.LookPath("node"); err != nil {
-		t.Skip("SKIP: Node.js isn't installed, which runs the JavaScript checker")
-	}
+	needsNode(t)
 	const run = `
 const { check } = require(process.argv[1]), vectors = JSON.parse(require('fs').readFileSync(process.argv[2], 'utf8'))
 Promise.all(vectors.map(v => check(v.receipt, v.record, { blockHash: v.blockHash, log: v.log }))).then(all => console.log(JSON.stringify(all)))`

@@ -97,7 +97,7 @@ func issuers(records []sent) (one, other string) {
 	for _, r := range records {
 		s, err := vc.ParseSigned(r.raw)
 		switch {
-		case err != nil || s.IssuerID() == one:
+		case err != nil || s.IssuerID() == "" || s.IssuerID() == one:
 		case one == "":
 			one = s.IssuerID()
 		default:
